@@ -1,1 +1,8 @@
-//! boesfs compiler.
+//! The compiler: policy text in, image out. No unsafe, no kernel, no root.
+//!
+//! One direction: [`model`] binds names and types, [`rules`] reduces rules to normal form, `automaton` makes one
+//! byte automaton of all paths, `image` packs it. `reference` judges the model as it stands and shares no matching
+//! code with the rest.
+
+pub mod model;
+pub mod rules;
