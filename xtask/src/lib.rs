@@ -1,0 +1,8 @@
+//! Repository tasks behind `cargo xtask`: each module is one task or what tasks share.
+//!
+//! This crate builds, runs and checks the others; it depends on none that runs anything itself.
+
+pub mod binaries;
+pub mod process;
+pub mod vm;
+pub mod workspace;

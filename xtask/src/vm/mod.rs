@@ -1,0 +1,70 @@
+//! `cargo xtask vm`: one command inside a stock Debian cloud kernel under qemu.
+//!
+//! From a kernel (packages of the distribution, cached) and an initramfs (static busybox, the project's static
+//! binaries, the caller's files) to the command's output on our stdout and stderr and its exit status as ours.
+
+mod boot;
+mod initramfs;
+mod kernel;
+mod stream;
+
+pub use boot::{BootError, Clock};
+pub use initramfs::InitramfsError;
+pub use kernel::{KernelChoice, KernelError};
+
+use crate::workspace::Workspace;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why there is no exit status of the command to pass on.
+#[derive(Debug, thiserror::Error)]
+pub enum VmError {
+    /// The kernel could not be had.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The initramfs could not be made.
+    #[error(transparent)]
+    Initramfs(#[from] InitramfsError),
+    /// The machine did not run to the command's end.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+/// What is to run inside, and on what.
+#[derive(Debug)]
+pub struct Job {
+    /// The kernel to boot.
+    pub kernel: KernelChoice,
+    /// Files and folders to put into the command's working directory.
+    pub add: Vec<PathBuf>,
+    /// Programs to put on PATH.
+    pub binaries: Vec<PathBuf>,
+    /// How guest time passes.
+    pub clock: Clock,
+    /// The longest the machine may run.
+    pub timeout: Duration,
+    /// Program and arguments, not empty.
+    pub command: Vec<String>,
+}
+
+/// Boots a machine, runs `job`'s command in it with its output copied to `stdout` and `stderr` as it comes, and gives
+/// the exit status: the command's own, 128 + n if signal n ended it.
+///
+/// # Errors
+/// If the machine cannot be made or the command does not come to an end in it: [`VmError`].
+pub fn run(
+    workspace: &Workspace,
+    job: &Job,
+    stdout: &mut (dyn Write + Send),
+    stderr: &mut (dyn Write + Send),
+) -> Result<u8, VmError> {
+    let kernel = kernel::obtain(workspace, &job.kernel)?;
+    let scratch = tempfile::Builder::new()
+        .prefix("boesfs-vm-")
+        .tempdir()
+        .map_err(|source| InitramfsError::Scratch { source })?;
+    let initramfs = initramfs::make(scratch.path(), &kernel, job)?;
+    let machine = boot::Machine { kernel: kernel.image, initramfs, clock: job.clock, timeout: job.timeout };
+    Ok(boot::boot(scratch.path(), &machine, stdout, stderr)?)
+}
