@@ -4,7 +4,10 @@
 //! carry a compiled policy ([`layout`], [`image`]). This crate knows no policy text, no kernel and no plane;
 //! the C header `ebpf/bpf/boesfs_abi.h` and `docs/operations.md` are generated from it by `cargo xtask codegen`.
 
+pub mod decide;
+pub mod image;
 pub mod layout;
 pub mod op;
 pub mod request;
+pub mod subjects;
 pub mod verdict;

@@ -1,0 +1,233 @@
+//! Deciding one operation on one object, on an image.
+//!
+//! The C twin is `ebpf/bpf/decide.h`; both follow the lists of [`crate::layout`] and must agree on every request.
+
+use crate::image::{ClassId, RuleRef, State, ValidImage};
+use crate::layout::{
+    CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, Cell, Entry, FIELD_GID, FIELD_KIND, FIELD_UID,
+    NO_RULE, Test,
+};
+use crate::op::{MAX_ARGS, Op, OpSet};
+use crate::request::{ArgValue, Kind, Request};
+use crate::verdict::{Errno, Reason, Verdict};
+
+/// What is known of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldValue {
+    /// Nothing.
+    Unknown,
+    /// The call does not carry it.
+    Absent,
+    /// A number, or the text class of a path or text.
+    Known(u64),
+}
+
+/// What is known of a request's fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// The operation's arguments, in order.
+    pub args: [FieldValue; MAX_ARGS],
+    /// The caller's uid.
+    pub uid: Option<u32>,
+    /// The caller's gid.
+    pub gid: Option<u32>,
+    /// The object's kind.
+    pub kind: Option<Kind>,
+}
+
+impl Fields {
+    /// Nothing known.
+    pub const UNKNOWN: Self =
+        Self { args: [FieldValue::Unknown; MAX_ARGS], uid: None, gid: None, kind: None };
+
+    /// The same without arguments.
+    #[must_use]
+    pub fn without_args(self) -> Self {
+        Self { args: [FieldValue::Unknown; MAX_ARGS], ..self }
+    }
+
+    /// The same with `args` for its arguments; paths and texts by their class.
+    #[must_use]
+    pub fn with_args(mut self, image: &ValidImage, args: &[ArgValue]) -> Self {
+        self.args = [FieldValue::Unknown; MAX_ARGS];
+        for (field, arg) in self.args.iter_mut().zip(args) {
+            *field = match arg {
+                ArgValue::Unknown => FieldValue::Unknown,
+                ArgValue::Absent => FieldValue::Absent,
+                ArgValue::Number(number) => FieldValue::Known(*number),
+                ArgValue::Bytes(text) => FieldValue::Known(image.text_class(text).into()),
+            };
+        }
+        self
+    }
+
+    fn value(&self, field: u8) -> FieldValue {
+        let known = |value: Option<u32>| value.map_or(FieldValue::Unknown, |v| FieldValue::Known(v.into()));
+        match field {
+            FIELD_UID => known(self.uid),
+            FIELD_GID => known(self.gid),
+            FIELD_KIND => known(self.kind.map(|kind| kind as u32)),
+            place => self.args[place as usize],
+        }
+    }
+}
+
+/// The decision about one operation on one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Allow or deny.
+    pub verdict: Verdict,
+    /// What decided.
+    pub at: Option<RuleRef>,
+    /// [`Reason::Rule`], [`Reason::Default`], [`Reason::UnknownArgs`], or [`Reason::Unresolved`] for a class that is
+    /// not there.
+    pub reason: Reason,
+    /// The error of a denial.
+    pub errno: Errno,
+    /// Whether it is reported as an event.
+    pub report: bool,
+}
+
+/// The truth of a conjunction of tests, some of whose fields may be unknown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Truth {
+    Yes,
+    No,
+    Unknown,
+}
+
+impl ValidImage {
+    /// The operation that is asked in the place of `op`, and whether its arguments count.
+    #[must_use]
+    pub fn asked_as(&self, op: Op) -> (Op, bool) {
+        match op {
+            Op::Lookup2 => (Op::Lookup, true),
+            Op::Exec if self.is_boesfs() => (Op::Open, false),
+            Op::Ioctl if self.is_boesfs() => (Op::Setattr, false),
+            op => (op, true),
+        }
+    }
+
+    /// Decides `request` by the texts of its subject and domain.
+    #[must_use]
+    pub fn decide_request(&self, request: &Request) -> Decision {
+        let fields = Fields { uid: request.uid, gid: request.gid, kind: request.kind, ..Fields::UNKNOWN }
+            .with_args(self, request.args());
+        let class = self.class_of(request.sub(), request.dom());
+        self.decide(self.walk(self.path_start(), request.obj()), class, request.op(), &fields)
+    }
+
+    /// Decides `op` by `class` on the object whose path led to `state`.
+    #[must_use]
+    pub fn decide(&self, state: State, class: ClassId, op: Op, fields: &Fields) -> Decision {
+        let (op, keeps_args) = self.asked_as(op);
+        let fields = if keeps_args { *fields } else { fields.without_args() };
+        let Some((index, cell)) = self.cell_at(state, class) else {
+            return Decision {
+                verdict: Verdict::Deny,
+                at: None,
+                reason: Reason::Unresolved,
+                errno: Errno::Acces,
+                report: true,
+            };
+        };
+        let at = |entry| Some(RuleRef { cell: index, entry, op });
+        if !OpSet::from_bits(cell.depend).contains(op) {
+            return static_decision(&cell, op, at(NO_RULE));
+        }
+        for (number, entry) in self.entries(cell.first, cell.first_count) {
+            if !OpSet::from_bits(entry.ops).contains(op) {
+                continue;
+            }
+            match self.holds(&entry, &fields) {
+                Truth::No => {}
+                Truth::Yes => {
+                    return Decision {
+                        verdict: if entry.deny == 1 { Verdict::Deny } else { Verdict::Allow },
+                        at: at(number),
+                        reason: if entry.rule == NO_RULE { Reason::Default } else { Reason::Rule },
+                        errno: Errno::from_code(entry.errno),
+                        report: entry.report == 1,
+                    };
+                }
+                Truth::Unknown => return self.decide_unknown(index, &cell, op, &fields),
+            }
+        }
+        unreachable!("INVARIANT(valid): the last entry of an operation has no test")
+    }
+
+    /// Denies if some completion of the unknown fields is denied.
+    fn decide_unknown(&self, index: u32, cell: &Cell, op: Op, fields: &Fields) -> Decision {
+        let denied = self.any_box(cell.denies, cell.denies_count, op, fields);
+        // The rule to name is the first that some completion is denied by.
+        let named = self
+            .entries(cell.first, cell.first_count)
+            .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op) && (entry.deny == 1) == denied)
+            .find(|(_, entry)| self.holds(entry, fields) != Truth::No)
+            .map(|(number, entry)| (RuleRef { cell: index, entry: number, op }, entry));
+        Decision {
+            verdict: if denied { Verdict::Deny } else { Verdict::Allow },
+            at: named.map(|(at, _)| at),
+            reason: if denied { Reason::UnknownArgs } else { Reason::Rule },
+            errno: named.map_or(Errno::Acces, |(_, entry)| Errno::from_code(entry.errno)),
+            report: named.map_or(denied, |(_, entry)| entry.report == 1),
+        }
+    }
+
+    /// Whether `op` is denied whatever its arguments, the rest of `fields` as given: nothing is left to allow.
+    #[must_use]
+    pub fn never_allowed(&self, state: State, class: ClassId, op: Op, fields: &Fields) -> bool {
+        let (op, _) = self.asked_as(op);
+        let fields = fields.without_args();
+        let Some((_, cell)) = self.cell_at(state, class) else { return true };
+        if OpSet::from_bits(cell.depend).contains(op) {
+            return !self.any_box(cell.allows, cell.allows_count, op, &fields);
+        }
+        OpSet::from_bits(cell.deny).contains(op)
+    }
+
+    fn any_box(&self, from: u32, count: u32, op: Op, fields: &Fields) -> bool {
+        self.entries(from, count)
+            .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op))
+            .any(|(_, entry)| self.holds(&entry, fields) != Truth::No)
+    }
+
+    fn holds(&self, entry: &Entry, fields: &Fields) -> Truth {
+        let mut truth = Truth::Yes;
+        for test in self.tests(entry) {
+            match self.test(&test, fields.value(test.field)) {
+                Truth::Yes => {}
+                Truth::No => return Truth::No,
+                Truth::Unknown => truth = Truth::Unknown,
+            }
+        }
+        truth
+    }
+
+    fn test(&self, test: &Test, value: FieldValue) -> Truth {
+        let condition = match value {
+            FieldValue::Unknown => return Truth::Unknown,
+            FieldValue::Absent => false,
+            FieldValue::Known(value) => match test.condition {
+                CONDITION_BETWEEN => (test.a..=test.b).contains(&value),
+                CONDITION_ANY_BIT => value & test.a != 0,
+                CONDITION_KIND => test.a & (1 << value) != 0,
+                _ => self.set_contains(test.set, value as u32),
+            },
+        };
+        if condition == (test.holds == 1) { Truth::Yes } else { Truth::No }
+    }
+}
+
+fn static_decision(cell: &Cell, op: Op, at: Option<RuleRef>) -> Decision {
+    let has = |mask: u32| OpSet::from_bits(mask).contains(op);
+    let code = u8::from(has(cell.errno_low)) | u8::from(has(cell.errno_high)) << 1;
+    let denied = has(cell.deny);
+    Decision {
+        verdict: if denied { Verdict::Deny } else { Verdict::Allow },
+        at,
+        reason: if has(cell.by_default) { Reason::Default } else { Reason::Rule },
+        errno: Errno::from_code(code),
+        report: has(cell.report),
+    }
+}

@@ -1,0 +1,355 @@
+//! The only way in: bytes of unknown origin to a [`ValidImage`].
+
+use std::mem::size_of;
+
+use super::encode::{decode_literals, decode_subjects, digests};
+use super::view::{NodeView, ValidImage};
+use super::{Debug, HEADER_LEN, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION};
+use crate::layout::{
+    ABI_VERSION, BLOB_MAGIC, CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, CONDITION_TEXT, Cell,
+    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_CHAIN, MAX_ITEMS, NODE_BRANCH,
+    NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test, fingerprint,
+};
+use crate::op::{Op, OpSet};
+
+/// Why bytes are not an image that can be used here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// It ends too early.
+    #[error("image is truncated: {have} bytes, {want} needed")]
+    Truncated {
+        /// Bytes there are.
+        have: u64,
+        /// Bytes there should be.
+        want: u64,
+    },
+    /// It goes on after its end.
+    #[error("image has {0} bytes after its end")]
+    Trailing(u64),
+    /// It is something else.
+    #[error("not a policy image")]
+    Magic,
+    /// Another format.
+    #[error("image format {0} is not supported, only format {VERSION}")]
+    Version(u32),
+    /// Built for other tables.
+    #[error(
+        "image was built for another operation table or layout ({have:#010x}, this is {want:#010x}): build it again"
+    )]
+    Fingerprint {
+        /// The image's.
+        have: u32,
+        /// Ours.
+        want: u32,
+    },
+    /// The content is not what the hash says.
+    #[error("image is damaged: the {0} do not match their hash")]
+    Hash(&'static str),
+    /// A table or index is wrong.
+    #[error("image is inconsistent: {0}")]
+    Malformed(&'static str),
+}
+
+fn malformed(what: &'static str) -> ImageError {
+    ImageError::Malformed(what)
+}
+
+/// Checks everything: afterwards no walk can leave a table.
+///
+/// # Errors
+/// [`ImageError`], for the first thing found wrong.
+pub fn decode(file: &[u8]) -> Result<ValidImage, ImageError> {
+    let truncated = |want: u64| ImageError::Truncated { have: file.len() as u64, want };
+    if !MAGIC.starts_with(&file[..file.len().min(MAGIC.len())]) {
+        return Err(ImageError::Magic);
+    }
+    if file.len() < HEADER_LEN {
+        return Err(truncated(HEADER_LEN as u64));
+    }
+    let u32_at = |at: usize| Reader(&file[at..]).number().expect("INVARIANT: within the header");
+    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+    if u32_at(8) != VERSION {
+        return Err(ImageError::Version(u32_at(8)));
+    }
+    if u32_at(12) != fingerprint() {
+        return Err(ImageError::Fingerprint { have: u32_at(12), want: fingerprint() });
+    }
+    let len = u64_at(16);
+    if len > file.len() as u64 {
+        return Err(truncated(len));
+    }
+    if len < file.len() as u64 {
+        return Err(ImageError::Trailing(file.len() as u64 - len));
+    }
+    let count = u32_at(24) as usize;
+    if count > SectionKind::ALL.len() || u32_at(28) != 0 {
+        return Err(malformed("section count"));
+    }
+    let mut at = HEADER_LEN + count * SECTION_LEN;
+    if file.len() < at {
+        return Err(truncated(at as u64));
+    }
+    let mut sections = Vec::with_capacity(count);
+    for index in 0..count {
+        let line = HEADER_LEN + index * SECTION_LEN;
+        let kind = SectionKind::ALL
+            .into_iter()
+            .find(|kind| *kind as u32 == u32_at(line))
+            .ok_or(malformed("unknown section"))?;
+        if sections.last().is_some_and(|(last, _)| *last >= kind) || u32_at(line + 4) != 0 {
+            return Err(malformed("order of sections"));
+        }
+        let len = usize::try_from(u64_at(line + 16)).map_err(|_| malformed("section length"))?;
+        if u64_at(line + 8) != at as u64 || len > file.len() - at {
+            return Err(malformed("section outside the file"));
+        }
+        sections.push((kind, &file[at..at + len]));
+        let end = len.next_multiple_of(8).min(file.len() - at);
+        if file[at + len..at + end].iter().any(|b| *b != 0) {
+            return Err(malformed("padding between sections"));
+        }
+        at += end;
+    }
+    if at != file.len() || !at.is_multiple_of(8) {
+        return Err(malformed("sections do not fill the file"));
+    }
+    let (id, rest) = digests(sections.iter().copied());
+    if id[..] != file[32..64] {
+        return Err(ImageError::Hash("rules"));
+    }
+    if rest[..] != file[64..96] {
+        return Err(ImageError::Hash("notes for people"));
+    }
+    let section = |kind| sections.iter().find(|(have, _)| *have == kind).map(|(_, bytes)| *bytes);
+    let blob = section(SectionKind::Blob).ok_or(malformed("no blob"))?;
+    let header = check_blob(blob)?;
+    let subjects = section(SectionKind::Subjects)
+        .and_then(|bytes| decode_subjects(bytes, header.class_count))
+        .ok_or(malformed("subjects"))?;
+    let literals = section(SectionKind::Literals).and_then(decode_literals).ok_or(malformed("literals"))?;
+    let debug = match section(SectionKind::Debug) {
+        Some(bytes) => Some(Debug::decode(bytes, header.cell_count).ok_or(malformed("debug section"))?),
+        None => None,
+    };
+    Ok(ValidImage::new(blob.to_vec(), header, id, subjects, literals, debug))
+}
+
+/// Checks a blob on its own, as [`decode`] does.
+///
+/// # Errors
+/// [`ImageError::Malformed`] or [`ImageError::Truncated`].
+fn check_blob(blob: &[u8]) -> Result<PolicyHeader, ImageError> {
+    if blob.len() < size_of::<PolicyHeader>() {
+        return Err(malformed("blob shorter than its header"));
+    }
+    let header: PolicyHeader = super::view::read(blob, 0);
+    if header.magic != BLOB_MAGIC || header.version != ABI_VERSION {
+        return Err(malformed("blob header"));
+    }
+    if header.blob_len as usize != blob.len()
+        || blob.len() > MAX_BLOB as usize
+        || !blob.len().is_multiple_of(8)
+    {
+        return Err(malformed("length of the blob"));
+    }
+    let all = OpSet::ALL.bits();
+    if header.flags & !FLAGS != 0
+        || (header.may_deny | header.may_depend | header.tests_args) & !all != 0
+        || header.reserved != 0
+        || header.reserved2 != [0; 2]
+    {
+        return Err(malformed("blob header"));
+    }
+    if header.class_count == 0 || header.row_count == 0 || header.cell_count == 0 {
+        return Err(malformed("an empty table"));
+    }
+    let words = header.text_count.div_ceil(32);
+    let table = |off: u32, count: u64, each: u64| {
+        let end = u64::from(off).checked_add(count.saturating_mul(each));
+        let within = off.is_multiple_of(8)
+            && off as usize >= size_of::<PolicyHeader>()
+            && end.is_some_and(|end| end <= blob.len() as u64)
+            && count <= u64::from(MAX_ITEMS);
+        if within { Ok(()) } else { Err(malformed("a table lies outside the blob")) }
+    };
+    let counted = [header.class_count, header.list_count, header.text_count, header.set_count];
+    if counted.iter().any(|count| *count > MAX_ITEMS) {
+        return Err(malformed("a count is out of range"));
+    }
+    table(header.nodes_off, u64::from(header.nodes_len / 8), 8)?;
+    table(header.rows_off, u64::from(header.row_count) * u64::from(header.class_count), 4)?;
+    table(header.cells_off, header.cell_count.into(), size_of::<Cell>() as u64)?;
+    table(header.entries_off, header.entry_count.into(), size_of::<Entry>() as u64)?;
+    table(header.tests_off, header.test_count.into(), size_of::<Test>() as u64)?;
+    table(header.sets_off, u64::from(header.set_count) * u64::from(words), 4)?;
+    table(header.gains_off, u64::from(header.list_count) * u64::from(header.list_count), 4)?;
+    check_nodes(blob, &header)?;
+    check_tests(blob, &header)?;
+    let entry_ops = check_entries(blob, &header)?;
+    check_cells(blob, &header, &entry_ops)?;
+    for index in 0..header.row_count as usize * header.class_count as usize {
+        let cell: [u8; 4] = super::view::bytes(blob, header.rows_off as usize + index * 4);
+        if u32::from_le_bytes(cell) >= header.cell_count {
+            return Err(malformed("a row names a cell that is not there"));
+        }
+    }
+    for index in 0..header.list_count as usize * header.list_count as usize {
+        let ops: [u8; 4] = super::view::bytes(blob, header.gains_off as usize + index * 4);
+        if u32::from_le_bytes(ops) & !all != 0 {
+            return Err(malformed("the gain table names an operation that is not there"));
+        }
+    }
+    Ok(header)
+}
+
+/// Nodes lie one behind the other; every reference is to the start of one; path nodes are labelled with rows, text
+/// nodes with text classes. Which of the two a node is follows from the start it is reached from.
+fn check_nodes(blob: &[u8], header: &PolicyHeader) -> Result<(), ImageError> {
+    let (start, len) = (header.nodes_off as usize, header.nodes_len as usize);
+    if !len.is_multiple_of(8) {
+        return Err(malformed("length of the nodes"));
+    }
+    let mut starts = vec![false; len / 8];
+    let mut at = 0;
+    while at < len {
+        if len - at < size_of::<Node>() {
+            return Err(malformed("a node is cut off"));
+        }
+        let node: Node = super::view::read(blob, start + at);
+        let bytes = (node.len as usize).next_multiple_of(8);
+        let extra = match node.kind {
+            NODE_CHAIN if (1..=MAX_CHAIN).contains(&node.len) => bytes,
+            NODE_BRANCH if node.len <= 256 && node.next == 0 => {
+                bytes + (node.len as usize * 4).next_multiple_of(8)
+            }
+            NODE_SINK if node.len == 0 && node.next == 0 && node.other as usize * 8 == start + at => 0,
+            _ => return Err(malformed("a node is of no kind")),
+        };
+        if node.reserved != 0 || len - at - size_of::<Node>() < extra {
+            return Err(malformed("a node is cut off"));
+        }
+        starts[at / 8] = true;
+        at += size_of::<Node>() + extra;
+    }
+    let known = |reference: u32| {
+        (reference as usize * 8).checked_sub(start).is_some_and(|at| starts.get(at / 8) == Some(&true))
+    };
+    // Which labels a node may have: bit 0 reached as a path, bit 1 as a text.
+    let mut reached = vec![0u8; len / 8];
+    for (bit, from, bound) in
+        [(1, header.path_start, header.row_count), (2, header.text_start, header.text_count)]
+    {
+        if bit == 2 && from == 0 {
+            continue;
+        }
+        if !known(from) {
+            return Err(malformed("a start is no node"));
+        }
+        let mut todo = vec![from];
+        while let Some(reference) = todo.pop() {
+            let seen = &mut reached[(reference as usize * 8 - start) / 8];
+            if *seen & bit != 0 {
+                continue;
+            }
+            *seen |= bit;
+            let view = NodeView::new(blob, reference);
+            if view.node.label >= bound {
+                return Err(malformed("a label is out of range"));
+            }
+            if view.edges().windows(2).any(|pair| pair[0] >= pair[1]) || !view.padding_is_zero() {
+                return Err(malformed("edges of a node"));
+            }
+            for target in view.targets() {
+                if !known(target) {
+                    return Err(malformed("an edge leads to no node"));
+                }
+                todo.push(target);
+            }
+        }
+    }
+    let unreached = starts.iter().zip(&reached).any(|(is_start, reached)| *is_start && *reached == 0);
+    if unreached { Err(malformed("a node that nothing leads to")) } else { Ok(()) }
+}
+
+fn check_tests(blob: &[u8], header: &PolicyHeader) -> Result<(), ImageError> {
+    for index in 0..header.test_count as usize {
+        let test: Test = super::view::read(blob, header.tests_off as usize + index * size_of::<Test>());
+        let fits = match test.condition {
+            CONDITION_BETWEEN => test.a <= test.b && test.set == 0 && test.field != FIELD_KIND,
+            CONDITION_ANY_BIT => test.b == 0 && test.set == 0 && test.field != FIELD_KIND,
+            CONDITION_TEXT => {
+                test.a == 0
+                    && test.b == 0
+                    && test.set < header.set_count
+                    && header.text_start != 0
+                    && (test.field as usize) < crate::op::MAX_ARGS
+            }
+            CONDITION_KIND => test.b == 0 && test.set == 0 && test.a < 128 && test.field == FIELD_KIND,
+            _ => false,
+        };
+        if !fits || test.field >= FIELD_COUNT || test.holds > 1 || test.reserved != 0 {
+            return Err(malformed("a test"));
+        }
+    }
+    Ok(())
+}
+
+/// The operations and test counts of the entries.
+fn check_entries(blob: &[u8], header: &PolicyHeader) -> Result<Vec<(u32, u32)>, ImageError> {
+    let mut seen = Vec::with_capacity(header.entry_count as usize);
+    for index in 0..header.entry_count as usize {
+        let entry: Entry = super::view::read(blob, header.entries_off as usize + index * size_of::<Entry>());
+        let end = entry.tests.checked_add(entry.test_count);
+        if entry.ops & !OpSet::ALL.bits() != 0
+            || end.is_none_or(|end| end > header.test_count)
+            || entry.deny > 1
+            || entry.errno > 3
+            || entry.report > 1
+            || entry.reserved != 0
+            || entry.reserved2 != 0
+        {
+            return Err(malformed("an entry"));
+        }
+        seen.push((entry.ops, entry.test_count));
+    }
+    Ok(seen)
+}
+
+fn check_cells(blob: &[u8], header: &PolicyHeader, entry_ops: &[(u32, u32)]) -> Result<(), ImageError> {
+    let lookup = OpSet::of(&[Op::Lookup, Op::Lookup2]).bits();
+    for index in 0..header.cell_count as usize {
+        let cell: Cell = super::view::read(blob, header.cells_off as usize + index * size_of::<Cell>());
+        let masks =
+            cell.deny | cell.depend | cell.report | cell.by_default | cell.errno_low | cell.errno_high;
+        if masks & !OpSet::ALL.bits() != 0
+            || cell.deny & cell.depend != 0
+            || cell.by_default & !cell.deny != 0
+            || cell.reserved != 0
+            || cell.reserved2 != 0
+            || (cell.list >= header.list_count && cell.list != 0)
+        {
+            return Err(malformed("a cell"));
+        }
+        if (cell.deny | cell.depend) & !header.may_deny != 0 || cell.depend & !header.may_depend != 0 {
+            return Err(malformed("a cell denies what the header says is never denied"));
+        }
+        if (cell.deny | cell.depend) & lookup != 0 && header.flags & FLAG_HIDES == 0 {
+            return Err(malformed("a cell hides, and the header says that none does"));
+        }
+        for (from, count) in [
+            (cell.first, cell.first_count),
+            (cell.denies, cell.denies_count),
+            (cell.allows, cell.allows_count),
+        ] {
+            if from.checked_add(count).is_none_or(|end| end > header.entry_count) {
+                return Err(malformed("a cell names an entry that is not there"));
+            }
+        }
+        let first = &entry_ops[cell.first as usize..(cell.first + cell.first_count) as usize];
+        let total = first.iter().filter(|(_, tests)| *tests == 0).fold(0, |ops, (these, _)| ops | these);
+        if cell.depend & !total != 0 {
+            return Err(malformed("a list that leaves a request undecided"));
+        }
+    }
+    Ok(())
+}

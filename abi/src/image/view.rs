@@ -1,0 +1,446 @@
+//! Reading a valid image: walking its automata and looking at its cells. Nothing here can fail, because
+//! [`super::decode`] has checked every offset.
+
+use std::mem::size_of;
+
+use super::{Debug, Literal, RuleInfo};
+use crate::layout::{
+    Cell, Entry, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES, FLAG_MOVES_JUDGED,
+    NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test,
+};
+use crate::op::{Op, OpSet};
+use crate::subjects::Subjects;
+
+/// Index of a subject class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClassId(pub u32);
+
+/// What decided: a cell by its masks, or one of its entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleRef {
+    /// The cell.
+    pub cell: u32,
+    /// The entry, or [`NO_RULE`] if the cell's masks decided.
+    pub entry: u32,
+    /// The operation that was decided.
+    pub op: Op,
+}
+
+/// Where a walk stands: a node, and how many bytes into its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct State {
+    /// Node reference.
+    pub node: u32,
+    /// Bytes of the chain already read; 0 elsewhere.
+    pub inside: u16,
+}
+
+/// An image that has been checked.
+///
+/// INVARIANT(valid): every check of [`super::decode`] has passed on exactly these bytes.
+#[derive(Clone, Debug)]
+pub struct ValidImage {
+    blob: Vec<u8>,
+    header: PolicyHeader,
+    id: [u8; 32],
+    subjects: Subjects,
+    literals: Vec<Literal>,
+    debug: Option<Debug>,
+}
+
+/// Structures that are plain bytes: every bit pattern is a value.
+pub(super) trait Plain: Default {
+    fn from_bytes(bytes: &[u8]) -> Self;
+}
+
+macro_rules! plain {
+    ($ty:ident { $($field:ident: $kind:ident),* $(,)? }) => {
+        impl Plain for $ty {
+            fn from_bytes(bytes: &[u8]) -> Self {
+                Self { $($field: plain!(@ $kind bytes, std::mem::offset_of!($ty, $field)),)* ..Self::default() }
+            }
+        }
+    };
+    (@ u8 $bytes:ident, $at:expr) => { $bytes[$at] };
+    (@ u16 $bytes:ident, $at:expr) => { u16::from_le_bytes(bytes($bytes, $at)) };
+    (@ u32 $bytes:ident, $at:expr) => { u32::from_le_bytes(bytes($bytes, $at)) };
+    (@ u64 $bytes:ident, $at:expr) => { u64::from_le_bytes(bytes($bytes, $at)) };
+    (@ pair $bytes:ident, $at:expr) => {
+        [u64::from_le_bytes(bytes($bytes, $at)), u64::from_le_bytes(bytes($bytes, $at + 8))]
+    };
+}
+
+plain!(PolicyHeader {
+    magic: u32,
+    version: u32,
+    blob_len: u32,
+    flags: u32,
+    may_deny: u32,
+    may_depend: u32,
+    tests_args: u32,
+    class_count: u32,
+    kill_after: u64,
+    path_start: u32,
+    text_start: u32,
+    nodes_off: u32,
+    nodes_len: u32,
+    rows_off: u32,
+    row_count: u32,
+    cells_off: u32,
+    cell_count: u32,
+    entries_off: u32,
+    entry_count: u32,
+    tests_off: u32,
+    test_count: u32,
+    sets_off: u32,
+    set_count: u32,
+    text_count: u32,
+    gains_off: u32,
+    list_count: u32,
+    reserved: u32,
+    reserved2: pair,
+});
+plain!(Node { label: u32, other: u32, next: u32, len: u16, kind: u8, reserved: u8 });
+plain!(Cell {
+    deny: u32,
+    depend: u32,
+    report: u32,
+    by_default: u32,
+    errno_low: u32,
+    errno_high: u32,
+    first: u32,
+    first_count: u32,
+    denies: u32,
+    denies_count: u32,
+    allows: u32,
+    allows_count: u32,
+    list: u32,
+    reserved: u32,
+    reserved2: u64,
+});
+plain!(Entry {
+    ops: u32,
+    tests: u32,
+    test_count: u32,
+    rule: u32,
+    deny: u8,
+    errno: u8,
+    report: u8,
+    reserved: u8,
+    reserved2: u32,
+});
+plain!(Test { a: u64, b: u64, set: u32, field: u8, condition: u8, holds: u8, reserved: u8 });
+
+pub(super) fn bytes<const N: usize>(blob: &[u8], at: usize) -> [u8; N] {
+    blob[at..at + N].try_into().expect("INVARIANT: a slice of N bytes")
+}
+
+pub(super) fn read<T: Plain>(blob: &[u8], at: usize) -> T {
+    T::from_bytes(&blob[at..at + size_of::<T>()])
+}
+
+/// One node and its bytes.
+pub(super) struct NodeView<'a> {
+    pub(super) node: Node,
+    reference: u32,
+    tail: &'a [u8],
+}
+
+impl<'a> NodeView<'a> {
+    pub(super) fn new(blob: &'a [u8], reference: u32) -> Self {
+        let at = reference as usize * 8;
+        Self { node: read(blob, at), reference, tail: &blob[at + size_of::<Node>()..] }
+    }
+
+    fn chain(&self) -> &'a [u8] {
+        if self.node.kind == NODE_CHAIN { &self.tail[..self.node.len as usize] } else { &[] }
+    }
+
+    /// The bytes of a branch that have an edge of their own, in order.
+    pub(super) fn edges(&self) -> &'a [u8] {
+        if self.node.kind == NODE_BRANCH { &self.tail[..self.node.len as usize] } else { &[] }
+    }
+
+    fn edge(&self, index: usize) -> u32 {
+        let targets = (self.node.len as usize).next_multiple_of(8);
+        u32::from_le_bytes(bytes(self.tail, targets + index * 4))
+    }
+
+    /// Every node an edge leads to, the default's first.
+    pub(super) fn targets(&self) -> Vec<u32> {
+        let mut targets = vec![self.node.other];
+        match self.node.kind {
+            NODE_CHAIN => targets.push(self.node.next),
+            NODE_BRANCH => targets.extend((0..self.node.len as usize).map(|index| self.edge(index))),
+            _ => {}
+        }
+        targets
+    }
+
+    pub(super) fn padding_is_zero(&self) -> bool {
+        let len = self.node.len as usize;
+        let mut padding = self.tail[len..len.next_multiple_of(8)].iter();
+        let odd = self.node.kind == NODE_BRANCH && len % 2 == 1;
+        padding.all(|b| *b == 0) && (!odd || self.edge(len) == 0)
+    }
+
+    fn after(&self, inside: u16, byte: u8) -> State {
+        let to = |node| State { node, inside: 0 };
+        match self.node.kind {
+            NODE_SINK => to(self.reference),
+            NODE_CHAIN if self.chain()[inside as usize] != byte => to(self.node.other),
+            NODE_CHAIN if inside + 1 == self.node.len => to(self.node.next),
+            NODE_CHAIN => State { node: self.reference, inside: inside + 1 },
+            _ => match self.edges().binary_search(&byte) {
+                Ok(index) => to(self.edge(index)),
+                Err(_) => to(self.node.other),
+            },
+        }
+    }
+}
+
+impl ValidImage {
+    pub(super) fn new(
+        blob: Vec<u8>,
+        header: PolicyHeader,
+        id: [u8; 32],
+        subjects: Subjects,
+        literals: Vec<Literal>,
+        debug: Option<Debug>,
+    ) -> Self {
+        Self { blob, header, id, subjects, literals, debug }
+    }
+
+    /// The decision part, as the kernel gets it.
+    #[must_use]
+    pub fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
+    /// The start of the blob.
+    #[must_use]
+    pub fn header(&self) -> &PolicyHeader {
+        &self.header
+    }
+
+    /// The policy's id: a hash of everything that decides.
+    #[must_use]
+    pub fn id(&self) -> [u8; 32] {
+        self.id
+    }
+
+    /// The policy's id in hexadecimal.
+    #[must_use]
+    pub fn id_hex(&self) -> String {
+        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Subjects, domains and classes.
+    #[must_use]
+    pub fn subjects(&self) -> &Subjects {
+        &self.subjects
+    }
+
+    /// Literal paths of rules.
+    #[must_use]
+    pub fn literals(&self) -> &[Literal] {
+        &self.literals
+    }
+
+    /// What is there for people, unless it was stripped.
+    #[must_use]
+    pub fn debug(&self) -> Option<&Debug> {
+        self.debug.as_ref()
+    }
+
+    /// Whether `flag` (one of `FLAG_*`) is set.
+    #[must_use]
+    pub fn has(&self, flag: u32) -> bool {
+        self.header.flags & flag != 0
+    }
+
+    /// Whether the policy has `BoesFS`'s shape.
+    #[must_use]
+    pub fn is_boesfs(&self) -> bool {
+        self.has(FLAG_BOESFS)
+    }
+
+    /// Whether the subject is the program the sandbox was started with.
+    #[must_use]
+    pub fn entry_subject(&self) -> bool {
+        self.has(FLAG_ENTRY_SUBJECT)
+    }
+
+    /// Whether a move may give rights.
+    #[must_use]
+    pub fn moves_judged(&self) -> bool {
+        self.has(FLAG_MOVES_JUDGED)
+    }
+
+    /// Whether a file without a name may be executed.
+    #[must_use]
+    pub fn anonymous_exec(&self) -> bool {
+        self.has(FLAG_ANONYMOUS_EXEC)
+    }
+
+    /// Whether names can be hidden.
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        self.has(FLAG_HIDES)
+    }
+
+    /// The sandbox is killed at this many denials.
+    #[must_use]
+    pub fn kill_after(&self) -> Option<u64> {
+        (self.header.kill_after != 0).then_some(self.header.kill_after)
+    }
+
+    /// Operations that can be denied to somebody somewhere.
+    #[must_use]
+    pub fn may_deny(&self) -> OpSet {
+        OpSet::from_bits(self.header.may_deny)
+    }
+
+    /// Operations one of whose arguments some rule tests.
+    #[must_use]
+    pub fn tests_args(&self) -> OpSet {
+        OpSet::from_bits(self.header.tests_args)
+    }
+
+    /// The class of the program `sub` in the sandbox `dom`, by their texts.
+    #[must_use]
+    pub fn class_of(&self, sub: &[u8], dom: Option<&[u8]>) -> ClassId {
+        self.subjects.class_of(sub, dom)
+    }
+
+    /// Every class.
+    pub fn classes(&self) -> impl Iterator<Item = ClassId> + use<> {
+        (0..self.header.class_count).map(ClassId)
+    }
+
+    /// Where a walk over a path starts, before its first `/`.
+    #[must_use]
+    pub fn path_start(&self) -> State {
+        State { node: self.header.path_start, inside: 0 }
+    }
+
+    /// The state after `input`.
+    #[must_use]
+    pub fn walk(&self, mut state: State, input: &[u8]) -> State {
+        for byte in input {
+            state = self.step(state, *byte);
+        }
+        state
+    }
+
+    /// The state after `byte`.
+    #[must_use]
+    pub fn step(&self, state: State, byte: u8) -> State {
+        NodeView::new(&self.blob, state.node).after(state.inside, byte)
+    }
+
+    /// The bytes that lead somewhere of their own from `state`, in order, and where all others lead.
+    #[must_use]
+    pub fn edges(&self, state: State) -> (Vec<(u8, State)>, State) {
+        let view = NodeView::new(&self.blob, state.node);
+        let listed: Vec<u8> = match view.node.kind {
+            NODE_CHAIN => vec![view.chain()[state.inside as usize]],
+            _ => view.edges().to_vec(),
+        };
+        let own = listed.into_iter().map(|byte| (byte, view.after(state.inside, byte))).collect();
+        (own, State { node: view.node.other, inside: 0 })
+    }
+
+    /// Whether no input leaves `state`: everything below has its row.
+    #[must_use]
+    pub fn is_sink(&self, state: State) -> bool {
+        NodeView::new(&self.blob, state.node).node.kind == NODE_SINK
+    }
+
+    /// What the input that led to `state` comes to: a row for a path.
+    #[must_use]
+    pub fn label(&self, state: State) -> u32 {
+        NodeView::new(&self.blob, state.node).node.label
+    }
+
+    /// The cell of `class` in the row of `state`; everything is denied to a class that is not there.
+    #[must_use]
+    pub fn cell_at(&self, state: State, class: ClassId) -> Option<(u32, Cell)> {
+        if class.0 >= self.header.class_count {
+            return None;
+        }
+        let index = self.label(state) as usize * self.header.class_count as usize + class.0 as usize;
+        let cell = u32::from_le_bytes(bytes(&self.blob, self.header.rows_off as usize + index * 4));
+        Some((cell, self.cell(cell)))
+    }
+
+    /// Cell `index`, which is below the header's count.
+    #[must_use]
+    pub fn cell(&self, index: u32) -> Cell {
+        read(&self.blob, self.header.cells_off as usize + index as usize * size_of::<Cell>())
+    }
+
+    /// Entries `from..from + count`, with their numbers.
+    pub fn entries(&self, from: u32, count: u32) -> impl Iterator<Item = (u32, Entry)> + '_ {
+        (from..from + count).map(|index| {
+            (index, read(&self.blob, self.header.entries_off as usize + index as usize * size_of::<Entry>()))
+        })
+    }
+
+    /// The tests of `entry`.
+    pub fn tests(&self, entry: &Entry) -> impl Iterator<Item = Test> + '_ {
+        (entry.tests..entry.tests + entry.test_count).map(|index| {
+            read(&self.blob, self.header.tests_off as usize + index as usize * size_of::<Test>())
+        })
+    }
+
+    /// The class of a path or text argument.
+    #[must_use]
+    pub fn text_class(&self, text: &[u8]) -> u32 {
+        if self.header.text_start == 0 {
+            return 0;
+        }
+        self.label(self.walk(State { node: self.header.text_start, inside: 0 }, text))
+    }
+
+    /// Whether text class `class` is in text set `set`.
+    #[must_use]
+    pub fn set_contains(&self, set: u32, class: u32) -> bool {
+        let words = self.header.text_count.div_ceil(32) as usize;
+        let word = set as usize * words + class as usize / 32;
+        let bits = u32::from_le_bytes(bytes(&self.blob, self.header.sets_off as usize + word * 4));
+        bits & (1 << (class % 32)) != 0
+    }
+
+    /// Operations that some request denies under list `from` and allows under list `to`; `None` if the image does not
+    /// have the table.
+    #[must_use]
+    pub fn list_gains(&self, from: u32, to: u32) -> Option<OpSet> {
+        let count = self.header.list_count;
+        if from >= count || to >= count {
+            return None;
+        }
+        let at = self.header.gains_off as usize + (from as usize * count as usize + to as usize) * 4;
+        Some(OpSet::from_bits(u32::from_le_bytes(bytes(&self.blob, at))))
+    }
+
+    /// The index of the rule that decided; `None` for a default or in a stripped image.
+    #[must_use]
+    pub fn rule_index(&self, at: RuleRef) -> Option<u32> {
+        let rule = if at.entry == NO_RULE {
+            let index = at.cell as usize * Op::COUNT + at.op as usize;
+            *self.debug.as_ref()?.cell_rules.get(index)?
+        } else if at.entry < self.header.entry_count {
+            self.entries(at.entry, 1).next()?.1.rule
+        } else {
+            NO_RULE
+        };
+        (rule != NO_RULE).then_some(rule)
+    }
+
+    /// The rule that decided; `None` for a default or in a stripped image.
+    #[must_use]
+    pub fn rule(&self, at: RuleRef) -> Option<&RuleInfo> {
+        self.debug.as_ref()?.rules.get(self.rule_index(at)? as usize)
+    }
+}
