@@ -1,0 +1,84 @@
+//! Physical lines to the logical lines of model sections: comments blanked, continuations joined.
+
+use crate::error::SyntaxError;
+use crate::source::Span;
+use crate::tree::SectionKind;
+
+/// A cursor over the physical lines of one source.
+pub(crate) struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Number of the line returned last, from 1.
+    pub(crate) number: u32,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(bytes: &'a [u8], start: usize) -> Self {
+        Self { bytes, at: start, number: 0 }
+    }
+
+    /// Start and end of the next line, without its line feed and one carriage return before that.
+    pub(crate) fn next(&mut self) -> Option<(usize, usize)> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let start = self.at;
+        let rest = &self.bytes[start..];
+        let len = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+        self.at = start + len + 1;
+        self.number += 1;
+        let len = if rest[..len].ends_with(b"\r") { len - 1 } else { len };
+        Some((start, start + len))
+    }
+
+    /// The logical line that begins with the line at `start..end`: its bytes from `start` on, with comments,
+    /// continuation marks and line ends blanked, so that offsets stay those of the source.
+    pub(crate) fn logical(
+        &mut self,
+        (start, mut end): (usize, usize),
+        file: u16,
+        section: SectionKind,
+        errors: &mut Vec<SyntaxError>,
+    ) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut quote = None;
+        let mut from = start;
+        loop {
+            // What lies between two lines, then the line itself.
+            text.resize(from - start, b' ');
+            text.extend_from_slice(&self.bytes[from..end]);
+            let line = &mut text[from - start..];
+            if let Some(hash) = comment(line, section == SectionKind::Matchers, &mut quote) {
+                line[hash..].fill(b' ');
+            } else if let Some(hash) = line.iter().position(|b| *b == b'#') {
+                let at = Span { file, start: 0, end: 0 }.part(from + hash, 1);
+                errors.push(
+                    SyntaxError::new("N0101", "`#` inside a word or a string is part of it", at)
+                        .label("Casbin would cut the line here")
+                        .help("put a blank before `#` to start a comment"),
+                );
+            }
+            let trimmed = line.trim_ascii_end().len();
+            if trimmed == 0 || line[trimmed - 1] != b'\\' {
+                return text;
+            }
+            line[trimmed - 1] = b' ';
+            let Some(next) = self.next() else { return text };
+            (from, end) = next;
+        }
+    }
+}
+
+/// Where the comment of `line` starts. Quotes hide it where they mean something; `quote` is the open one.
+fn comment(line: &[u8], quotes: bool, quote: &mut Option<u8>) -> Option<usize> {
+    for (at, byte) in line.iter().enumerate() {
+        match (*quote, *byte) {
+            (Some(open), byte) if open == byte => *quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') if quotes => *quote = Some(*byte),
+            (None, b'#') if at == 0 || matches!(line[at - 1], b' ' | b'\t') => return Some(at),
+            (None, _) => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,357 @@
+//! Sources to the syntax tree, line by line: each broken line is reported and left out, and the next one is read.
+
+use crate::annotation::annotations;
+use crate::definition::definition;
+use crate::error::SyntaxError;
+use crate::expression;
+use crate::logical::Lines;
+use crate::pest_error::run;
+use crate::policy::Rule;
+use crate::rule_line;
+use crate::source::{Limits, Source, Span, narrow};
+use crate::tree::{Expr, Line, Section, SectionKind, SyntaxTree};
+
+/// What was read, and what was wrong with it. The tree lacks what is reported as an error.
+#[derive(Clone, Debug, Default)]
+pub struct Parsed {
+    /// The policy as written.
+    pub tree: SyntaxTree,
+    /// Errors and notes, in the order of the sources.
+    pub errors: Vec<SyntaxError>,
+}
+
+/// The syntax tree of `sources`: one policy, or a policy and its model (in that order; more are ignored).
+#[must_use]
+pub fn parse(sources: Vec<Source>, limits: &Limits) -> Parsed {
+    let mut parser = Parser { limits, tree: SyntaxTree::default(), errors: Vec::new() };
+    match sources.as_slice() {
+        [] => {}
+        [policy] => parser.source(policy, 0, Form::Whole),
+        [policy, model, ..] => {
+            parser.source(model, 1, Form::Model);
+            parser.source(policy, 0, Form::Rules);
+        }
+    }
+    let Parser { mut tree, errors, .. } = parser;
+    tree.sources = sources;
+    Parsed { tree, errors }
+}
+
+/// The matcher in `text`, a field of a rule, which stands at `span`.
+///
+/// # Errors
+/// What is wrong with it, at its place if `text` stands there as it is (not if quotes were doubled).
+pub fn parse_matcher(text: &str, span: Span, limits: &Limits) -> Result<Expr, SyntaxError> {
+    expression::matcher(text, span, limits)
+}
+
+/// What a source may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Everything: the one-file form.
+    Whole,
+    /// All sections but `[policy]`.
+    Model,
+    /// Policy lines without a header.
+    Rules,
+}
+
+/// Where the lines belong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No header yet.
+    Outside,
+    /// No header yet, and that has been said.
+    Skipping,
+    /// In this section.
+    In(SectionKind),
+}
+
+struct Parser<'a> {
+    limits: &'a Limits,
+    tree: SyntaxTree,
+    errors: Vec<SyntaxError>,
+}
+
+impl Parser<'_> {
+    fn source(&mut self, source: &Source, file: u16, form: Form) {
+        let bytes = source.bytes.as_slice();
+        let limit = self.limits.bytes.min(Limits::MAX_BYTES);
+        if bytes.len() > limit {
+            let message = format!("the source has {} bytes, the limit is {limit}", bytes.len());
+            self.errors.push(
+                SyntaxError::new("E0120", message, Span { file, start: 0, end: 0 })
+                    .help("raise the limit with `--max-bytes`"),
+            );
+            return;
+        }
+        let mut start = 0;
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            start = 3;
+            self.errors.push(
+                SyntaxError::new(
+                    "N0102",
+                    "the file begins with a byte order mark, which is ignored",
+                    Span { file, start: 0, end: 3 },
+                )
+                .help("save the file as UTF-8 without a mark"),
+            );
+        }
+        let utf8 = std::str::from_utf8(bytes).is_ok();
+        let mut lines = Lines::new(bytes, start);
+        let mut state = if form == Form::Rules { State::In(SectionKind::Rules) } else { State::Outside };
+        let mut pending = self.tree.annotations.len();
+        while let Some((start, end)) = lines.next() {
+            let line = &bytes[start..end];
+            let text = line.trim_ascii();
+            let at = start + (line.len() - line.trim_ascii_start().len());
+            let span = Span { file, start: narrow(at), end: narrow(at + text.len()) };
+            if text.is_empty() || !self.readable(text, span, utf8, state) {
+                continue;
+            }
+            if let Some(comment) = text.strip_prefix(b"#") {
+                if let Some(said) = comment.strip_prefix(b"@") {
+                    self.annotation(said, span.part(2, said.len()), state);
+                }
+                continue;
+            }
+            if text[0] == b'[' && self.header(text, span, form, &mut state) {
+                self.dangling(pending, span);
+                pending = self.tree.annotations.len();
+                continue;
+            }
+            match state {
+                State::In(SectionKind::Rules) => {
+                    let number = lines.number;
+                    if !self.rule(text, span, number, pending) {
+                        return;
+                    }
+                    pending = self.tree.annotations.len();
+                }
+                State::In(section) => {
+                    let bytes = lines.logical((at, end), file, section, &mut self.errors);
+                    self.definition(&bytes, span, section);
+                }
+                State::Skipping => {}
+                State::Outside => {
+                    state = State::Skipping;
+                    self.errors.push(
+                        SyntaxError::new("E0103", "the line stands before any section", span)
+                            .label("no section yet")
+                            .help("begin with `[request_definition]`; a policy file without sections needs `--model`"),
+                    );
+                }
+            }
+        }
+        let end = narrow(bytes.len());
+        self.dangling(pending, Span { file, start: end, end });
+    }
+
+    /// Whether `line` holds no NUL and, unless it is a policy line, is UTF-8.
+    fn readable(&mut self, line: &[u8], span: Span, utf8: bool, state: State) -> bool {
+        if let Some(at) = line.iter().position(|b| *b == 0) {
+            let byte = span.part(at, 1);
+            let message = format!("a NUL byte at byte {} of the file", byte.start);
+            self.errors.push(
+                SyntaxError::new("E0107", message, byte)
+                    .label("here")
+                    .help("remove it: no path and no name can hold one"),
+            );
+            return false;
+        }
+        if utf8 || state == State::In(SectionKind::Rules) && line[0] != b'#' {
+            return true;
+        }
+        match std::str::from_utf8(line) {
+            Ok(_) => true,
+            // A comment may hold anything; an annotation may not.
+            Err(_) if line[0] == b'#' && !line.starts_with(b"#@") => true,
+            Err(error) => {
+                self.not_utf8(line, error.valid_up_to(), span);
+                false
+            }
+        }
+    }
+
+    fn not_utf8(&mut self, line: &[u8], at: usize, span: Span) {
+        let byte = span.part(at, 1);
+        let message = format!("byte {:#04x} at byte {} of the file is not UTF-8", line[at], byte.start);
+        self.errors.push(
+            SyntaxError::new("E0108", message, byte)
+                .label("here")
+                .help("save the file as UTF-8; a path that is not must stand in quotes"),
+        );
+    }
+
+    fn annotation(&mut self, said: &[u8], span: Span, state: State) {
+        if state != State::In(SectionKind::Rules) {
+            if state != State::Skipping {
+                self.errors.push(not_before_a_rule(span.part(0, 0).to(span)));
+            }
+            return;
+        }
+        let text = std::str::from_utf8(said).expect("INVARIANT: annotations were checked to be UTF-8");
+        let result = annotations(text, span, &mut self.tree.annotations);
+        self.errors.extend(result.err());
+    }
+
+    /// Reports annotations from `pending` on, which no line follows.
+    fn dangling(&mut self, pending: usize, _end: Span) {
+        if let Some(first) = self.tree.annotations.get(pending) {
+            let last = self.tree.annotations.last().map_or(first.value.span, |last| last.value.span);
+            self.errors.push(not_before_a_rule(first.key.span.to(last)));
+            self.tree.annotations.truncate(pending);
+        }
+    }
+
+    /// Takes `line` as a section header; false if it is a policy line after all.
+    fn header(&mut self, line: &[u8], span: Span, form: Form, state: &mut State) -> bool {
+        let mut text = String::from_utf8_lossy(line).into_owned();
+        if let Some(hash) = text.find(" #").or_else(|| text.find("\t#")) {
+            text.truncate(hash);
+        }
+        let name = run(Rule::header, &text, span).map(|mut pairs| {
+            let header = pairs.next().and_then(|header| header.into_inner().next());
+            let name = header.expect("INVARIANT: a header has a name");
+            (name.as_str().to_owned(), crate::pest_error::span_of(&name, span))
+        });
+        let (name, at) = match name {
+            Ok(found) => found,
+            Err(_) if form == Form::Rules => return false,
+            Err(error) => {
+                let open = text.trim_start_matches('[').trim();
+                let kind = SectionKind::from_name(open.trim_end_matches(']').trim());
+                self.errors.push(error.help("a section header reads `[matchers]`"));
+                self.tree.sections.push(Section { kind, meant: None, span });
+                *state = kind.map_or(State::Skipping, State::In);
+                return true;
+            }
+        };
+        let kind = SectionKind::from_name(&name);
+        if form == Form::Rules {
+            let Some(kind) = kind else { return false };
+            self.beside_model(kind, at, "the policy file beside `--model` has no sections");
+            *state = if kind == SectionKind::Rules { State::In(kind) } else { State::Skipping };
+            return true;
+        }
+        if form == Form::Model && kind == Some(SectionKind::Rules) {
+            self.beside_model(
+                SectionKind::Rules,
+                at,
+                "the model has no `[policy]` section: rules are in the policy file",
+            );
+            *state = State::Skipping;
+            return true;
+        }
+        let mut meant = None;
+        if kind.is_none() {
+            meant = SectionKind::ALL.into_iter().find(|kind| resembles(&name, kind.name()));
+            let names: Vec<String> =
+                SectionKind::ALL.iter().map(|kind| format!("`[{}]`", kind.name())).collect();
+            self.errors.push(
+                SyntaxError::new("E0102", format!("unknown section `{name}`"), at)
+                    .label("not a section")
+                    .help(meant.map_or_else(
+                        || format!("the sections are {}", names.join(", ")),
+                        |kind| format!("did you mean `{}`?", kind.name()),
+                    )),
+            );
+        }
+        self.tree.sections.push(Section { kind, meant, span: at });
+        *state = kind.map_or(State::Skipping, State::In);
+        true
+    }
+
+    fn beside_model(&mut self, kind: SectionKind, span: Span, message: &str) {
+        self.errors.push(SyntaxError::new("E0110", message, span).label("not beside `--model`").help(
+            if kind == SectionKind::Rules {
+                "remove the header, or pass the file alone, with the model's sections in it"
+            } else {
+                "move the section to the model, or pass the file without `--model`"
+            },
+        ));
+    }
+
+    /// Takes `line` as a policy line; false if there are too many.
+    fn rule(&mut self, line: &[u8], span: Span, number: u32, pending: usize) -> bool {
+        if self.tree.lines.len() >= self.limits.rules {
+            self.errors.push(
+                SyntaxError::new("E0122", format!("more than {} policy lines", self.limits.rules), span)
+                    .label("this is one line too many")
+                    .help("raise the limit with `--max-rules`"),
+            );
+            return false;
+        }
+        let first = self.tree.cells.len();
+        if let Err(error) = rule_line::cells(line, span, self.limits, &mut self.tree.cells) {
+            self.errors.push(error);
+            self.tree.cells.truncate(first);
+            self.tree.annotations.truncate(pending);
+            return true;
+        }
+        if let Some(at) = self.foreign_byte(line, span, first) {
+            self.not_utf8(line, at, span);
+            self.tree.cells.truncate(first);
+            self.tree.annotations.truncate(pending);
+            return true;
+        }
+        let end = self.tree.cells.last().map_or(span.start, |cell| cell.span.end);
+        self.tree.lines.push(Line {
+            span: Span { end, ..span },
+            line: number,
+            cells: narrow(first)..narrow(self.tree.cells.len()),
+            annotations: narrow(pending)..narrow(self.tree.annotations.len()),
+        });
+        true
+    }
+
+    /// The first byte of `line` that is not UTF-8 and stands in no quoted cell (from `first` on) and no comment.
+    fn foreign_byte(&self, line: &[u8], span: Span, first: usize) -> Option<usize> {
+        if line.is_ascii() || std::str::from_utf8(line).is_ok() {
+            return None;
+        }
+        self.tree.cells[first..].iter().filter(|cell| !cell.quoted).find_map(|cell| {
+            let start = (cell.span.start - span.start) as usize;
+            let end = (cell.span.end - span.start) as usize;
+            std::str::from_utf8(&line[start..end]).err().map(|error| start + error.valid_up_to())
+        })
+    }
+
+    fn definition(&mut self, bytes: &[u8], span: Span, section: SectionKind) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                let found = definition(text, span, section, self.limits, &mut self.errors);
+                self.tree.definitions.extend(found);
+            }
+            Err(error) => self.not_utf8(bytes, error.valid_up_to(), span),
+        }
+    }
+}
+
+fn not_before_a_rule(span: Span) -> SyntaxError {
+    SyntaxError::new("E0112", "the annotation stands before no rule", span)
+        .label("annotates nothing")
+        .help("write `#@ …` on a line of its own above a `p` line")
+}
+
+/// Whether `name` is so close to `known` that it was probably meant: at most a third of it differs.
+fn resembles(name: &str, known: &str) -> bool {
+    let name = name.to_lowercase();
+    edit_distance(name.as_bytes(), known.as_bytes()) * 3 <= known.len()
+}
+
+/// How many bytes must be inserted, removed or replaced to make `a` into `b`.
+#[must_use]
+pub fn edit_distance(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
