@@ -3,6 +3,9 @@
 //! This crate builds, runs and checks the others; it depends on none that runs anything itself.
 
 pub mod binaries;
+pub mod codegen;
 pub mod process;
+pub mod setup;
+pub mod tidy;
 pub mod vm;
 pub mod workspace;

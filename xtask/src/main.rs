@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask::workspace::Workspace;
-use xtask::{binaries, vm};
+use xtask::{binaries, codegen, vm};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Repository tasks", arg_required_else_help = true)]
@@ -17,8 +17,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Write the files that are generated from the tables in `abi`
+    Codegen(CodegenArgs),
     /// Run a command inside a stock Debian cloud kernel
     Vm(VmArgs),
+}
+
+#[derive(Args)]
+struct CodegenArgs {
+    /// Only say whether they are fresh
+    #[arg(long)]
+    check: bool,
 }
 
 /// Exits with the command's status; 125 if the machine could not be made or did not come to the command's end.
@@ -62,6 +71,14 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::locate()?;
     match task {
+        Task::Codegen(args) => {
+            if args.check {
+                codegen::check(&workspace.root)?;
+            } else {
+                codegen::write(&workspace.root)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Vm(args) => run_vm(&workspace, args),
     }
 }

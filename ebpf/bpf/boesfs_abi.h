@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Generated from abi/src by `cargo xtask codegen`; do not edit. */
+#ifndef BOESFS_ABI_H
+#define BOESFS_ABI_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+
+#define BOESFS_BLOB_MAGIC 0x50454f42u
+#define BOESFS_ABI_VERSION 0x1u
+#define BOESFS_ABI_FINGERPRINT 0x20111dbcu
+#define BOESFS_MAX_BLOB 0x4000000u
+#define BOESFS_MAX_PATH 0xfffu
+#define BOESFS_MAX_ITEMS 0x1000000u
+#define BOESFS_MAX_ARGS 0x4u
+#define BOESFS_NO_RULE 0xffffffffu
+#define BOESFS_NO_CLASS 0xffffffffu
+#define BOESFS_NODE_CHAIN 0x1u
+#define BOESFS_NODE_BRANCH 0x2u
+#define BOESFS_NODE_SINK 0x3u
+#define BOESFS_MAX_CHAIN 0xf8u
+#define BOESFS_FLAG_BOESFS 0x1u
+#define BOESFS_FLAG_ENTRY_SUBJECT 0x2u
+#define BOESFS_FLAG_MOVES_JUDGED 0x4u
+#define BOESFS_FLAG_ANONYMOUS_EXEC 0x8u
+#define BOESFS_FLAG_HIDES 0x10u
+#define BOESFS_FIELD_ARG0 0x0u
+#define BOESFS_FIELD_UID 0x4u
+#define BOESFS_FIELD_GID 0x5u
+#define BOESFS_FIELD_KIND 0x6u
+#define BOESFS_FIELD_COUNT 0x7u
+#define BOESFS_CONDITION_BETWEEN 0x0u
+#define BOESFS_CONDITION_ANY_BIT 0x1u
+#define BOESFS_CONDITION_TEXT 0x2u
+#define BOESFS_CONDITION_KIND 0x3u
+#define BOESFS_EVENT_PATH_TRUNCATED 0x1u
+#define BOESFS_EVENT_KILLED 0x2u
+#define BOESFS_OP_COUNT 0x16u
+#define BOESFS_OPS_ALL 0x3fffffu
+#define BOESFS_OPS_MAKING 0x530u
+#define BOESFS_OPS_THROUGH_OPEN 0x39c00cu
+
+/* An operation: its bit in masks and its id on the wire. */
+enum boesfs_op {
+	/* reach the object by name, whether it exists or not */
+	BOESFS_OP_LOOKUP = 0,
+	/* open it, with any flags */
+	BOESFS_OP_OPEN = 1,
+	/* take bytes from it by any call */
+	BOESFS_OP_READ = 2,
+	/* change its bytes by any call, truncation included */
+	BOESFS_OP_WRITE = 3,
+	/* make a regular file */
+	BOESFS_OP_CREATE = 4,
+	/* make a directory */
+	BOESFS_OP_MKDIR = 5,
+	/* remove a directory */
+	BOESFS_OP_RMDIR = 6,
+	/* remove a name */
+	BOESFS_OP_UNLINK = 7,
+	/* make a fifo, socket or device node */
+	BOESFS_OP_MKNOD = 8,
+	/* make a hard link of the object */
+	BOESFS_OP_LINK = 9,
+	/* make a symbolic link; the object is the link that appears */
+	BOESFS_OP_SYMLINK = 10,
+	/* move the object */
+	BOESFS_OP_RENAME = 11,
+	/* change mode, owner, times, extended attributes or inode flags */
+	BOESFS_OP_SETATTR = 12,
+	/* look at its metadata */
+	BOESFS_OP_GETATTR = 13,
+	/* move an open file's offset */
+	BOESFS_OP_LLSEEK = 14,
+	/* list a directory */
+	BOESFS_OP_ITERATE = 15,
+	/* map it */
+	BOESFS_OP_MMAP = 16,
+	/* BoesFS's d_revalidate: the same as lookup */
+	BOESFS_OP_LOOKUP2 = 17,
+	/* ask about its file system */
+	BOESFS_OP_STATFS = 18,
+	/* flush it */
+	BOESFS_OP_FSYNC = 19,
+	/* run it, or map it with PROT_EXEC */
+	BOESFS_OP_EXEC = 20,
+	/* ioctl on it, but for FIOCLEX, FIONCLEX, FIONBIO and FIOASYNC */
+	BOESFS_OP_IOCTL = 21,
+};
+
+/* What kind of object: its bit in a kind test. */
+enum boesfs_kind {
+	BOESFS_KIND_FILE = 0,
+	BOESFS_KIND_DIR = 1,
+	BOESFS_KIND_SYMLINK = 2,
+	BOESFS_KIND_FIFO = 3,
+	BOESFS_KIND_SOCKET = 4,
+	BOESFS_KIND_BLOCK = 5,
+	BOESFS_KIND_CHAR = 6,
+};
+
+/* Why a call was denied. */
+enum boesfs_reason {
+	BOESFS_REASON_RULE = 0,
+	BOESFS_REASON_DEFAULT = 1,
+	BOESFS_REASON_HIDDEN = 2,
+	BOESFS_REASON_UNRESOLVED = 3,
+	BOESFS_REASON_TOO_DEEP = 4,
+	BOESFS_REASON_UNKNOWN_ARGS = 5,
+	BOESFS_REASON_GAINS_RIGHT = 6,
+	BOESFS_REASON_CROSSES_EDGE = 7,
+	BOESFS_REASON_ANONYMOUS = 8,
+	BOESFS_REASON_EXHAUSTED = 9,
+	BOESFS_REASON_CORRUPT = 10,
+	BOESFS_REASON_CONFINED = 11,
+};
+
+/* Two-bit codes of error numbers. */
+enum boesfs_errno {
+	BOESFS_EACCES = 0,
+	BOESFS_EPERM = 1,
+	BOESFS_ENOENT = 2,
+	BOESFS_EROFS = 3,
+};
+
+#define BOESFS_EACCES_NUMBER 13
+#define BOESFS_EPERM_NUMBER 1
+#define BOESFS_ENOENT_NUMBER 2
+#define BOESFS_EROFS_NUMBER 30
+
+/* Operations by the type of the argument at a place: bit set if it is a path or a text. */
+#define BOESFS_OPS_TEXT_ARG0 0xe00u
+#define BOESFS_OPS_TEXT_ARG1 0x0u
+#define BOESFS_OPS_TEXT_ARG2 0x0u
+#define BOESFS_OPS_TEXT_ARG3 0x0u
+
+/* The start of a blob. */
+struct boesfs_policy_header {
+	/* `BLOB_MAGIC`. */
+	__u32 magic;
+	/* `ABI_VERSION`. */
+	__u32 version;
+	/* Bytes in use, a multiple of 8. */
+	__u32 blob_len;
+	/* `FLAG_*`. */
+	__u32 flags;
+	/* Operations some class can be denied somewhere, by rule or default: one bit each. */
+	__u32 may_deny;
+	/* Operations in some cell's `depend`. */
+	__u32 may_depend;
+	/* Operations one of whose arguments some test looks at. */
+	__u32 tests_args;
+	/* How many classes; a row has so many cells. */
+	__u32 class_count;
+	/* The sandbox is killed at this many denials; 0 is never. */
+	__u64 kill_after;
+	/* Node reference of the path automaton's start, before the first `/`. */
+	__u32 path_start;
+	/* Node reference of the text automaton's start; 0 if no test looks at a text. */
+	__u32 text_start;
+	/* Where the nodes are. */
+	__u32 nodes_off;
+	/* Their length in bytes. */
+	__u32 nodes_len;
+	/* Where the rows are. */
+	__u32 rows_off;
+	/* How many. */
+	__u32 row_count;
+	/* Where the cells are. */
+	__u32 cells_off;
+	/* How many. */
+	__u32 cell_count;
+	/* Where the entries are. */
+	__u32 entries_off;
+	/* How many. */
+	__u32 entry_count;
+	/* Where the tests are. */
+	__u32 tests_off;
+	/* How many. */
+	__u32 test_count;
+	/* Where the text sets are: set `s` is `text_words` `u32` at `sets_off + s * text_words * 4`; bit `c`
+	 * of it (bit `c % 32` of word `c / 32`) says whether class `c` is in. */
+	__u32 sets_off;
+	/* How many. */
+	__u32 set_count;
+	/* How many text classes; `text_words` is this divided by 32, rounded up. */
+	__u32 text_count;
+	/* Where the gain table is: word `a * list_count + b` (`u32`) has the operations that some request
+	 * denies under list `a` and allows under list `b`. */
+	__u32 gains_off;
+	/* How many lists `Cell::list` tells apart; 0 if there is no table: then a move between two different
+	 * lists counts as gaining every operation in either's `depend`. */
+	__u32 list_count;
+	/* 0. */
+	__u32 reserved;
+	/* 0. */
+	__u64 reserved2[2];
+};
+_Static_assert(sizeof(struct boesfs_policy_header) == 128, "size of boesfs_policy_header");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, magic) == 0, "boesfs_policy_header.magic");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, version) == 4, "boesfs_policy_header.version");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, blob_len) == 8, "boesfs_policy_header.blob_len");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, flags) == 12, "boesfs_policy_header.flags");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, may_deny) == 16, "boesfs_policy_header.may_deny");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, may_depend) == 20, "boesfs_policy_header.may_depend");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, tests_args) == 24, "boesfs_policy_header.tests_args");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, class_count) == 28, "boesfs_policy_header.class_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, kill_after) == 32, "boesfs_policy_header.kill_after");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, path_start) == 40, "boesfs_policy_header.path_start");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, text_start) == 44, "boesfs_policy_header.text_start");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, nodes_off) == 48, "boesfs_policy_header.nodes_off");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, nodes_len) == 52, "boesfs_policy_header.nodes_len");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, rows_off) == 56, "boesfs_policy_header.rows_off");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, row_count) == 60, "boesfs_policy_header.row_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, cells_off) == 64, "boesfs_policy_header.cells_off");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, cell_count) == 68, "boesfs_policy_header.cell_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, entries_off) == 72, "boesfs_policy_header.entries_off");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, entry_count) == 76, "boesfs_policy_header.entry_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, tests_off) == 80, "boesfs_policy_header.tests_off");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, test_count) == 84, "boesfs_policy_header.test_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, sets_off) == 88, "boesfs_policy_header.sets_off");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, set_count) == 92, "boesfs_policy_header.set_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, text_count) == 96, "boesfs_policy_header.text_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, gains_off) == 100, "boesfs_policy_header.gains_off");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, list_count) == 104, "boesfs_policy_header.list_count");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, reserved) == 108, "boesfs_policy_header.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, reserved2) == 112, "boesfs_policy_header.reserved2");
+
+/* A state, or a chain of states, of an automaton; its bytes follow it. */
+struct boesfs_node {
+	/* What the input read so far comes to. */
+	__u32 label;
+	/* Node reference for a byte without an edge. */
+	__u32 other;
+	/* Chain: node reference after its last byte. */
+	__u32 next;
+	/* How many bytes or edges. */
+	__u16 len;
+	/* `NODE_*`. */
+	__u8 kind;
+	/* 0. */
+	__u8 reserved;
+};
+_Static_assert(sizeof(struct boesfs_node) == 16, "size of boesfs_node");
+_Static_assert(__builtin_offsetof(struct boesfs_node, label) == 0, "boesfs_node.label");
+_Static_assert(__builtin_offsetof(struct boesfs_node, other) == 4, "boesfs_node.other");
+_Static_assert(__builtin_offsetof(struct boesfs_node, next) == 8, "boesfs_node.next");
+_Static_assert(__builtin_offsetof(struct boesfs_node, len) == 12, "boesfs_node.len");
+_Static_assert(__builtin_offsetof(struct boesfs_node, kind) == 14, "boesfs_node.kind");
+_Static_assert(__builtin_offsetof(struct boesfs_node, reserved) == 15, "boesfs_node.reserved");
+
+/* What one class may do at one path. */
+struct boesfs_cell {
+	/* Operations always denied. */
+	__u32 deny;
+	/* Operations whose decision depends on the request's fields. */
+	__u32 depend;
+	/* Operations not in `depend` whose decision is reported as an event. */
+	__u32 report;
+	/* Operations in `deny` that the policy's default denies, not a rule. */
+	__u32 by_default;
+	/* Low bit of the errno code of each operation in `deny`. */
+	__u32 errno_low;
+	/* High bit of it. */
+	__u32 errno_high;
+	/* First of the ordered entries. */
+	__u32 first;
+	/* How many. */
+	__u32 first_count;
+	/* First of the boxes of what is denied. */
+	__u32 denies;
+	/* How many. */
+	__u32 denies_count;
+	/* First of the boxes of what is allowed. */
+	__u32 allows;
+	/* How many. */
+	__u32 allows_count;
+	/* Which list this is, for the gain table; 0 where `depend` is empty. */
+	__u32 list;
+	/* 0. */
+	__u32 reserved;
+	/* 0. */
+	__u64 reserved2;
+};
+_Static_assert(sizeof(struct boesfs_cell) == 64, "size of boesfs_cell");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, deny) == 0, "boesfs_cell.deny");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, depend) == 4, "boesfs_cell.depend");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, report) == 8, "boesfs_cell.report");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, by_default) == 12, "boesfs_cell.by_default");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, errno_low) == 16, "boesfs_cell.errno_low");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, errno_high) == 20, "boesfs_cell.errno_high");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, first) == 24, "boesfs_cell.first");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, first_count) == 28, "boesfs_cell.first_count");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, denies) == 32, "boesfs_cell.denies");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, denies_count) == 36, "boesfs_cell.denies_count");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, allows) == 40, "boesfs_cell.allows");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, allows_count) == 44, "boesfs_cell.allows_count");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, list) == 48, "boesfs_cell.list");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, reserved) == 52, "boesfs_cell.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_cell, reserved2) == 56, "boesfs_cell.reserved2");
+
+/* One line of a cell's lists. */
+struct boesfs_entry {
+	/* Operations it is about. */
+	__u32 ops;
+	/* First of its tests. */
+	__u32 tests;
+	/* How many. */
+	__u32 test_count;
+	/* Index of the rule that decides; `NO_RULE` for a default. Boxes: `NO_RULE`. */
+	__u32 rule;
+	/* 1 denies, 0 allows. */
+	__u8 deny;
+	/* Errno code of a denial. */
+	__u8 errno;
+	/* Whether it is reported as an event. */
+	__u8 report;
+	/* 0. */
+	__u8 reserved;
+	/* 0. */
+	__u32 reserved2;
+};
+_Static_assert(sizeof(struct boesfs_entry) == 24, "size of boesfs_entry");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, ops) == 0, "boesfs_entry.ops");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, tests) == 4, "boesfs_entry.tests");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, test_count) == 8, "boesfs_entry.test_count");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, rule) == 12, "boesfs_entry.rule");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, deny) == 16, "boesfs_entry.deny");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, errno) == 17, "boesfs_entry.errno");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, report) == 18, "boesfs_entry.report");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, reserved) == 19, "boesfs_entry.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, reserved2) == 20, "boesfs_entry.reserved2");
+
+/* One condition on one field. */
+struct boesfs_test {
+	/* Lower bound, bits or kinds. */
+	__u64 a;
+	/* Upper bound; else 0. */
+	__u64 b;
+	/* Text set; else 0. */
+	__u32 set;
+	/* `FIELD_*`, or the argument's place. */
+	__u8 field;
+	/* `CONDITION_*`. */
+	__u8 condition;
+	/* 1: the condition must hold; 0: it must not. */
+	__u8 holds;
+	/* 0. */
+	__u8 reserved;
+};
+_Static_assert(sizeof(struct boesfs_test) == 24, "size of boesfs_test");
+_Static_assert(__builtin_offsetof(struct boesfs_test, a) == 0, "boesfs_test.a");
+_Static_assert(__builtin_offsetof(struct boesfs_test, b) == 8, "boesfs_test.b");
+_Static_assert(__builtin_offsetof(struct boesfs_test, set) == 16, "boesfs_test.set");
+_Static_assert(__builtin_offsetof(struct boesfs_test, field) == 20, "boesfs_test.field");
+_Static_assert(__builtin_offsetof(struct boesfs_test, condition) == 21, "boesfs_test.condition");
+_Static_assert(__builtin_offsetof(struct boesfs_test, holds) == 22, "boesfs_test.holds");
+_Static_assert(__builtin_offsetof(struct boesfs_test, reserved) == 23, "boesfs_test.reserved");
+
+/* One event, as the lsm plane's ring buffer carries it. `path_len` bytes of path follow, then `arg_len`
+ * bytes of a path or text argument. */
+struct boesfs_event_record {
+	/* Nanoseconds of the boot clock. */
+	__u64 time;
+	/* Which sandbox. */
+	__u64 sandbox;
+	/* The policy's generation in that sandbox. */
+	__u64 generation;
+	/* Numeric arguments in order. */
+	__u64 args[4];
+	/* Thread group id in the initial pid namespace. */
+	__u32 pid;
+	/* File system uid in the initial user namespace. */
+	__u32 uid;
+	/* Class of the subject; `NO_CLASS` if unknown. */
+	__u32 class;
+	/* The cell that decided; `NO_RULE` if none did. */
+	__u32 cell;
+	/* The entry that decided; `NO_RULE` if the cell's masks did. */
+	__u32 entry;
+	/* Errno of a denial, positive; 0 if allowed. */
+	__u32 errno;
+	/* How many of the bytes that follow are the path. */
+	__u32 path_len;
+	/* How many of the bytes that follow are the argument's. */
+	__u32 arg_len;
+	/* `Op` as a number. */
+	__u8 op;
+	/* `1` denied, `0` allowed. */
+	__u8 deny;
+	/* `crate::verdict::Reason` as a number. */
+	__u8 reason;
+	/* `EVENT_*`. */
+	__u8 flags;
+	/* Bit `i`: argument `i` is known. */
+	__u8 args_known;
+	/* Bit `i`: argument `i` is absent. */
+	__u8 args_absent;
+	/* 0. */
+	__u16 reserved;
+	/* Denials counted in this sandbox so far, this one included. */
+	__u64 denials;
+	/* 0. */
+	__u64 reserved2[3];
+};
+_Static_assert(sizeof(struct boesfs_event_record) == 128, "size of boesfs_event_record");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, time) == 0, "boesfs_event_record.time");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, sandbox) == 8, "boesfs_event_record.sandbox");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, generation) == 16, "boesfs_event_record.generation");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, args) == 24, "boesfs_event_record.args");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, pid) == 56, "boesfs_event_record.pid");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, uid) == 60, "boesfs_event_record.uid");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, class) == 64, "boesfs_event_record.class");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, cell) == 68, "boesfs_event_record.cell");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, entry) == 72, "boesfs_event_record.entry");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, errno) == 76, "boesfs_event_record.errno");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, path_len) == 80, "boesfs_event_record.path_len");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, arg_len) == 84, "boesfs_event_record.arg_len");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, op) == 88, "boesfs_event_record.op");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, deny) == 89, "boesfs_event_record.deny");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, reason) == 90, "boesfs_event_record.reason");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, flags) == 91, "boesfs_event_record.flags");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, args_known) == 92, "boesfs_event_record.args_known");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, args_absent) == 93, "boesfs_event_record.args_absent");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, reserved) == 94, "boesfs_event_record.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, denials) == 96, "boesfs_event_record.denials");
+_Static_assert(__builtin_offsetof(struct boesfs_event_record, reserved2) == 104, "boesfs_event_record.reserved2");
+
+#endif
