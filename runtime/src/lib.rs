@@ -1,1 +1,7 @@
-//! boesfs runtime.
+//! The runtime of boesfs: from a compiled policy to its enforcement on a sandbox, and to events.
+//!
+//! It never reads policy text. [`plane`] is the seam between the sandbox and what enforces a policy on it.
+
+pub mod events;
+pub mod plane;
+pub mod sys;

@@ -1,0 +1,2 @@
+//! The `boesfs` command.
+fn main() {}

@@ -1,0 +1,438 @@
+//! The one door to the kernel for what safe wrappers do not cover: every unsafe block of this crate is here, one
+//! operation each. Functions are named for their system calls and keep their meaning.
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::ptr::{null, null_mut};
+
+use libc::{c_int, c_long, c_uint, c_ulong};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
+    socketpair,
+};
+
+/// The most descriptors one packet carries.
+const PACKET_FDS: usize = 4;
+
+fn check(result: c_long) -> io::Result<c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn owned(fd: c_long) -> io::Result<OwnedFd> {
+    let fd = RawFd::try_from(check(fd)?).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just returned `fd` as a new descriptor, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Which side of a [`clone`] this is.
+#[derive(Debug)]
+pub enum Cloned {
+    /// The caller, with the child's pid as the caller sees it and a pidfd of it.
+    Parent(c_int, OwnedFd),
+    /// The child, single-threaded, with a copy of the caller's memory.
+    Child,
+}
+
+/// clone(2) as fork(2) does it, in new `namespaces` (`CLONE_NEW…`). To be called while single-threaded:
+/// a lock another thread held would stay locked in the child.
+///
+/// # Errors
+/// What clone(2) says.
+pub fn clone(namespaces: c_int) -> io::Result<Cloned> {
+    let flags = namespaces | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let flags = c_ulong::try_from(flags).map_err(io::Error::other)?;
+    let mut pidfd: c_int = -1;
+    // SAFETY: without CLONE_VM and with no stack the child continues on a copy of this one's; `pidfd` outlives the call.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            flags,
+            null_mut::<u8>(),
+            &raw mut pidfd,
+            null_mut::<c_int>(),
+            0 as c_ulong,
+        )
+    };
+    match c_int::try_from(check(pid)?).map_err(io::Error::other)? {
+        0 => Ok(Cloned::Child),
+        pid => Ok(Cloned::Parent(pid, owned(pidfd.into())?)),
+    }
+}
+
+/// Ends the process at once with `status`: no destructors, no exit handlers.
+pub fn exit(status: c_int) -> ! {
+    // SAFETY: _exit touches no memory.
+    unsafe { libc::_exit(status) }
+}
+
+/// A pidfd of `pid`.
+///
+/// # Errors
+/// What pidfd_open(2) says.
+pub fn pidfd_open(pid: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}
+
+/// Sends `signal` to the process `pidfd` stands for.
+///
+/// # Errors
+/// What pidfd_send_signal(2) says.
+pub fn pidfd_kill(pidfd: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {
+    let info = null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo is allowed and means one as kill(2) makes it.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, 0) };
+    check(sent).map(drop)
+}
+
+/// Sends `signal` to `pid`, which must name one process (not 0).
+///
+/// # Errors
+/// What kill(2) says; `EINVAL` for 0 and what is no pid.
+pub fn kill(pid: u32, signal: c_int) -> io::Result<()> {
+    let pid = c_int::try_from(pid).ok().filter(|pid| *pid > 0).ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: the call takes no pointer.
+    check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
+}
+
+/// Which namespace: device and inode of its file under /proc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamespaceId(u64, u64);
+
+/// The pid namespace of task `pid`.
+///
+/// # Errors
+/// If there is no such task, or it may not be looked at.
+pub fn pid_namespace(pid: u32) -> io::Result<NamespaceId> {
+    let file = std::fs::metadata(format!("/proc/{pid}/ns/pid"))?;
+    Ok(NamespaceId(file.dev(), file.ino()))
+}
+
+/// Two connected sockets that keep packet boundaries, closed on exec.
+///
+/// # Errors
+/// What socketpair(2) says.
+pub fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
+}
+
+/// Whether a call waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until there is something.
+    Yes,
+    /// Not at all.
+    No,
+}
+
+/// Sends one packet, with copies of `fds`; waits for room.
+///
+/// # Errors
+/// What sendmsg(2) says, but for `EINTR`.
+pub fn send_packet(socket: BorrowedFd<'_>, packet: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+    loop {
+        match sendmsg::<()>(
+            socket.as_raw_fd(),
+            &[io::IoSlice::new(packet)],
+            control,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        ) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => return Ok(other.map(drop)?),
+        }
+    }
+}
+
+/// Receives one packet into `buffer` and the descriptors it carries; length 0 means that the other end is gone.
+///
+/// # Errors
+/// What recvmsg(2) says, but for `EINTR`; `InvalidData` for a packet longer than `buffer`.
+pub fn receive_packet(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    wait: Wait,
+) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut control = nix::cmsg_space!([RawFd; PACKET_FDS]);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC
+        | match wait {
+            Wait::Yes => MsgFlags::empty(),
+            Wait::No => MsgFlags::MSG_DONTWAIT,
+        };
+    loop {
+        let mut parts = [io::IoSliceMut::new(buffer)];
+        let message = match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            other => other?,
+        };
+        let mut fds = Vec::new();
+        for part in message.cmsgs()? {
+            if let ControlMessageOwned::ScmRights(raw) = part {
+                for fd in raw {
+                    fds.push(owned(fd.into())?);
+                }
+            }
+        }
+        if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "packet too long"));
+        }
+        return Ok((message.bytes, fds));
+    }
+}
+
+fn prctl(option: c_int, argument: c_ulong) -> io::Result<()> {
+    let unused: c_ulong = 0;
+    // SAFETY: the options used in this module take numbers, not pointers.
+    check(unsafe { libc::prctl(option, argument, unused, unused, unused) }.into()).map(drop)
+}
+
+/// Has the kernel kill this process when the thread that made it ends. The caller must then
+/// check that it has not ended already.
+///
+/// # Errors
+/// What prctl(2) says.
+pub fn die_with_parent() -> io::Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong)
+}
+
+/// Shuts this process to ptrace and its /proc files to others of the same user, until it execs.
+///
+/// # Errors
+/// What prctl(2) says.
+pub fn set_undumpable() -> io::Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, 0)
+}
+
+/// No exec gives this process or its descendants a privilege any more.
+///
+/// # Errors
+/// What prctl(2) says.
+pub fn set_no_new_privileges() -> io::Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1)
+}
+
+/// Gives up every capability in every set, and the ways by which uid 0 would get them back.
+///
+/// # Errors
+/// What prctl(2) and capset(2) say.
+pub fn drop_capabilities() -> io::Result<()> {
+    /// NOROOT, NO_SETUID_FIXUP, KEEP_CAPS off, NO_CAP_AMBIENT_RAISE, each with its lock.
+    const SECUREBITS: c_ulong = 0b1110_1111;
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong)?;
+    for capability in 0.. {
+        match prctl(libc::PR_CAPBSET_DROP, capability) {
+            Ok(()) => {}
+            // The first number that is no capability.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && capability > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    prctl(libc::PR_SET_SECUREBITS, SECUREBITS)?;
+
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: c_int,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = Header { version: VERSION_3, pid: 0 };
+    let none = [[0_u32; 3]; 2];
+    // SAFETY: `header` and the two sets that version 3 reads outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) }).map(drop)
+}
+
+/// Puts every system call of this thread and its descendants through `filter`.
+///
+/// # Errors
+/// What seccomp(2) says; `InvalidInput` for a filter of more than 65 535 instructions.
+pub fn set_seccomp_filter(filter: &[libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // The kernel reads through this pointer and does not write.
+    let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut() };
+    let mode = libc::SECCOMP_SET_MODE_FILTER;
+    // SAFETY: `program` and the `len` instructions it points at outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_seccomp, mode, 0, &raw const program) }).map(drop)
+}
+
+/// Closes every descriptor above standard error that is not in `keep`. The owners of those closed must never
+/// be dropped: the process has to end by [`exit`] or exec.
+///
+/// # Errors
+/// What close_range(2) says.
+pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut keep: Vec<c_uint> = keep.iter().filter_map(|fd| c_uint::try_from(fd.as_raw_fd()).ok()).collect();
+    keep.sort_unstable();
+    let mut first: c_uint = 3;
+    for fd in keep.into_iter().filter(|fd| *fd >= 3).chain([c_uint::MAX]) {
+        if fd > first {
+            let last = if fd == c_uint::MAX { fd } else { fd - 1 };
+            // SAFETY: the call takes no pointer; by this function's contract no owner of these descriptors is used again.
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+        first = fd.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Gives every signal its default action and unblocks all but those in `blocked`.
+///
+/// # Errors
+/// What sigprocmask(2) says.
+pub fn reset_signals(blocked: &nix::sys::signal::SigSet) -> io::Result<()> {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the default action refers to no code of ours. Signals that cannot be set are refused, which is fine.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    Ok(nix::sys::signal::sigprocmask(nix::sys::signal::SigmaskHow::SIG_SETMASK, Some(blocked), None)?)
+}
+
+/// openat2(2): `path` below `dir`, with `flags` of open(2) and `resolve` of `RESOLVE_*`.
+///
+/// # Errors
+/// What openat2(2) says, but for `EAGAIN`.
+pub fn openat2(dir: BorrowedFd<'_>, path: &CStr, flags: c_int, resolve: u64) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct How {
+        flags: u64,
+        mode: u64,
+        resolve: u64,
+    }
+    let flags = u64::try_from(flags | libc::O_CLOEXEC).map_err(io::Error::other)?;
+    let how = How { flags, mode: 0, resolve };
+    loop {
+        let (how, size) = (&raw const how, size_of::<How>());
+        // SAFETY: `path` and `how` outlive the call and `size` is the length of `how`.
+        let fd = unsafe { libc::syscall(libc::SYS_openat2, dir.as_raw_fd(), path.as_ptr(), how, size) };
+        match owned(fd) {
+            // A rename or mount elsewhere raced with a `..` of this path.
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
+            other => return other,
+        }
+    }
+}
+
+/// A detached copy of the mount at `path`: of it alone, or with all mounts below it.
+///
+/// # Errors
+/// What open_tree(2) says.
+pub fn clone_mount(path: &CStr, depth: Depth) -> io::Result<OwnedFd> {
+    let recursive = match depth {
+        Depth::Alone => 0,
+        Depth::Recursive => libc::AT_RECURSIVE as c_uint,
+    };
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | recursive;
+    // SAFETY: `path` outlives the call.
+    owned(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
+}
+
+/// Whether mounts below a mount are meant too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// They are not.
+    Alone,
+    /// They are.
+    Recursive,
+}
+
+/// Makes `mount` (and, if `depth` says so, all below it) read-only.
+///
+/// # Errors
+/// What mount_setattr(2) says.
+pub fn make_read_only(mount: BorrowedFd<'_>, depth: Depth) -> io::Result<()> {
+    let attributes =
+        libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH
+        | match depth {
+            Depth::Alone => 0,
+            Depth::Recursive => libc::AT_RECURSIVE,
+        };
+    let (attributes, size) = (&raw const attributes, size_of::<libc::mount_attr>());
+    // SAFETY: the empty path and `attributes` outlive the call, and `size` is the length of `attributes`.
+    let set = unsafe {
+        libc::syscall(libc::SYS_mount_setattr, mount.as_raw_fd(), c"".as_ptr(), flags, attributes, size)
+    };
+    check(set).map(drop)
+}
+
+/// Puts the detached `mount` at `target`.
+///
+/// # Errors
+/// What move_mount(2) says.
+pub fn move_mount(mount: BorrowedFd<'_>, target: &CStr) -> io::Result<()> {
+    let (from, here) = (mount.as_raw_fd(), libc::AT_FDCWD);
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH;
+    // SAFETY: both paths outlive the call.
+    let moved =
+        unsafe { libc::syscall(libc::SYS_move_mount, from, c"".as_ptr(), here, target.as_ptr(), flags) };
+    check(moved).map(drop)
+}
+
+/// A new detached mount of file system `kind` with `options` (a name, and a value unless it is a flag) and
+/// the mount attributes `attributes` (`MOUNT_ATTR_*`).
+///
+/// # Errors
+/// What fsopen(2), fsconfig(2) and fsmount(2) say.
+pub fn new_mount(kind: &CStr, options: &[(&CStr, Option<&CStr>)], attributes: u64) -> io::Result<OwnedFd> {
+    const FSOPEN_CLOEXEC: c_uint = 1;
+    const FSMOUNT_CLOEXEC: c_uint = 1;
+    const FSCONFIG_SET_FLAG: c_uint = 0;
+    const FSCONFIG_SET_STRING: c_uint = 1;
+    const FSCONFIG_CMD_CREATE: c_uint = 6;
+    let none = null::<libc::c_char>();
+    // SAFETY: `kind` outlives the call.
+    let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })?;
+    let configure = |command: c_uint, key: *const libc::c_char, value: *const libc::c_char| {
+        // SAFETY: `key` and `value` are null where the command allows it, else strings that outlive the call.
+        check(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) })
+    };
+    for (key, value) in options {
+        match value {
+            Some(value) => configure(FSCONFIG_SET_STRING, key.as_ptr(), value.as_ptr())?,
+            None => configure(FSCONFIG_SET_FLAG, key.as_ptr(), none)?,
+        };
+    }
+    configure(FSCONFIG_CMD_CREATE, none, none)?;
+    // SAFETY: the call takes no pointer.
+    owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes) })
+}
+
+/// The id of the mount that `file` is reached through, as in the first column of mountinfo.
+///
+/// # Errors
+/// What statx(2) says; `Unsupported` if the kernel does not tell.
+pub fn mount_id(file: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut stat = std::mem::MaybeUninit::<libc::statx>::zeroed();
+    let (flags, mask) = (libc::AT_EMPTY_PATH | libc::AT_NO_AUTOMOUNT, libc::STATX_MNT_ID);
+    // SAFETY: the empty path outlives the call, and `stat` is room for what it writes.
+    let done = unsafe { libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, mask, stat.as_mut_ptr()) };
+    check(done.into())?;
+    // SAFETY: every bit pattern is a `statx`, and it was zeroed before the kernel wrote it.
+    let stat = unsafe { stat.assume_init() };
+    if stat.stx_mask & libc::STATX_MNT_ID == 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(stat.stx_mnt_id)
+}
+
+/// `path` as the kernel takes it.
+///
+/// # Errors
+/// `InvalidInput` if it holds a NUL.
+pub fn c_path(path: &std::path::Path) -> io::Result<CString> {
+    CString::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())).map_err(io::Error::from)
+}
+
+/// An independent descriptor of the same open file.
+///
+/// # Errors
+/// What dup(2) says.
+pub fn duplicate(fd: impl AsFd) -> io::Result<OwnedFd> {
+    fd.as_fd().try_clone_to_owned()
+}
