@@ -5,7 +5,9 @@
 //! recognises atoms, and which terms hold follows from which atoms do.
 //! This stage knows no state, no image and no plane.
 
+pub use boesfs_abi::image::ClassId;
 use boesfs_abi::op::OpSet;
+pub use boesfs_abi::subjects::SubjectLiteral;
 use boesfs_abi::verdict::Effect;
 
 use crate::model::{Annotations, Options, PolicyEffect, Shape};
@@ -43,10 +45,6 @@ pub struct AtomId(pub u32);
 /// Index of a byte language in [`RuleSet::texts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TextId(pub u32);
-
-/// Index of a subject class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClassId(pub u32);
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -210,13 +208,4 @@ pub struct Subjects {
     pub class_count: u32,
     /// For each class, a (subject, domain) that falls into it, for witnesses.
     pub witnesses: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-}
-
-/// A text subjects are compared with.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SubjectLiteral {
-    /// An absolute path.
-    Path(Vec<u8>),
-    /// A base name.
-    Name(Vec<u8>),
 }
