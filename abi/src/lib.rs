@@ -6,8 +6,10 @@
 
 pub mod decide;
 pub mod image;
+pub mod judge;
 pub mod layout;
 pub mod op;
 pub mod request;
+pub mod spelling;
 pub mod subjects;
 pub mod verdict;

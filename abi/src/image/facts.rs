@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use super::view::{RuleRef, State, ValidImage};
 use crate::layout::NO_RULE;
 use crate::op::OpSet;
+use crate::spelling::Spelling;
 use crate::verdict::Effect;
 
 /// The literal path of a rule, or its pattern's literal directory: it must not run through a symbolic link where the
@@ -30,32 +31,6 @@ pub struct Outside {
     pub by_default: bool,
 }
 
-/// How far a path has been spelt: only canonical paths are asked.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Spelt {
-    /// Nothing, or a whole path without a trailing `/`.
-    Name,
-    /// Ends in `/`.
-    Slash,
-    /// The last component is `.`.
-    Dot,
-    /// The last component is `..`.
-    DotDot,
-}
-
-impl Spelt {
-    fn after(self, byte: u8) -> Option<Self> {
-        match (self, byte) {
-            (_, 0) => None,
-            (Self::Name, b'/') => Some(Self::Slash),
-            (_, b'/') => None,
-            (Self::Slash, b'.') => Some(Self::Dot),
-            (Self::Dot, b'.') => Some(Self::DotDot),
-            _ => Some(Self::Name),
-        }
-    }
-}
-
 impl ValidImage {
     /// A rule's denial that can match a path which is neither `dir` nor below it, or, if there is none and
     /// `defaults` asks for them, a denial by default there.
@@ -67,13 +42,13 @@ impl ValidImage {
         let mut fallback = None;
         let mut seen = HashSet::new();
         // The last of each is how much of `dir` has been spelt, while nothing else has.
-        let mut todo = VecDeque::from([(self.path_start(), Spelt::Name, Some(0), Vec::new())]);
+        let mut todo = VecDeque::from([(self.path_start(), Spelling::Name, Some(0), Vec::new())]);
         while let Some((state, spelt, on_way, path)) = todo.pop_front() {
             if !seen.insert((state, spelt, on_way)) {
                 continue;
             }
             let inside = on_way == Some(dir.len());
-            let whole = (spelt == Spelt::Name && !path.is_empty()) || path == b"/";
+            let whole = (spelt == Spelling::Name && !path.is_empty()) || path == b"/";
             if whole && !inside {
                 match self.denial_at(state, defaults) {
                     Some((at, false)) => return Some(Outside { path, at, by_default: false }),
