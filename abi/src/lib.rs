@@ -5,6 +5,7 @@
 //! the C header `ebpf/bpf/boesfs_abi.h` and `docs/operations.md` are generated from it by `cargo xtask codegen`.
 
 pub mod decide;
+pub mod event;
 pub mod image;
 pub mod judge;
 pub mod layout;

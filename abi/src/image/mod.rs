@@ -19,7 +19,7 @@ mod debug;
 mod decode;
 mod encode;
 mod facts;
-mod view;
+pub(crate) mod view;
 
 pub use debug::{Debug, RuleInfo};
 pub use decode::{ImageError, decode};

@@ -5,8 +5,8 @@ use std::mem::size_of;
 
 use super::{Debug, Literal, RuleInfo};
 use crate::layout::{
-    Cell, Entry, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES, FLAG_MOVES_JUDGED,
-    NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test,
+    Cell, Entry, EventRecord, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES,
+    FLAG_MOVES_JUDGED, NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test,
 };
 use crate::op::{Op, OpSet};
 use crate::subjects::Subjects;
@@ -49,7 +49,7 @@ pub struct ValidImage {
 }
 
 /// Structures that are plain bytes: every bit pattern is a value.
-pub(super) trait Plain: Default {
+pub(crate) trait Plain: Sized {
     fn from_bytes(bytes: &[u8]) -> Self;
 }
 
@@ -57,7 +57,7 @@ macro_rules! plain {
     ($ty:ident { $($field:ident: $kind:ident),* $(,)? }) => {
         impl Plain for $ty {
             fn from_bytes(bytes: &[u8]) -> Self {
-                Self { $($field: plain!(@ $kind bytes, std::mem::offset_of!($ty, $field)),)* ..Self::default() }
+                Self { $($field: plain!(@ $kind bytes, std::mem::offset_of!($ty, $field)),)* }
             }
         }
     };
@@ -65,8 +65,8 @@ macro_rules! plain {
     (@ u16 $bytes:ident, $at:expr) => { u16::from_le_bytes(bytes($bytes, $at)) };
     (@ u32 $bytes:ident, $at:expr) => { u32::from_le_bytes(bytes($bytes, $at)) };
     (@ u64 $bytes:ident, $at:expr) => { u64::from_le_bytes(bytes($bytes, $at)) };
-    (@ pair $bytes:ident, $at:expr) => {
-        [u64::from_le_bytes(bytes($bytes, $at)), u64::from_le_bytes(bytes($bytes, $at + 8))]
+    (@ words $bytes:ident, $at:expr) => {
+        std::array::from_fn(|index| u64::from_le_bytes(bytes($bytes, $at + index * 8)))
     };
 }
 
@@ -98,7 +98,7 @@ plain!(PolicyHeader {
     gains_off: u32,
     list_count: u32,
     reserved: u32,
-    reserved2: pair,
+    reserved2: words,
 });
 plain!(Node { label: u32, other: u32, next: u32, len: u16, kind: u8, reserved: u8 });
 plain!(Cell {
@@ -129,13 +129,36 @@ plain!(Entry {
     reserved: u8,
     reserved2: u32,
 });
+plain!(EventRecord {
+    time: u64,
+    sandbox: u64,
+    generation: u64,
+    args: words,
+    pid: u32,
+    uid: u32,
+    class: u32,
+    cell: u32,
+    entry: u32,
+    errno: u32,
+    path_len: u32,
+    arg_len: u32,
+    op: u8,
+    deny: u8,
+    reason: u8,
+    flags: u8,
+    args_known: u8,
+    args_absent: u8,
+    reserved: u16,
+    denials: u64,
+    reserved2: words,
+});
 plain!(Test { a: u64, b: u64, set: u32, field: u8, condition: u8, holds: u8, reserved: u8 });
 
-pub(super) fn bytes<const N: usize>(blob: &[u8], at: usize) -> [u8; N] {
+pub(crate) fn bytes<const N: usize>(blob: &[u8], at: usize) -> [u8; N] {
     blob[at..at + N].try_into().expect("INVARIANT: a slice of N bytes")
 }
 
-pub(super) fn read<T: Plain>(blob: &[u8], at: usize) -> T {
+pub(crate) fn read<T: Plain>(blob: &[u8], at: usize) -> T {
     T::from_bytes(&blob[at..at + size_of::<T>()])
 }
 
