@@ -5,4 +5,5 @@
 //! code with the rest.
 
 pub mod model;
+pub mod reference;
 pub mod rules;

@@ -1,0 +1,374 @@
+//! The path functions of LANGUAGE §6, each as plainly as its description.
+
+use crate::model::{Compat, PathFunction};
+
+use super::regex::Search;
+
+/// A path function with its pattern.
+#[derive(Debug)]
+pub(super) enum Pattern {
+    /// `keyMatch` without `*`.
+    Exactly(Vec<u8>),
+    /// `keyMatch`: what stands before the first `*`.
+    StartsWith(Vec<u8>),
+    /// `under`
+    Under(Vec<u8>),
+    /// `within`
+    Within(Vec<u8>),
+    /// `pathMatch` and `globMatch`: one of the patterns that braces stand for.
+    Glob(Vec<Vec<Token>>),
+    /// The functions that are regular expressions underneath.
+    Search {
+        /// The expression.
+        search: Option<Search>,
+        /// Whether the path is cut at its first `?`, as `keyMatch5` does.
+        cut_query: bool,
+    },
+}
+
+/// A part of a glob.
+#[derive(Clone, Debug)]
+pub(super) enum Token {
+    /// This byte.
+    Byte(u8),
+    /// One byte that is no `/`.
+    One,
+    /// One byte of a class, or one outside it; never `/`.
+    Class { ranges: Vec<(u8, u8)>, negated: bool },
+    /// Any bytes that are no `/`.
+    Star,
+    /// Any bytes.
+    Everything,
+    /// Nothing, or any bytes that end in `/`.
+    Directories,
+    /// Nothing, or `/` and any bytes.
+    Descendants,
+}
+
+impl Pattern {
+    pub(super) fn new(function: PathFunction, text: &[u8], compat: Compat) -> Self {
+        let search = |expression: Option<String>, cut_query| Self::Search {
+            search: expression.and_then(|expression| Search::new(&expression)),
+            cut_query,
+        };
+        let go = compat == Compat::CasbinGo;
+        match function {
+            PathFunction::KeyMatch => match text.iter().position(|byte| *byte == b'*') {
+                None => Self::Exactly(text.to_vec()),
+                Some(star) => Self::StartsWith(text[..star].to_vec()),
+            },
+            PathFunction::Under => Self::Under(text.to_vec()),
+            PathFunction::Within => Self::Within(text.to_vec()),
+            PathFunction::PathMatch => {
+                Self::Glob(expand_braces(text, b"!").iter().map(|text| path_tokens(text)).collect())
+            }
+            PathFunction::GlobMatch => {
+                Self::Glob(expand_braces(text, b"!^").iter().map(|text| glob_tokens(text, go)).collect())
+            }
+            PathFunction::RegexMatch => search(utf8(text), false),
+            PathFunction::KeyMatch2 => {
+                let name = if go { ":[^/]+" } else { ":[^/]*" };
+                search(utf8(text).map(|text| key_expression(&text, name)), false)
+            }
+            PathFunction::KeyMatch3 => {
+                let name = if go { r"\{[^/]+\}" } else { r"\{[^/]*\}" };
+                search(utf8(text).map(|text| key_expression(&text, name)), false)
+            }
+            PathFunction::KeyMatch5 => {
+                let name = if go { r"\{[^/]+\}" } else { r"\{[^/]*?\}" };
+                search(utf8(text).map(|text| key_expression(&text, name)), true)
+            }
+        }
+    }
+
+    pub(super) fn matches(&self, path: &[u8]) -> bool {
+        match self {
+            Self::Exactly(text) => path == text,
+            Self::StartsWith(text) => path.starts_with(text),
+            Self::Under(dir) => is_under(path, dir),
+            Self::Within(dir) => path == dir || is_under(path, dir),
+            Self::Glob(alternatives) => alternatives.iter().any(|tokens| glob_matches(tokens, path)),
+            Self::Search { search, cut_query } => {
+                let end = path.iter().position(|byte| *cut_query && *byte == b'?').unwrap_or(path.len());
+                search.as_ref().is_some_and(|search| search.is_match(&path[..end]))
+            }
+        }
+    }
+}
+
+/// Whether `pattern` matches the whole of `text` as `pathMatch` does.
+pub(super) fn path_match(pattern: &[u8], text: &[u8]) -> bool {
+    expand_braces(pattern, b"!").iter().any(|pattern| glob_matches(&path_tokens(pattern), text))
+}
+
+/// Whether `path` lies strictly below `dir`, by whole components.
+pub(super) fn is_under(path: &[u8], dir: &[u8]) -> bool {
+    if dir == b"/" {
+        return path.len() > 1 && path[0] == b'/';
+    }
+    path.len() > dir.len() + 1 && path.starts_with(dir) && path[dir.len()] == b'/'
+}
+
+fn utf8(text: &[u8]) -> Option<String> {
+    String::from_utf8(text.to_vec()).ok()
+}
+
+/// The expression that Casbin makes of a `keyMatch2`, `3` or `5` pattern, whose names look like `name`.
+fn key_expression(text: &str, name: &str) -> String {
+    let name = ::regex::Regex::new(name).expect("INVARIANT: the expressions for names are constants");
+    format!("^{}$", name.replace_all(&text.replace("/*", "/.*"), "[^/]+"))
+}
+
+/// Whether `tokens` match the whole of `text`: `ok[t][i]` says whether `tokens[t..]` match `text[i..]`.
+fn glob_matches(tokens: &[Token], text: &[u8]) -> bool {
+    let end = text.len();
+    let mut ok = vec![vec![false; end + 1]; tokens.len() + 1];
+    ok[tokens.len()][end] = true;
+    for (t, token) in tokens.iter().enumerate().rev() {
+        for i in (0..=end).rev() {
+            let after_this_byte = |accepted: bool| i < end && accepted && ok[t + 1][i + 1];
+            ok[t][i] = match token {
+                Token::Byte(byte) => after_this_byte(i < end && text[i] == *byte),
+                Token::One => after_this_byte(i < end && text[i] != b'/'),
+                Token::Class { ranges, negated } => after_this_byte(
+                    i < end
+                        && text[i] != b'/'
+                        && ranges.iter().any(|(low, high)| (*low..=*high).contains(&text[i])) != *negated,
+                ),
+                Token::Star => ok[t + 1][i] || i < end && text[i] != b'/' && ok[t][i + 1],
+                Token::Everything => ok[t + 1][i] || i < end && ok[t][i + 1],
+                Token::Directories => {
+                    ok[t + 1][i] || (i..end).any(|slash| text[slash] == b'/' && ok[t + 1][slash + 1])
+                }
+                Token::Descendants => {
+                    ok[t + 1][i] || i < end && text[i] == b'/' && (i..=end).any(|j| ok[t + 1][j])
+                }
+            };
+        }
+    }
+    ok[0][0]
+}
+
+/// The tokens of a `pathMatch` pattern without braces.
+fn path_tokens(text: &[u8]) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut i = 0;
+    while i < text.len() {
+        let after_slash = i > 0 && text[i - 1] == b'/';
+        if after_slash && text[i..].starts_with(b"**/") {
+            tokens.push(Token::Directories);
+            i += 3;
+        } else if text[i..].starts_with(b"**") {
+            tokens.push(Token::Everything);
+            i += 2;
+        } else {
+            i += simple_token(&text[i..], b"!", &mut tokens);
+        }
+    }
+    tokens
+}
+
+/// The tokens of a `globMatch` pattern without braces. `**` is special only as a whole component. With `go`, a
+/// pattern that ends in `/**` matches the directory itself too.
+fn glob_tokens(text: &[u8], go: bool) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut i = 0;
+    while i < text.len() {
+        let starts_component = i == 0 || text[i - 1] == b'/';
+        if starts_component && text[i..].starts_with(b"**/") {
+            tokens.push(Token::Directories);
+            i += 3;
+        } else if starts_component && &text[i..] == b"**" {
+            if go && matches!(tokens.last(), Some(Token::Byte(b'/'))) {
+                tokens.pop();
+                tokens.push(Token::Descendants);
+            } else {
+                tokens.push(Token::Everything);
+            }
+            i += 2;
+        } else {
+            i += simple_token(&text[i..], b"!^", &mut tokens);
+        }
+    }
+    tokens
+}
+
+/// Takes one token that both functions know, and returns how many bytes it took.
+fn simple_token(text: &[u8], negations: &[u8], tokens: &mut Vec<Token>) -> usize {
+    match text {
+        [b'\\', escaped, ..] => {
+            tokens.push(Token::Byte(*escaped));
+            2
+        }
+        [b'*', ..] => {
+            tokens.push(Token::Star);
+            1
+        }
+        [b'?', ..] => {
+            tokens.push(Token::One);
+            1
+        }
+        [b'[', ..] => match class_length(text, negations) {
+            Some(length) => {
+                tokens.push(class(&text[1..length - 1], negations));
+                length
+            }
+            None => {
+                tokens.push(Token::Byte(b'['));
+                1
+            }
+        },
+        [byte, ..] => {
+            tokens.push(Token::Byte(*byte));
+            1
+        }
+        [] => 0,
+    }
+}
+
+/// How long the class is that `text` begins with, brackets included. A `]` that stands first is a member.
+fn class_length(text: &[u8], negations: &[u8]) -> Option<usize> {
+    let mut i = 1;
+    if text.get(i).is_some_and(|byte| negations.contains(byte)) {
+        i += 1;
+    }
+    let first = i;
+    while i < text.len() {
+        match text[i] {
+            b']' if i > first => return Some(i + 1),
+            b'\\' => i += 2,
+            _ => i += 1,
+        }
+    }
+    None
+}
+
+fn class(members: &[u8], negations: &[u8]) -> Token {
+    let negated = members.first().is_some_and(|byte| negations.contains(byte));
+    let mut bytes = Vec::new();
+    let mut rest = &members[usize::from(negated)..];
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = *first == b'\\' && !tail.is_empty();
+        bytes.push((if escaped { tail[0] } else { *first }, escaped));
+        rest = &tail[usize::from(escaped)..];
+    }
+    let mut ranges = Vec::new();
+    let mut i = 0;
+    while i < bytes.len() {
+        if i + 2 < bytes.len() && bytes[i + 1] == (b'-', false) {
+            ranges.push((bytes[i].0, bytes[i + 2].0));
+            i += 3;
+        } else {
+            ranges.push((bytes[i].0, bytes[i].0));
+            i += 1;
+        }
+    }
+    Token::Class { ranges, negated }
+}
+
+/// The patterns that `text` stands for, one for each way through its braces.
+fn expand_braces(text: &[u8], negations: &[u8]) -> Vec<Vec<u8>> {
+    let Some((open, commas, close)) = first_braces(text, negations) else { return vec![text.to_vec()] };
+    let mut expanded = Vec::new();
+    let mut start = open + 1;
+    for end in commas.into_iter().chain([close]) {
+        let chosen = [&text[..open], &text[start..end], &text[close + 1..]].concat();
+        expanded.extend(expand_braces(&chosen, negations));
+        start = end + 1;
+    }
+    expanded
+}
+
+/// The first `{` that has its `}`, the commas between them that belong to it, and that `}`.
+fn first_braces(text: &[u8], negations: &[u8]) -> Option<(usize, Vec<usize>, usize)> {
+    let mut i = 0;
+    while i < text.len() {
+        match text[i] {
+            b'\\' => i += 2,
+            b'[' => i += class_length(&text[i..], negations).unwrap_or(1),
+            b'{' => match braces_at(text, i, negations) {
+                Some((commas, close)) => return Some((i, commas, close)),
+                None => i += 1,
+            },
+            _ => i += 1,
+        }
+    }
+    None
+}
+
+fn braces_at(text: &[u8], open: usize, negations: &[u8]) -> Option<(Vec<usize>, usize)> {
+    let mut depth = 0;
+    let mut commas = Vec::new();
+    let mut i = open;
+    while i < text.len() {
+        match text[i] {
+            b'\\' => i += 1,
+            b'[' => i += class_length(&text[i..], negations).unwrap_or(1) - 1,
+            b'{' => depth += 1,
+            b',' if depth == 1 => commas.push(i),
+            b'}' if depth == 1 => return Some((commas, i)),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        i += 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(function: PathFunction, pattern: &str, yes: &[&str], no: &[&str]) {
+        let compiled = Pattern::new(function, pattern.as_bytes(), Compat::Boesfs);
+        for path in yes {
+            assert!(compiled.matches(path.as_bytes()), "{function:?} {pattern} should match {path}");
+        }
+        for path in no {
+            assert!(!compiled.matches(path.as_bytes()), "{function:?} {pattern} should not match {path}");
+        }
+    }
+
+    #[test]
+    fn path_match() {
+        let check = |pattern, yes: &[&str], no: &[&str]| check(PathFunction::PathMatch, pattern, yes, no);
+        check("/a/**", &["/a/b", "/a/b/c"], &["/a", "/ab"]);
+        check("/a/**/b", &["/a/b", "/a/x/b", "/a/x/y/b"], &["/ab", "/a/xb"]);
+        check("/**/.env", &["/.env", "/a/.env"], &["/a.env"]);
+        check("/a/*", &["/a/b", "/a/.b"], &["/a", "/a/b/c"]);
+        check("/a?c", &["/abc"], &["/a/c", "/ac"]);
+        check("/[a-c]x", &["/ax", "/cx"], &["/dx", "/x"]);
+        check("/a[!b]c", &["/axc"], &["/abc", "/a/c"]);
+        check("/{a,b/{c,d}}/x", &["/a/x", "/b/c/x", "/b/d/x"], &["/b/x"]);
+        check(r"/\*", &["/*"], &["/a"]);
+        check("/a**z", &["/az", "/a/q/z"], &["/a"]);
+        check("/?", &["/a"], &["/é"]);
+        check("/{a", &["/{a"], &["/a"]);
+    }
+
+    #[test]
+    fn glob_match() {
+        let check = |pattern, yes: &[&str], no: &[&str]| check(PathFunction::GlobMatch, pattern, yes, no);
+        check("/a/**", &["/a/b", "/a/b/c"], &["/a"]);
+        check("/a**", &["/a", "/ab"], &["/a/b"]);
+        check("/a/**/b", &["/a/b", "/a/x/b"], &["/ab"]);
+        let go = Pattern::new(PathFunction::GlobMatch, b"/a/**", Compat::CasbinGo);
+        assert!(go.matches(b"/a") && go.matches(b"/a/b") && !go.matches(b"/ab"));
+    }
+
+    #[test]
+    fn key_matches() {
+        check(PathFunction::KeyMatch, "/foo*", &["/foo", "/foobar/x"], &["/fo"]);
+        check(PathFunction::KeyMatch, "/a/*/secret", &["/a/x"], &["/a"]);
+        check(PathFunction::KeyMatch2, "/a/:id", &["/a/x"], &["/a", "/a/x/y"]);
+        check(PathFunction::KeyMatch2, "/a/*", &["/a/x/y"], &["/a", "/a/x\ny"]);
+        check(PathFunction::KeyMatch2, "/a.txt", &["/aXtxt", "/a.txt"], &["/a.txtx"]);
+        check(PathFunction::KeyMatch2, "/a|b", &["/axyz", "/x/b"], &["/xa"]);
+        check(PathFunction::KeyMatch3, "/a/{id}/x", &["/a/1/x"], &["/a/x"]);
+        check(PathFunction::KeyMatch5, "/a/{id}", &["/a/1", "/a/1?q/x"], &["/a?/1"]);
+        check(PathFunction::RegexMatch, r"\d+", &["/a1"], &["/a", "/a١"]);
+        check(PathFunction::RegexMatch, "^/.$", &["/a", "/é"], &["/ab", "/\n"]);
+        let invalid = Pattern::new(PathFunction::RegexMatch, b"^/[^a]$", Compat::Boesfs);
+        assert!(invalid.matches(b"/\xff") && !invalid.matches(b"/a"));
+    }
+}
