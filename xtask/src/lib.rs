@@ -6,6 +6,7 @@ pub mod binaries;
 pub mod codegen;
 pub mod process;
 pub mod setup;
+pub mod suite;
 pub mod tidy;
 pub mod vm;
 pub mod workspace;

@@ -1,12 +1,14 @@
 //! Repository tasks: `cargo xtask --help`.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
+use xtask::setup::{self, Purpose};
+use xtask::suite::{self, Requirements};
 use xtask::workspace::Workspace;
-use xtask::{binaries, codegen, vm};
+use xtask::{binaries, codegen, process, tidy, vm};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Repository tasks", arg_required_else_help = true)]
@@ -17,17 +19,47 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Write the files that are generated from the tables in `abi`
-    Codegen(CodegenArgs),
+    /// Install what building, booting and fuzzing need, if it is missing
+    Setup,
+    /// Run every check and test, here and in virtual machines
+    Test(TestArgs),
+    /// Run files of conformance cases on the engines
+    Conformance(ConformanceArgs),
     /// Run a command inside a stock Debian cloud kernel
     Vm(VmArgs),
+    /// Write the files that are generated from the tables of the abi crate
+    Codegen(CodegenArgs),
+    /// Check the house rules that no compiler checks
+    Tidy,
 }
 
 #[derive(Args)]
-struct CodegenArgs {
-    /// Only say whether they are fresh
-    #[arg(long)]
-    check: bool,
+#[command(after_help = "\
+The last line is `N passed, N failed, N skipped`. With CI=true in the environment every engine is required.
+
+Examples:
+  cargo xtask test
+  cargo xtask test --require lsm --require fuse")]
+struct TestArgs {
+    /// An engine whose being skipped is a failure
+    #[arg(long, num_args = 1.., value_name = "ENGINE")]
+    require: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The last line is `N passed, N failed, N skipped`.
+
+Examples:
+  cargo xtask conformance language-vectors.json
+  cargo xtask conformance casbin-vectors.json --engine reference dfa")]
+struct ConformanceArgs {
+    /// Files of cases
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The engines to ask; all that need no sandbox if not given
+    #[arg(long, num_args = 1.., value_name = "ENGINE")]
+    engine: Vec<String>,
 }
 
 /// Exits with the command's status; 125 if the machine could not be made or did not come to the command's end.
@@ -44,7 +76,7 @@ struct VmArgs {
     /// Files and folders to put into the command's working directory
     #[arg(long, num_args = 1.., value_name = "FILE")]
     add: Vec<PathBuf>,
-    /// Let guest time count instructions, on one processor
+    /// Let guest time count instructions
     #[arg(long)]
     icount: bool,
     /// Take the project's programs as they were last built, if they were
@@ -58,12 +90,29 @@ struct VmArgs {
     command: Vec<String>,
 }
 
+#[derive(Args)]
+struct CodegenArgs {
+    /// Only say whether they are as they should be
+    #[arg(long)]
+    check: bool,
+}
+
+/// What is exited with when a task fails for a reason of its own: 125 where the status is otherwise a command's.
+fn failure(task: &Task) -> u8 {
+    match task {
+        Task::Vm(_) => 125,
+        Task::Setup | Task::Test(_) | Task::Conformance(_) | Task::Codegen(_) | Task::Tidy => 1,
+    }
+}
+
 fn main() -> ExitCode {
-    match run(Cli::parse().task) {
+    let task = Cli::parse().task;
+    let failure = failure(&task);
+    match run(task) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");
-            ExitCode::from(125)
+            ExitCode::from(failure)
         }
     }
 }
@@ -71,22 +120,55 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::locate()?;
     match task {
-        Task::Codegen(args) => {
-            if args.check {
-                codegen::check(&workspace.root)?;
-            } else {
-                codegen::write(&workspace.root)?;
-            }
+        Task::Setup => {
+            setup::ensure(&workspace, &[Purpose::Build, Purpose::Machines, Purpose::Fuzz])?;
             Ok(ExitCode::SUCCESS)
         }
+        Task::Test(args) => run_tests(&workspace, args),
+        Task::Conformance(args) => run_conformance(&workspace, &args),
         Task::Vm(args) => run_vm(&workspace, args),
+        Task::Codegen(args) => {
+            if args.check { codegen::check(&workspace.root) } else { codegen::write(&workspace.root) }?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Tidy => run_tidy(&workspace),
+    }
+}
+
+fn run_tests(workspace: &Workspace, args: TestArgs) -> anyhow::Result<ExitCode> {
+    let requirements = if std::env::var("CI").is_ok_and(|value| value == "true") {
+        Requirements::everything()
+    } else {
+        Requirements::these(args.require).map_err(|name| {
+            anyhow::anyhow!("no engine is named `{name}`; there are {}", Requirements::known())
+        })?
+    };
+    let report = suite::run(workspace, &requirements);
+    print!("{}", report.summary());
+    Ok(if report.total().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_conformance(workspace: &Workspace, args: &ConformanceArgs) -> anyhow::Result<ExitCode> {
+    setup::ensure(workspace, &[Purpose::Build])?;
+    binaries::build(workspace)?;
+    let mut command = Command::new(binaries::path(workspace, "boesfs-testbench"));
+    command.arg("conformance").args(&args.files);
+    for engine in &args.engine {
+        command.args(["--engine", engine]);
+    }
+    let (status, _) = process::follow(&mut command)?;
+    match status.code() {
+        Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        None => bail!("the testbench died: {status}"),
     }
 }
 
 fn run_vm(workspace: &Workspace, args: VmArgs) -> anyhow::Result<ExitCode> {
+    setup::ensure(workspace, &[Purpose::Machines])?;
     let binaries = if args.no_build {
         binaries::built(workspace)
     } else {
+        setup::ensure(workspace, &[Purpose::Build])?;
         binaries::build(workspace).context("the project's programs for the guest")?
     };
     let job = vm::Job {
@@ -98,4 +180,13 @@ fn run_vm(workspace: &Workspace, args: VmArgs) -> anyhow::Result<ExitCode> {
         command: args.command,
     };
     Ok(ExitCode::from(vm::run(workspace, &job, &mut std::io::stdout(), &mut std::io::stderr())?))
+}
+
+fn run_tidy(workspace: &Workspace) -> anyhow::Result<ExitCode> {
+    let findings = tidy::check(workspace)?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    codegen::check(&workspace.root)?;
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

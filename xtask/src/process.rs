@@ -1,5 +1,6 @@
 //! Running other programs, with errors that name them.
 
+use std::io::{self, Write};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// Why another program's work could not be had.
@@ -11,7 +12,7 @@ pub enum ProcessError {
         /// What was to be run.
         program: String,
         /// Why it did not.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It ran and failed.
     #[error("`{command}` failed ({status}){}", detail(.stderr))]
@@ -44,6 +45,48 @@ pub fn capture(command: &mut Command) -> Result<String, ProcessError> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// What is written to it goes to our stdout at once and is kept.
+#[derive(Debug, Default)]
+pub struct Tee {
+    kept: Vec<u8>,
+}
+
+impl Tee {
+    /// What has been written so far, as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.kept).into_owned()
+    }
+}
+
+impl Write for Tee {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write_all(bytes)?;
+        self.kept.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+/// Runs `command` with its stdout both shown and given back, beside how it ended; failing is an answer too.
+///
+/// # Errors
+/// If it cannot be started or followed.
+pub fn follow(command: &mut Command) -> Result<(ExitStatus, String), ProcessError> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|source| not_started(command, source))?;
+    let failed = |source| not_started(command, source);
+    let mut tee = Tee::default();
+    if let Some(mut output) = child.stdout.take() {
+        io::copy(&mut output, &mut tee).and_then(|_| tee.flush()).map_err(failed)?;
+    }
+    let status = child.wait().map_err(failed)?;
+    Ok((status, tee.text()))
+}
+
 /// Whether `program` can be found on PATH.
 #[must_use]
 pub fn on_path(program: &str) -> bool {
@@ -58,7 +101,7 @@ pub fn command_line(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-fn not_started(command: &Command, source: std::io::Error) -> ProcessError {
+fn not_started(command: &Command, source: io::Error) -> ProcessError {
     ProcessError::Start { program: command.get_program().to_string_lossy().into_owned(), source }
 }
 

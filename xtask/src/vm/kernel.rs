@@ -69,7 +69,7 @@ pub enum KernelError {
         detail: String,
     },
     /// A path was given and no kernel is there.
-    #[error("{path} is not a kernel image: {reason}")]
+    #[error("{path} cannot be booted: {reason}")]
     NoImage {
         /// The path.
         path: PathBuf,
@@ -128,6 +128,12 @@ fn given(path: &Path) -> Result<Kernel, KernelError> {
     let tree = image.parent().and_then(Path::parent);
     let modules = match (release, tree) {
         (Some(release), Some(tree)) if tree.join("lib/modules").join(release).is_dir() => {
+            if !tree.join("lib/modules").join(release).join("modules.dep").is_file() {
+                let tree = tree.display();
+                return Err(no_image(format!(
+                    "its modules are not indexed; run `depmod -b {tree} {release}`"
+                )));
+            }
             modules_of(tree, release)?
         }
         _ => Vec::new(),

@@ -1,0 +1,83 @@
+//! The steps that are cargo's work, and what its test harness says.
+
+use super::report::Tally;
+use crate::process;
+use crate::workspace::{Workspace, cargo};
+use regex::Regex;
+
+/// Runs cargo with `arguments`; passes if it does.
+pub(super) fn passes(workspace: &Workspace, arguments: &[&str]) -> Tally {
+    match process::run(cargo().args(arguments).current_dir(&workspace.root)) {
+        Ok(()) => Tally::pass(),
+        Err(error) => Tally::fail(error.to_string()),
+    }
+}
+
+/// Runs every test of the workspace and counts them.
+pub(super) fn tests(workspace: &Workspace) -> Tally {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(&workspace.root);
+    match process::follow(&mut command) {
+        Ok((status, output)) => count(&output, status.success()),
+        Err(error) => Tally::fail(error.to_string()),
+    }
+}
+
+/// Counts the tests in what the harness wrote. If cargo failed beyond what is counted, as when something does not
+/// build, that is a failure by itself.
+fn count(output: &str, success: bool) -> Tally {
+    let result = regex(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;");
+    let failed = regex(r"^test (.+) \.\.\. FAILED$");
+    let mut tally = Tally::default();
+    for line in output.lines() {
+        if let Some(counts) = result.captures(line) {
+            let number =
+                |index| counts.get(index).and_then(|digits| digits.as_str().parse().ok()).unwrap_or(0);
+            tally.passed += number(1);
+            tally.failed += number(2);
+            if number(3) > 0 {
+                let mut ignored = Tally::skip("marked to be ignored");
+                ignored.skips[0].count = number(3);
+                tally.add(ignored);
+            }
+        } else if let Some(name) = failed.captures(line).and_then(|captures| captures.get(1)) {
+            tally.failures.push(name.as_str().to_owned());
+        }
+    }
+    if !success && tally.failed == 0 {
+        tally.add(Tally::fail("cargo test failed before all tests had run"));
+    } else if success && tally.passed == 0 {
+        tally.add(Tally::fail("cargo test ran no test"));
+    }
+    tally
+}
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("INVARIANT: the patterns of this file are regular expressions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    const OUTPUT: &str = "\
+running 3 tests
+test a::b ... ok
+test a::c ... FAILED
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+
+    #[test]
+    fn results_are_summed() {
+        let tally = count(OUTPUT, false);
+        assert_eq!((tally.passed, tally.failed, tally.skipped()), (5, 1, 1));
+        assert_eq!(tally.failures, ["a::c"]);
+    }
+
+    #[test]
+    fn no_results_are_no_success() {
+        assert_eq!(count("", false).failed, 1);
+        assert_eq!(count("", true).failed, 1);
+    }
+}

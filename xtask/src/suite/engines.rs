@@ -1,0 +1,196 @@
+//! The testbench on every engine: those that run here, here; those that need another kernel, in machines.
+
+use super::Requirements;
+use super::report::{Report, Row, Skip, Tally};
+use crate::binaries;
+use crate::process::{self, Tee};
+use crate::vm::{self, Clock, Job, KernelChoice, KernelError, VmError};
+use crate::workspace::Workspace;
+use regex::Regex;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Where engines run.
+#[derive(Clone, Copy)]
+enum Place {
+    Here,
+    Guest(fn() -> KernelChoice),
+}
+
+/// Every run of the testbench: where, and on which engines.
+const RUNS: [(Place, &[&str]); 3] = [
+    (Place::Here, &["reference", "dfa", "image", "native", "bpf", "fuse"]),
+    (Place::Guest(|| KernelChoice::V6_1), &["lsm", "fuse", "bpf"]),
+    (Place::Guest(|| KernelChoice::V6_12), &["lsm", "fuse", "bpf"]),
+];
+
+/// The folder of cases, from the workspace's root.
+const CASES: &str = "testbench/cases";
+const TIMEOUT: Duration = Duration::from_secs(420);
+
+/// Every engine that some run has.
+pub(super) fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = RUNS.iter().flat_map(|(_, engines)| engines.iter().copied()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Does every run and reports each engine.
+pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
+    let testbench = binaries::path(workspace, "boesfs-testbench");
+    for (place, engines) in RUNS {
+        let (suffix, ran) = match place {
+            Place::Here => (String::new(), here(workspace, &testbench, engines, requirements)),
+            Place::Guest(kernel) => {
+                let kernel = kernel();
+                (format!(" ({})", kernel.name()), guest(workspace, kernel, engines, requirements))
+            }
+        };
+        for engine in engines {
+            let tally = match &ran {
+                Ok(output) => count(output, engine),
+                Err(NotRun::Unavailable(reason)) if requirements.has(engine) => {
+                    Tally::fail(format!("required and not run: {reason}"))
+                }
+                Err(NotRun::Unavailable(reason)) => Tally::skip(reason),
+                Err(NotRun::Broken(reason)) => Tally::fail(reason),
+            };
+            report.add(Row::Engine(format!("{engine}{suffix}")), tally);
+        }
+    }
+}
+
+/// Why a run gave no counts.
+enum NotRun {
+    /// The machine for it cannot be had here.
+    Unavailable(String),
+    /// It should have worked.
+    Broken(String),
+}
+
+fn arguments(engines: &[&str], cases: &Path, requirements: &Requirements) -> Vec<String> {
+    let mut arguments = vec!["run".to_owned(), "--cases".into(), cases.display().to_string()];
+    for engine in engines {
+        arguments.extend(["--engine".into(), (*engine).into()]);
+        if requirements.has(engine) {
+            arguments.extend(["--require".into(), (*engine).into()]);
+        }
+    }
+    arguments
+}
+
+fn here(
+    workspace: &Workspace,
+    testbench: &Path,
+    engines: &[&str],
+    requirements: &Requirements,
+) -> Result<String, NotRun> {
+    let mut command = Command::new(testbench);
+    command.args(arguments(engines, Path::new(CASES), requirements)).current_dir(&workspace.root);
+    let (status, output) =
+        process::follow(&mut command).map_err(|error| NotRun::Broken(error.to_string()))?;
+    finished(status.code().unwrap_or(-1), output)
+}
+
+fn guest(
+    workspace: &Workspace,
+    kernel: KernelChoice,
+    engines: &[&str],
+    requirements: &Requirements,
+) -> Result<String, NotRun> {
+    let cases = workspace.root.join(CASES);
+    let folder = PathBuf::from("cases");
+    let mut command = vec!["boesfs-testbench".to_owned()];
+    command.extend(arguments(engines, &folder, requirements));
+    let binaries = binaries::built(workspace);
+    let job = Job { kernel, add: vec![cases], binaries, clock: Clock::Wall, timeout: TIMEOUT, command };
+    let mut tee = Tee::default();
+    match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
+        Ok(status) => finished(status.into(), tee.text()),
+        Err(VmError::Kernel(error @ (KernelError::NotPackaged { .. } | KernelError::Fetch { .. }))) => {
+            Err(NotRun::Unavailable(error.to_string()))
+        }
+        Err(error) => Err(NotRun::Broken(error.to_string())),
+    }
+}
+
+/// The testbench exits with 0 or 1 when it has counted; anything else is no count.
+fn finished(status: i32, output: String) -> Result<String, NotRun> {
+    match status {
+        0 | 1 => Ok(output),
+        status => Err(NotRun::Broken(format!("boesfs-testbench ended with status {status}"))),
+    }
+}
+
+/// Reads `engine`'s line and the reasons below it. No line is a failure: an engine must not vanish.
+fn count(output: &str, engine: &str) -> Tally {
+    let heading = Regex::new(r"^engine (\S+): (\d+) passed, (\d+) failed, (\d+) skipped$")
+        .expect("INVARIANT: the pattern is a regular expression");
+    let reason =
+        Regex::new(r"^  skipped (\d+): (.+)$").expect("INVARIANT: the pattern is a regular expression");
+    let mut tally = None;
+    let mut announced = 0;
+    let mut inside = false;
+    for line in output.lines().map(str::trim_end) {
+        if let Some(captures) = heading.captures(line) {
+            inside = &captures[1] == engine;
+            if inside {
+                let number = |index: usize| captures[index].parse().unwrap_or(u64::MAX);
+                announced = number(4);
+                tally = Some(Tally { passed: number(2), failed: number(3), ..Tally::default() });
+            }
+        } else if let (true, Some(tally), Some(captures)) = (inside, tally.as_mut(), reason.captures(line)) {
+            let count = captures[1].parse().unwrap_or(u64::MAX);
+            tally.skips.push(Skip { count, reason: captures[2].to_owned() });
+        } else if inside && !line.starts_with("  ") {
+            inside = false;
+        }
+    }
+    let Some(mut tally) = tally else {
+        return Tally::fail("the testbench said nothing of this engine");
+    };
+    if tally.failed > 0 {
+        tally.failures.push(format!("{} cases, listed above", tally.failed));
+    }
+    if tally.skipped() != announced {
+        let explained = tally.skipped();
+        tally.add(Tally::fail(format!("{announced} skipped, but reasons for {explained}")));
+    }
+    if tally.passed == 0 && tally.failed == 0 && announced == 0 {
+        tally.add(Tally::fail("no case was run"));
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    const OUTPUT: &str = "\
+difference in a/b
+engine dfa: 10 passed, 0 failed, 0 skipped
+engine lsm: 3 passed, 1 failed, 5 skipped
+  skipped 2: needs llseek
+  skipped 3: not by system calls
+engine bpf: 1 passed, 0 failed, 2 skipped
+engine fuse: 0 passed, 0 failed, 0 skipped
+done
+";
+
+    #[test]
+    fn lines_and_reasons_belong_together() {
+        assert_eq!(count(OUTPUT, "dfa").passed, 10);
+        let lsm = count(OUTPUT, "lsm");
+        assert_eq!((lsm.passed, lsm.failed, lsm.skipped()), (3, 1, 5));
+        assert_eq!(lsm.skips[1].reason, "not by system calls");
+    }
+
+    #[test]
+    fn silence_is_a_failure() {
+        assert_eq!(count(OUTPUT, "image").failed, 1, "no line");
+        assert_eq!(count(OUTPUT, "bpf").failed, 1, "skips without reasons");
+        assert_eq!(count(OUTPUT, "fuse").failed, 1, "nothing run");
+    }
+}
