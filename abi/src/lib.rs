@@ -8,7 +8,9 @@ pub mod decide;
 pub mod event;
 pub mod image;
 pub mod judge;
+#[macro_use]
 pub mod layout;
+pub mod map;
 pub mod op;
 pub mod request;
 pub mod spelling;

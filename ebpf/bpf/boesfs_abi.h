@@ -37,6 +37,16 @@ typedef unsigned long long __u64;
 #define BOESFS_CONDITION_KIND 0x3u
 #define BOESFS_EVENT_PATH_TRUNCATED 0x1u
 #define BOESFS_EVENT_KILLED 0x2u
+#define BOESFS_MAX_MOUNTS 0x40u
+#define BOESFS_WORKS_PER_CPU 0x8u
+#define BOESFS_CALL_PATH 0x1000u
+#define BOESFS_SANDBOX_ARMED 0x1u
+#define BOESFS_SANDBOX_KILLED 0x2u
+#define BOESFS_SANDBOX_OVERLAY 0x4u
+#define BOESFS_SANDBOX_USERNS 0x8u
+#define BOESFS_SANDBOX_MOUNTS_FULL 0x10u
+#define BOESFS_LABEL_ENTERING 0x1u
+#define BOESFS_LABEL_PENDING 0x2u
 #define BOESFS_OP_COUNT 0x16u
 #define BOESFS_OPS_ALL 0x3fffffu
 #define BOESFS_OPS_MAKING 0x530u
@@ -427,5 +437,186 @@ _Static_assert(__builtin_offsetof(struct boesfs_event_record, args_absent) == 93
 _Static_assert(__builtin_offsetof(struct boesfs_event_record, reserved) == 94, "boesfs_event_record.reserved");
 _Static_assert(__builtin_offsetof(struct boesfs_event_record, denials) == 96, "boesfs_event_record.denials");
 _Static_assert(__builtin_offsetof(struct boesfs_event_record, reserved2) == 104, "boesfs_event_record.reserved2");
+
+/* What the kernel knows of a task in a sandbox: the value of task storage. */
+struct boesfs_label {
+	/* Index of the sandbox. */
+	__u32 slot;
+	/* The subject's class. */
+	__u32 class;
+	/* The class that an exec which has not committed yet will give. */
+	__u32 pending;
+	/* `LABEL_*`. */
+	__u32 flags;
+};
+_Static_assert(sizeof(struct boesfs_label) == 16, "size of boesfs_label");
+_Static_assert(__builtin_offsetof(struct boesfs_label, slot) == 0, "boesfs_label.slot");
+_Static_assert(__builtin_offsetof(struct boesfs_label, class) == 4, "boesfs_label.class");
+_Static_assert(__builtin_offsetof(struct boesfs_label, pending) == 8, "boesfs_label.pending");
+_Static_assert(__builtin_offsetof(struct boesfs_label, flags) == 12, "boesfs_label.flags");
+
+/* One sandbox. */
+struct boesfs_sandbox {
+	/* Its number in events. */
+	__u64 id;
+	/* The generation of its policy. */
+	__u64 generation;
+	/* It is killed at this many denials; 0 is never. */
+	__u64 kill_after;
+	/* Denials so far. */
+	__u64 denials;
+	/* Events that did not fit into the ring buffer. */
+	__u64 dropped;
+	/* The protected directory: address of its mount and of its dentry. */
+	__u64 anchor_mount;
+	/* The dentry. */
+	__u64 anchor_dentry;
+	/* Address of the sandbox's mount namespace. */
+	__u64 mount_namespace;
+	/* `SANDBOX_*`. */
+	__u32 flags;
+	/* Inode number of the sandbox's mount namespace. */
+	__u32 mount_namespace_id;
+	/* Node reference of the path automaton's state after the protected directory's path (before the first
+	 * `/` if it is the root). */
+	__u32 dir_node;
+	/* Bytes into that node's chain. */
+	__u32 dir_inside;
+	/* The same for the text automaton. */
+	__u32 dir_text_node;
+	/* Bytes into that node's chain. */
+	__u32 dir_text_inside;
+	/* Row of the protected directory itself. */
+	__u32 dir_label;
+	/* Length of its path; 0 if it is the root. */
+	__u32 dir_len;
+	/* How many mounts are recorded. */
+	__u32 mount_count;
+	/* Class of a program the policy does not mention. */
+	__u32 other_class;
+	/* How many programs the policy's subjects name, each a `Program` of the `programs` map. */
+	__u32 program_count;
+	/* 0. */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct boesfs_sandbox) == 112, "size of boesfs_sandbox");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, id) == 0, "boesfs_sandbox.id");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, generation) == 8, "boesfs_sandbox.generation");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, kill_after) == 16, "boesfs_sandbox.kill_after");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, denials) == 24, "boesfs_sandbox.denials");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dropped) == 32, "boesfs_sandbox.dropped");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, anchor_mount) == 40, "boesfs_sandbox.anchor_mount");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, anchor_dentry) == 48, "boesfs_sandbox.anchor_dentry");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace) == 56, "boesfs_sandbox.mount_namespace");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, flags) == 64, "boesfs_sandbox.flags");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_id) == 68, "boesfs_sandbox.mount_namespace_id");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_node) == 72, "boesfs_sandbox.dir_node");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_inside) == 76, "boesfs_sandbox.dir_inside");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_text_node) == 80, "boesfs_sandbox.dir_text_node");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_text_inside) == 84, "boesfs_sandbox.dir_text_inside");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_label) == 88, "boesfs_sandbox.dir_label");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_len) == 92, "boesfs_sandbox.dir_len");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_count) == 96, "boesfs_sandbox.mount_count");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, other_class) == 100, "boesfs_sandbox.other_class");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, program_count) == 104, "boesfs_sandbox.program_count");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved) == 108, "boesfs_sandbox.reserved");
+
+/* One mount inside a sandbox. */
+struct boesfs_mount {
+	/* Address of the mount. */
+	__u64 mount;
+	/* Address of the dentry that is its root. */
+	__u64 root;
+	/* Address of the file system's superblock. */
+	__u64 superblock;
+};
+_Static_assert(sizeof(struct boesfs_mount) == 24, "size of boesfs_mount");
+_Static_assert(__builtin_offsetof(struct boesfs_mount, mount) == 0, "boesfs_mount.mount");
+_Static_assert(__builtin_offsetof(struct boesfs_mount, root) == 8, "boesfs_mount.root");
+_Static_assert(__builtin_offsetof(struct boesfs_mount, superblock) == 16, "boesfs_mount.superblock");
+
+/* A program that a policy's subject names; `CALL_PATH` bytes follow: its path or base name, and zeros. */
+struct boesfs_program {
+	/* Its class. */
+	__u32 class;
+	/* Length of the text. */
+	__u32 len;
+	/* 1 for a base name, 0 for a path. */
+	__u32 is_name;
+	/* 0. */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct boesfs_program) == 16, "size of boesfs_program");
+_Static_assert(__builtin_offsetof(struct boesfs_program, class) == 0, "boesfs_program.class");
+_Static_assert(__builtin_offsetof(struct boesfs_program, len) == 4, "boesfs_program.len");
+_Static_assert(__builtin_offsetof(struct boesfs_program, is_name) == 8, "boesfs_program.is_name");
+_Static_assert(__builtin_offsetof(struct boesfs_program, reserved) == 12, "boesfs_program.reserved");
+
+/* What is being recorded at set-up. */
+struct boesfs_recording {
+	/* The thread whose fstat(2) calls are recorded; 0 for none. */
+	__u32 thread;
+	/* Index of the sandbox. */
+	__u32 slot;
+	/* 0: the protected directory; 1: the mount of a recorded directory. */
+	__u32 what;
+	/* How many were recorded. */
+	__u32 count;
+};
+_Static_assert(sizeof(struct boesfs_recording) == 16, "size of boesfs_recording");
+_Static_assert(__builtin_offsetof(struct boesfs_recording, thread) == 0, "boesfs_recording.thread");
+_Static_assert(__builtin_offsetof(struct boesfs_recording, slot) == 4, "boesfs_recording.slot");
+_Static_assert(__builtin_offsetof(struct boesfs_recording, what) == 8, "boesfs_recording.what");
+_Static_assert(__builtin_offsetof(struct boesfs_recording, count) == 12, "boesfs_recording.count");
+
+/* A call of the `bpf` engine: one request in, one decision out. `CALL_PATH` bytes follow: the path. */
+struct boesfs_call {
+	/* Values of the fields: arguments, uid, gid, kind. */
+	__u64 value[8];
+	/* Bit per field: known. */
+	__u32 known;
+	/* Bit per field: absent. */
+	__u32 absent;
+	/* Operation. */
+	__u32 op;
+	/* Class. */
+	__u32 class;
+	/* Length of the path. */
+	__u32 path_len;
+	/* 0 decides; 1 asks whether the operation is denied whatever its arguments. */
+	__u32 never;
+	/* The row the path led to. */
+	__u32 label;
+	/* The answer: 1 denied. */
+	__u32 deny;
+	/* Cell that decided. */
+	__u32 cell;
+	/* Entry that decided. */
+	__u32 entry;
+	/* Reason. */
+	__u32 reason;
+	/* Errno code. */
+	__u32 error;
+	/* Whether it is reported. */
+	__u32 report;
+	/* 0. */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct boesfs_call) == 120, "size of boesfs_call");
+_Static_assert(__builtin_offsetof(struct boesfs_call, value) == 0, "boesfs_call.value");
+_Static_assert(__builtin_offsetof(struct boesfs_call, known) == 64, "boesfs_call.known");
+_Static_assert(__builtin_offsetof(struct boesfs_call, absent) == 68, "boesfs_call.absent");
+_Static_assert(__builtin_offsetof(struct boesfs_call, op) == 72, "boesfs_call.op");
+_Static_assert(__builtin_offsetof(struct boesfs_call, class) == 76, "boesfs_call.class");
+_Static_assert(__builtin_offsetof(struct boesfs_call, path_len) == 80, "boesfs_call.path_len");
+_Static_assert(__builtin_offsetof(struct boesfs_call, never) == 84, "boesfs_call.never");
+_Static_assert(__builtin_offsetof(struct boesfs_call, label) == 88, "boesfs_call.label");
+_Static_assert(__builtin_offsetof(struct boesfs_call, deny) == 92, "boesfs_call.deny");
+_Static_assert(__builtin_offsetof(struct boesfs_call, cell) == 96, "boesfs_call.cell");
+_Static_assert(__builtin_offsetof(struct boesfs_call, entry) == 100, "boesfs_call.entry");
+_Static_assert(__builtin_offsetof(struct boesfs_call, reason) == 104, "boesfs_call.reason");
+_Static_assert(__builtin_offsetof(struct boesfs_call, error) == 108, "boesfs_call.error");
+_Static_assert(__builtin_offsetof(struct boesfs_call, report) == 112, "boesfs_call.report");
+_Static_assert(__builtin_offsetof(struct boesfs_call, reserved) == 116, "boesfs_call.reserved");
 
 #endif

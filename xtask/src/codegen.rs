@@ -3,6 +3,7 @@
 
 use anyhow::{Context, bail};
 use boesfs_abi::layout::{self, STRUCTS, StructSpec};
+use boesfs_abi::map;
 use boesfs_abi::op::{ArgType, Coverage, MAX_ARGS, OPS, Op, OpSet};
 use boesfs_abi::request::Kind;
 use boesfs_abi::verdict::{Errno, Reason};
@@ -79,7 +80,7 @@ fn header() -> String {
     );
     constants(&mut out);
     enums(&mut out);
-    for spec in &STRUCTS {
+    for spec in STRUCTS.iter().chain(&map::STRUCTS) {
         structure(&mut out, spec);
     }
     line!(out, "#endif");
@@ -87,7 +88,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 33] = [
+    let numbers: [(&str, u64); 43] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -117,6 +118,16 @@ fn constants(out: &mut String) {
         ("CONDITION_KIND", layout::CONDITION_KIND.into()),
         ("EVENT_PATH_TRUNCATED", layout::EVENT_PATH_TRUNCATED.into()),
         ("EVENT_KILLED", layout::EVENT_KILLED.into()),
+        ("MAX_MOUNTS", map::MAX_MOUNTS.into()),
+        ("WORKS_PER_CPU", map::WORKS_PER_CPU.into()),
+        ("CALL_PATH", map::CALL_PATH.into()),
+        ("SANDBOX_ARMED", map::SANDBOX_ARMED.into()),
+        ("SANDBOX_KILLED", map::SANDBOX_KILLED.into()),
+        ("SANDBOX_OVERLAY", map::SANDBOX_OVERLAY.into()),
+        ("SANDBOX_USERNS", map::SANDBOX_USERNS.into()),
+        ("SANDBOX_MOUNTS_FULL", map::SANDBOX_MOUNTS_FULL.into()),
+        ("LABEL_ENTERING", map::LABEL_ENTERING.into()),
+        ("LABEL_PENDING", map::LABEL_PENDING.into()),
         ("OP_COUNT", Op::COUNT as u64),
         ("OPS_ALL", OpSet::ALL.bits().into()),
         ("OPS_MAKING", OpSet::MAKING.bits().into()),

@@ -1,0 +1,170 @@
+//! The values of the lsm plane's maps, as the loader writes and the programs read them, and what the `bpf` engine's
+//! program takes and gives.
+
+use core::mem::{offset_of, size_of};
+
+use crate::layout::{FieldSpec, StructSpec};
+
+/// The most mounts inside a sandbox that calls without a mount are judged by; with more, those calls are denied.
+pub const MAX_MOUNTS: u32 = 64;
+/// How many calls can be judged at once on one processor; further ones are denied as exhausted.
+pub const WORKS_PER_CPU: u32 = 8;
+/// The room for a path or name that follows a structure.
+pub const CALL_PATH: u32 = 4096;
+
+/// The sandbox is enforced on: a task in its mount namespace without a label is denied everything.
+pub const SANDBOX_ARMED: u32 = 1 << 0;
+/// The sandbox has reached its last denial: everything is denied.
+pub const SANDBOX_KILLED: u32 = 1 << 1;
+/// An overlay is mounted in the sandbox: calls of its own on layers that are not mounted themselves are let through.
+pub const SANDBOX_OVERLAY: u32 = 1 << 2;
+/// Creating user namespaces is allowed.
+pub const SANDBOX_USERNS: u32 = 1 << 3;
+/// More mounts than [`MAX_MOUNTS`] were found.
+pub const SANDBOX_MOUNTS_FULL: u32 = 1 << 4;
+
+/// The task has not run the command yet: nothing it does is asked.
+pub const LABEL_ENTERING: u32 = 1 << 0;
+/// `pending` is meant.
+pub const LABEL_PENDING: u32 = 1 << 1;
+
+wire_struct! {
+    /// What the kernel knows of a task in a sandbox: the value of task storage.
+    pub struct Label(16) {
+        /// Index of the sandbox.
+        slot: u32,
+        /// The subject's class.
+        class: u32,
+        /// The class that an exec which has not committed yet will give.
+        pending: u32,
+        /// `LABEL_*`.
+        flags: u32,
+    }
+}
+
+wire_struct! {
+    /// One sandbox.
+    pub struct Sandbox(112) {
+        /// Its number in events.
+        id: u64,
+        /// The generation of its policy.
+        generation: u64,
+        /// It is killed at this many denials; 0 is never.
+        kill_after: u64,
+        /// Denials so far.
+        denials: u64,
+        /// Events that did not fit into the ring buffer.
+        dropped: u64,
+        /// The protected directory: address of its mount and of its dentry.
+        anchor_mount: u64,
+        /// The dentry.
+        anchor_dentry: u64,
+        /// Address of the sandbox's mount namespace.
+        mount_namespace: u64,
+        /// `SANDBOX_*`.
+        flags: u32,
+        /// Inode number of the sandbox's mount namespace.
+        mount_namespace_id: u32,
+        /// Node reference of the path automaton's state after the protected directory's path (before the first `/` if
+        /// it is the root).
+        dir_node: u32,
+        /// Bytes into that node's chain.
+        dir_inside: u32,
+        /// The same for the text automaton.
+        dir_text_node: u32,
+        /// Bytes into that node's chain.
+        dir_text_inside: u32,
+        /// Row of the protected directory itself.
+        dir_label: u32,
+        /// Length of its path; 0 if it is the root.
+        dir_len: u32,
+        /// How many mounts are recorded.
+        mount_count: u32,
+        /// Class of a program the policy does not mention.
+        other_class: u32,
+        /// How many programs the policy's subjects name, each a [`Program`] of the `programs` map.
+        program_count: u32,
+        /// 0.
+        reserved: u32,
+    }
+}
+
+wire_struct! {
+    /// One mount inside a sandbox.
+    pub struct Mount(24) {
+        /// Address of the mount.
+        mount: u64,
+        /// Address of the dentry that is its root.
+        root: u64,
+        /// Address of the file system's superblock.
+        superblock: u64,
+    }
+}
+
+wire_struct! {
+    /// A program that a policy's subject names; [`CALL_PATH`] bytes follow: its path or base name, and zeros.
+    pub struct Program(16) {
+        /// Its class.
+        class: u32,
+        /// Length of the text.
+        len: u32,
+        /// 1 for a base name, 0 for a path.
+        is_name: u32,
+        /// 0.
+        reserved: u32,
+    }
+}
+
+wire_struct! {
+    /// What is being recorded at set-up.
+    pub struct Recording(16) {
+        /// The thread whose fstat(2) calls are recorded; 0 for none.
+        thread: u32,
+        /// Index of the sandbox.
+        slot: u32,
+        /// 0: the protected directory; 1: the mount of a recorded directory.
+        what: u32,
+        /// How many were recorded.
+        count: u32,
+    }
+}
+
+wire_struct! {
+    /// A call of the `bpf` engine: one request in, one decision out. [`CALL_PATH`] bytes follow: the path.
+    pub struct Call(120) {
+        /// Values of the fields: arguments, uid, gid, kind.
+        value: [u64; 8],
+        /// Bit per field: known.
+        known: u32,
+        /// Bit per field: absent.
+        absent: u32,
+        /// Operation.
+        op: u32,
+        /// Class.
+        class: u32,
+        /// Length of the path.
+        path_len: u32,
+        /// 0 decides; 1 asks whether the operation is denied whatever its arguments.
+        never: u32,
+        /// The row the path led to.
+        label: u32,
+        /// The answer: 1 denied.
+        deny: u32,
+        /// Cell that decided.
+        cell: u32,
+        /// Entry that decided.
+        entry: u32,
+        /// Reason.
+        reason: u32,
+        /// Errno code.
+        error: u32,
+        /// Whether it is reported.
+        report: u32,
+        /// 0.
+        reserved: u32,
+    }
+}
+
+/// Every structure of this module.
+pub const STRUCTS: [StructSpec; 6] =
+    [Label::SPEC, Sandbox::SPEC, Mount::SPEC, Program::SPEC, Recording::SPEC, Call::SPEC];

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a decision works on: one buffer for everything, because a BPF stack holds 512 bytes, and the one
+ * way to read a policy. Pure C: no BPF helper is called here, in walk.h, decide.h or judge.h, so that the host's
+ * compiler builds the same code for tests.
+ *
+ * Long loops are cut into steps over state in this buffer. Who includes these headers drives them: with a for
+ * loop on the host (native.c), with bpf_loop() in the kernel (engine.bpf.h).
+ */
+#ifndef BOESFS_WORK_H
+#define BOESFS_WORK_H
+
+#include "boesfs_abi.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/* A path lies at the end of its room, which names are written into from the last to the first. */
+#define BOESFS_PATH_END 4096u
+/* Room for the path, for a name that is written past its bound, and for reading 8 bytes at the last one. */
+#define BOESFS_PATH_ROOM 4608u
+
+/* A walk over bytes: where it stands in the automaton and in the input. */
+struct boesfs_walk {
+	/* Node reference. */
+	__u32 node;
+	/* Bytes of its chain already read. */
+	__u32 inside;
+	/* Next byte of the input, and one past the last. */
+	__u32 at;
+	__u32 end;
+	/* Where the input starts. */
+	__u32 start;
+	/* What the input read so far comes to; set when the walk is over. */
+	__u32 label;
+	/* BOESFS_WALK_*. */
+	__u32 status;
+	/* Which of the work's paths is the input. */
+	__u32 which;
+	/* Whether to stop after each component. */
+	__u32 by_component;
+	__u32 reserved;
+};
+
+enum boesfs_walk_status {
+	BOESFS_WALK_GOING,
+	/* The input is read. */
+	BOESFS_WALK_DONE,
+	/* A component is read and more follow. */
+	BOESFS_WALK_COMPONENT,
+	/* The automaton is inconsistent. */
+	BOESFS_WALK_CORRUPT,
+};
+
+/* What is asked about one object whose path led to a row. Field numbers are BOESFS_FIELD_*. */
+struct boesfs_request {
+	/* Numbers as they are, paths and texts by their text class. */
+	__u64 value[8];
+	/* Bit per field: its value is known. */
+	__u32 known;
+	/* Bit per field: the call does not carry it. */
+	__u32 absent;
+	/* enum boesfs_op. */
+	__u32 op;
+	/* The subject's class. */
+	__u32 class;
+	/* Row. */
+	__u32 label;
+	__u32 reserved;
+};
+
+struct boesfs_decision {
+	/* The cell and entry that decided; BOESFS_NO_RULE if none did. */
+	__u32 cell;
+	__u32 entry;
+	/* 1 denies. */
+	__u32 deny;
+	/* enum boesfs_reason. */
+	__u32 reason;
+	/* enum boesfs_errno. */
+	__u32 error;
+	/* Whether it is reported as an event. */
+	__u32 report;
+	/* The operation that was decided: after aliases. */
+	__u32 op;
+	__u32 reserved;
+};
+
+/* A search in a list of entries for the first one that fits. */
+struct boesfs_scan {
+	__u32 entry;
+	__u32 end;
+	/* Tests of the entry that are still to be looked at. */
+	__u32 test;
+	__u32 test_end;
+	/* Whether an entry is begun. */
+	__u32 begun;
+	/* The entry's truth so far, enum boesfs_truth. */
+	__u32 truth;
+	/* enum boesfs_scan_goal. */
+	__u32 goal;
+	/* enum boesfs_scan_status. */
+	__u32 status;
+	/* Fields that are known or absent in this scan. */
+	__u32 known;
+	__u32 absent;
+	__u32 op;
+	__u32 reserved;
+	/* The entry found. */
+	struct boesfs_entry found;
+};
+
+enum boesfs_truth { BOESFS_YES, BOESFS_NO, BOESFS_UNKNOWN };
+
+enum boesfs_scan_goal {
+	/* The first entry that holds or may hold. */
+	BOESFS_SCAN_DECIDE,
+	/* Any entry that may hold. */
+	BOESFS_SCAN_BOX,
+	/* The first that may hold and allows, or denies. */
+	BOESFS_SCAN_ALLOWING,
+	BOESFS_SCAN_DENYING,
+};
+
+enum boesfs_scan_status {
+	BOESFS_SCAN_GOING,
+	BOESFS_SCAN_FOUND,
+	BOESFS_SCAN_NONE,
+	BOESFS_SCAN_CORRUPT,
+};
+
+struct boesfs_work {
+	struct boesfs_walk walk;
+	struct boesfs_scan scan;
+	struct boesfs_request request;
+	struct boesfs_decision decision;
+#ifndef __bpf__
+	const __u8 *blob;
+	__u64 blob_len;
+#endif
+	/* The object's path, the other name's, and a text. */
+	__u8 path[3][BOESFS_PATH_ROOM];
+};
+
+/* The policy, for the length of one function. */
+struct boesfs_blob {
+	const __u8 *base;
+#ifndef __bpf__
+	__u64 len;
+#endif
+};
+
+#ifdef __bpf__
+
+/* The map value's size class, a power of two; the value has room for one structure more behind it. */
+#ifndef BOESFS_BLOB_SIZE
+#error "BOESFS_BLOB_SIZE is given on the command line"
+#endif
+#define BOESFS_BLOB_SLACK 128
+
+/*
+ * The @size bytes at @off of the policy, or NULL if they do not lie in it or are not aligned to @align.
+ * VERIFIER: the mask bounds the offset, the barrier keeps the compiler from reasoning it away, and the slack
+ * holds whatever part of a structure goes past the last aligned offset.
+ */
+static __always_inline const void *boesfs_at(struct boesfs_blob b, __u64 off, __u32 align, __u32 size)
+{
+	__u64 bounded = off & (BOESFS_BLOB_SIZE - align);
+
+	_Static_assert(sizeof(struct boesfs_policy_header) <= BOESFS_BLOB_SLACK, "slack holds any structure");
+	if (bounded != off)
+		return 0;
+	asm volatile("%0 &= %1" : "+r"(bounded) : "i"(BOESFS_BLOB_SIZE - 1));
+	return b.base + bounded;
+}
+
+#define boesfs_load8(p) (*(const __u64 *)(p))
+
+#else
+
+#include <string.h>
+
+static __always_inline const void *boesfs_at(struct boesfs_blob b, __u64 off, __u32 align, __u32 size)
+{
+	if (off % align != 0 || off > b.len || size > b.len - off)
+		return 0;
+	return b.base + off;
+}
+
+static __always_inline __u64 boesfs_load8(const void *p)
+{
+	__u64 word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+#endif
+
+#define boesfs_header(b) ((const struct boesfs_policy_header *)boesfs_at(b, 0, 8, sizeof(struct boesfs_policy_header)))
+#define boesfs_struct_at(b, type, off) ((const struct type *)boesfs_at(b, off, 8, sizeof(struct type)))
+#define boesfs_u32_at(b, off) ((const __u32 *)boesfs_at(b, off, 4, 4))
+#define boesfs_u8_at(b, off) ((const __u8 *)boesfs_at(b, off, 1, 1))
+
+#endif
