@@ -4,6 +4,7 @@
 
 pub mod binaries;
 pub mod codegen;
+pub mod demo;
 pub mod process;
 pub mod setup;
 pub mod suite;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use xtask::setup::{self, Purpose};
 use xtask::suite::{self, Requirements};
 use xtask::workspace::Workspace;
-use xtask::{binaries, codegen, process, tidy, vm};
+use xtask::{binaries, codegen, demo, process, tidy, vm};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Repository tasks", arg_required_else_help = true)]
@@ -21,6 +21,8 @@ struct Cli {
 enum Task {
     /// Install what building, booting and fuzzing need, if it is missing
     Setup,
+    /// Show a policy at work on a shell script that tries what it may and what it may not
+    Demo(DemoArgs),
     /// Run every check and test, here and in virtual machines
     Test(TestArgs),
     /// Run files of conformance cases on the engines
@@ -31,6 +33,14 @@ enum Task {
     Codegen(CodegenArgs),
     /// Check the house rules that no compiler checks
     Tidy,
+}
+
+/// Exits with the sandboxed script's status, the number of surprises; 125 if it did not run.
+#[derive(Args)]
+struct DemoArgs {
+    /// On the lsm plane of a virtual machine instead of the fuse plane here
+    #[arg(long)]
+    vm: bool,
 }
 
 #[derive(Args)]
@@ -100,7 +110,7 @@ struct CodegenArgs {
 /// What is exited with when a task fails for a reason of its own: 125 where the status is otherwise a command's.
 fn failure(task: &Task) -> u8 {
     match task {
-        Task::Vm(_) => 125,
+        Task::Vm(_) | Task::Demo(_) => 125,
         Task::Setup | Task::Test(_) | Task::Conformance(_) | Task::Codegen(_) | Task::Tidy => 1,
     }
 }
@@ -123,6 +133,10 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Setup => {
             setup::ensure(&workspace, &[Purpose::Build, Purpose::Machines, Purpose::Fuzz])?;
             Ok(ExitCode::SUCCESS)
+        }
+        Task::Demo(args) => {
+            let stage = if args.vm { demo::Stage::Guest } else { demo::Stage::Here };
+            Ok(ExitCode::from(demo::run(&workspace, stage)?))
         }
         Task::Test(args) => run_tests(&workspace, args),
         Task::Conformance(args) => run_conformance(&workspace, &args),

@@ -4,7 +4,7 @@ use super::Requirements;
 use super::report::{Report, Row, Skip, Tally};
 use crate::binaries;
 use crate::process::{self, Tee};
-use crate::vm::{self, Clock, Job, KernelChoice, KernelError, VmError};
+use crate::vm::{self, Clock, Job, KernelChoice};
 use crate::workspace::Workspace;
 use regex::Regex;
 use std::path::{Path, PathBuf};
@@ -109,9 +109,7 @@ fn guest(
     let mut tee = Tee::default();
     match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
         Ok(status) => finished(status.into(), tee.text()),
-        Err(VmError::Kernel(error @ (KernelError::NotPackaged { .. } | KernelError::Fetch { .. }))) => {
-            Err(NotRun::Unavailable(error.to_string()))
-        }
+        Err(error) if error.no_kernel_here() => Err(NotRun::Unavailable(error.to_string())),
         Err(error) => Err(NotRun::Broken(error.to_string())),
     }
 }

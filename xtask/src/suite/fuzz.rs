@@ -49,8 +49,7 @@ fn build(workspace: &Workspace) -> Result<(), process::ProcessError> {
             .arg(workspace.target.join("fuzz"))
             .current_dir(&workspace.root)
             .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env("RUSTC_BOOTSTRAP", "1"),
+            .env_remove("CARGO_ENCODED_RUSTFLAGS"),
     )
 }
 

@@ -9,9 +9,11 @@ pub use report::{Report, Row, Skip, Tally};
 
 use crate::binaries;
 use crate::codegen;
+use crate::demo::{self, DemoError, Stage};
 use crate::setup::{self, Purpose};
 use crate::tidy;
 use crate::workspace::Workspace;
+use std::path::Path;
 use std::time::Instant;
 
 /// The engines that must not be left out.
@@ -54,7 +56,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -74,6 +76,12 @@ const STEPS: [Step; 8] = [
     ("engines", |workspace, requirements, report, title| match binaries::build(workspace) {
         Ok(_) => engines::run(workspace, requirements, report),
         Err(error) => report.add(step(title), Tally::fail(error.to_string())),
+    }),
+    ("demo", |workspace, requirements, report, _| {
+        for (stage, plane) in [(Stage::Here, "fuse"), (Stage::Guest, "lsm")] {
+            let tally = show(workspace, stage, requirements.has(plane));
+            report.add(Row::Step(format!("demo ({plane})")), tally);
+        }
     }),
     ("fuzz", |workspace, _, report, _| fuzz::run(workspace, report)),
 ];
@@ -99,6 +107,21 @@ fn passed<E: Into<anyhow::Error>>(result: Result<(), E>) -> Tally {
     match result {
         Ok(()) => Tally::pass(),
         Err(error) => Tally::fail(format!("{:#}", error.into())),
+    }
+}
+
+/// Runs the demo, whose status is the number of things that went otherwise than its script expects.
+fn show(workspace: &Workspace, stage: Stage, required: bool) -> Tally {
+    if stage == Stage::Here && !required && !Path::new("/dev/fuse").exists() {
+        return Tally::skip("no /dev/fuse here");
+    }
+    match demo::run(workspace, stage) {
+        Ok(0) => Tally::pass(),
+        Ok(status) => Tally::fail(format!("the sandboxed script ended with status {status}")),
+        Err(DemoError::Machine(error)) if error.no_kernel_here() && !required => {
+            Tally::skip(error.to_string())
+        }
+        Err(error) => Tally::fail(error.to_string()),
     }
 }
 

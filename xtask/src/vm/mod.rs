@@ -31,6 +31,14 @@ pub enum VmError {
     Boot(#[from] BootError),
 }
 
+impl VmError {
+    /// Whether it says that this machine cannot have the kernel, rather than that something is wrong.
+    #[must_use]
+    pub fn no_kernel_here(&self) -> bool {
+        matches!(self, Self::Kernel(KernelError::NotPackaged { .. } | KernelError::Fetch { .. }))
+    }
+}
+
 /// What is to run inside, and on what.
 #[derive(Debug)]
 pub struct Job {
