@@ -121,10 +121,23 @@ fn main() -> ExitCode {
     match run(task) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("xtask: {error:#}");
+            eprintln!("xtask: {}", explain(&error));
             ExitCode::from(failure)
         }
     }
+}
+
+/// The error and its causes. Some say their cause themselves; that is not said twice.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn run(task: Task) -> anyhow::Result<ExitCode> {

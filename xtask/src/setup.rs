@@ -117,11 +117,16 @@ fn install(packages: &[&str]) -> Result<(), SetupError> {
         return Err(SetupError::NotRoot { packages: names });
     }
     eprintln!("installing {names}");
-    let failed = |source| SetupError::NotInstalled { packages: names.clone(), source };
-    process::capture(Command::new("apt-get").args(["update", "--error-on=any"])).map_err(failed)?;
+    // A source of packages that cannot be reached may not be the one that is needed.
+    let updated = process::capture(Command::new("apt-get").args(["update", "--error-on=any"]));
     let mut command = Command::new("apt-get");
     command.args(["install", "--yes", "--no-install-recommends"]).args(packages);
-    process::capture(command.env("DEBIAN_FRONTEND", "noninteractive")).map(drop).map_err(failed)
+    match (process::capture(command.env("DEBIAN_FRONTEND", "noninteractive")), updated) {
+        (Ok(_), _) => Ok(()),
+        (Err(_), Err(source)) | (Err(source), Ok(_)) => {
+            Err(SetupError::NotInstalled { packages: names, source })
+        }
+    }
 }
 
 fn install_cargo_fuzz(workspace: &Workspace) -> Result<(), SetupError> {

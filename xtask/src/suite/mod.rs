@@ -3,6 +3,7 @@
 mod cargo_steps;
 mod engines;
 mod fuzz;
+mod machines;
 mod report;
 
 pub use report::{Report, Row, Skip, Tally};
@@ -56,7 +57,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -73,6 +74,7 @@ const STEPS: [Step; 9] = [
         report.add(step(title), passed(codegen::check(&workspace.root)));
     }),
     ("tidy", |workspace, _, report, title| report.add(step(title), house_rules(workspace))),
+    ("machines", |workspace, requirements, report, _| machines::run(workspace, requirements, report)),
     ("engines", |workspace, requirements, report, title| match binaries::build(workspace) {
         Ok(_) => engines::run(workspace, requirements, report),
         Err(error) => report.add(step(title), Tally::fail(error.to_string())),

@@ -169,11 +169,15 @@ fn fetch(cache: &Path, tree: &Path, version: &str) -> Result<(), KernelError> {
     let package = match image_package(version)? {
         Some(package) => package,
         None => {
-            refresh_lists(version)?;
-            image_package(version)?.ok_or_else(|| KernelError::NotPackaged {
-                version: version.into(),
-                looked_for: meta_packages(version).join(", "),
-            })?
+            let refreshed = refresh_lists(version);
+            match (image_package(version)?, refreshed) {
+                (Some(package), _) => package,
+                (None, Err(error)) => return Err(error),
+                (None, Ok(())) => {
+                    let looked_for = meta_packages(version).join(", ");
+                    return Err(KernelError::NotPackaged { version: version.into(), looked_for });
+                }
+            }
         }
     };
     let archive = download(scratch.path(), &package)?;
@@ -218,8 +222,10 @@ fn download(folder: &Path, package: &str) -> Result<PathBuf, KernelError> {
         || process::capture(Command::new("apt-get").args(["download", package]).current_dir(folder));
     // Lists that are older than the archive name files that are no longer there.
     if attempt().is_err() {
-        refresh_lists(package)?;
-        attempt().map_err(|error| not_fetched(package, error))?;
+        let refreshed = refresh_lists(package);
+        if let Err(error) = attempt() {
+            return Err(refreshed.err().unwrap_or_else(|| not_fetched(package, error)));
+        }
     }
     let mut files = std::fs::read_dir(folder)
         .map_err(|source| KernelError::Cache { path: folder.into(), source })?

@@ -1,0 +1,65 @@
+//! Whether machines do what the tests in them rest on: the right kernel, BPF among its LSMs, the status passed on.
+
+use super::Requirements;
+use super::report::{Report, Row, Tally};
+use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::workspace::Workspace;
+use std::time::Duration;
+
+/// A status that nothing else gives by chance.
+const STATUS: u8 = 7;
+const TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Boots each kernel once and reports it.
+pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
+    for kernel in KernelChoice::BOTH {
+        let name = kernel.name();
+        report.add(Row::Step(format!("machine ({name})")), boot(workspace, kernel, &name, requirements));
+    }
+}
+
+fn boot(workspace: &Workspace, kernel: KernelChoice, version: &str, requirements: &Requirements) -> Tally {
+    let script = format!("uname -r && cat /sys/kernel/security/lsm && exit {STATUS}");
+    let job = Job {
+        kernel,
+        add: Vec::new(),
+        binaries: Vec::new(),
+        clock: Clock::Wall,
+        timeout: TIMEOUT,
+        command: vec!["sh".into(), "-c".into(), script],
+    };
+    let mut output = Vec::new();
+    match vm::run(workspace, &job, &mut output, &mut std::io::stderr()) {
+        Ok(status) => judge(status, &String::from_utf8_lossy(&output), version),
+        Err(error) if error.no_kernel_here() && !requirements.has("lsm") => Tally::skip(error.to_string()),
+        Err(error) => Tally::fail(error.to_string()),
+    }
+}
+
+fn judge(status: u8, output: &str, version: &str) -> Tally {
+    let mut lines = output.lines();
+    let release = lines.next().unwrap_or_default();
+    let modules = lines.next().unwrap_or_default();
+    if status != STATUS {
+        Tally::fail(format!("status {status} came back for {STATUS}"))
+    } else if !release.starts_with(&format!("{version}.")) {
+        Tally::fail(format!("kernel {release} came up for {version}"))
+    } else if !modules.split(',').any(|module| module == "bpf") {
+        Tally::fail(format!("bpf is not among the active modules: {modules}"))
+    } else {
+        Tally::pass()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+
+    #[test]
+    fn kernel_modules_and_status_are_looked_at() {
+        assert_eq!(judge(7, "6.1.0-1-cloud\nlandlock,bpf", "6.1").passed, 1);
+        assert_eq!(judge(7, "6.12.5\nlandlock,bpf", "6.1").failed, 1);
+        assert_eq!(judge(7, "6.1.0-1-cloud\nlandlock", "6.1").failed, 1);
+        assert_eq!(judge(0, "6.1.0-1-cloud\nbpf", "6.1").failed, 1);
+    }
+}
