@@ -130,11 +130,94 @@ enum boesfs_scan_status {
 	BOESFS_SCAN_CORRUPT,
 };
 
+/* Where an object is. */
+enum boesfs_place {
+	/* In the protected directory, or that directory. */
+	BOESFS_INSIDE,
+	/* In the sandbox's view, outside it. */
+	BOESFS_OUTSIDE,
+};
+
+/* Not one of enum boesfs_kind. */
+#define BOESFS_KIND_UNKNOWN 0xffu
+
+/* An object of a call, or the name one is to get. */
+struct boesfs_object {
+	/* enum boesfs_place; the kernel side knows more. */
+	__u32 place;
+	/* enum boesfs_kind or BOESFS_KIND_UNKNOWN. */
+	__u32 kind;
+	/* First byte of its path below the protected directory; BOESFS_PATH_END for that directory itself. */
+	__u32 start;
+	/* Row, and the state the path leads to. */
+	__u32 label;
+	__u32 node;
+	__u32 inside;
+	/* Its path as an argument: its text class. */
+	__u32 text;
+	__u32 reserved;
+};
+
+/* What stops a call. */
+struct boesfs_outcome {
+	/* 1 if something does. */
+	__u32 deny;
+	/* Error number, positive. */
+	__u32 error;
+	/* enum boesfs_reason. */
+	__u32 reason;
+	/* The operation that decided. */
+	__u32 op;
+	/* Its object, and one past the last byte of that object's path: a component on the way may have decided. */
+	__u32 which;
+	__u32 end;
+	__u32 cell;
+	__u32 entry;
+	/* Whether it is reported as an event. */
+	__u32 report;
+	/* Numeric arguments of the operation that decided are in the request. */
+	__u32 reserved;
+};
+
+/* Names on the way to an object that are hidden from a class. */
+struct boesfs_side {
+	/* For every request. */
+	__u32 hides;
+	/* For some request. */
+	__u32 may_hide;
+};
+
+/* A search for a class to which a move gives a right. */
+struct boesfs_gain {
+	/* The objects: which is moved, and to where. */
+	__u32 from;
+	__u32 to;
+	__u32 class;
+	/* enum boesfs_gain_phase. */
+	__u32 phase;
+	/* enum boesfs_gain_status. */
+	__u32 status;
+	/* Whether names below are moved with it. */
+	__u32 deep;
+	struct boesfs_side side[2];
+};
+
 struct boesfs_work {
 	struct boesfs_walk walk;
 	struct boesfs_scan scan;
 	struct boesfs_request request;
 	struct boesfs_decision decision;
+	struct boesfs_object object[2];
+	struct boesfs_outcome outcome;
+	struct boesfs_gain gain;
+	/* The protected directory: row, and the states walks below it start in. */
+	__u32 dir_label;
+	__u32 dir_node;
+	__u32 dir_inside;
+	__u32 dir_text_node;
+	__u32 dir_text_inside;
+	/* Length of the text in the third path's room. */
+	__u32 text_len;
 #ifndef __bpf__
 	const __u8 *blob;
 	__u64 blob_len;

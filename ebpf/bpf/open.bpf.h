@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Opening: file_open. */
+#ifndef BOESFS_OPEN_BPF_H
+#define BOESFS_OPEN_BPF_H
+
+#include "report.bpf.h"
+
+#define BOESFS_O_ACCMODE 3u
+#define BOESFS_O_WRONLY 1u
+#define BOESFS_O_TRUNC 01000u
+#define BOESFS_O_LARGEFILE 0100000u
+#define BOESFS_O_CLOEXEC 02000000u
+#define BOESFS_O_TMPFILE 020000000u
+/* The kernel's own flag of an open that is for running the file. */
+#define BOESFS_FMODE_EXEC 0x20u
+
+/* What comes of a place where names are not the sandbox's. */
+enum boesfs_stray {
+	/* It is the sandbox's: judge. */
+	BOESFS_STRAY_JUDGE,
+	BOESFS_STRAY_ALLOW,
+	BOESFS_STRAY_DENY,
+};
+
+/* @given: what comes of an object on a mount of the namespace the sandbox was started from. */
+static __always_inline __u32 boesfs_stray(struct boesfs_work *w, __u32 found, __u32 given, __u32 op, __u32 which)
+{
+	switch (found) {
+	case BOESFS_FOUND_INSIDE:
+	case BOESFS_FOUND_OUTSIDE:
+		return BOESFS_STRAY_JUDGE;
+	case BOESFS_FOUND_ANONYMOUS:
+	case BOESFS_FOUND_LAYER:
+		return BOESFS_STRAY_ALLOW;
+	case BOESFS_FOUND_GIVEN:
+		if (given == BOESFS_STRAY_ALLOW)
+			return BOESFS_STRAY_ALLOW;
+		break;
+	case BOESFS_FOUND_TOO_DEEP:
+		boesfs_deny(w, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, op, which);
+		return BOESFS_STRAY_DENY;
+	}
+	boesfs_deny(w, BOESFS_REASON_UNRESOLVED, BOESFS_EACCES_NUMBER, op, which);
+	return BOESFS_STRAY_DENY;
+}
+
+/* Whether the policy lets a file without a name be run. */
+static __always_inline __u32 boesfs_policy_flags(void)
+{
+	struct boesfs_blob b = boesfs_blob_get();
+	const struct boesfs_policy_header *h = b.base ? boesfs_header(b) : 0;
+
+	return h ? h->flags : 0;
+}
+
+/* What an open with @flags of an object of @kind is for. */
+static __always_inline __u32 boesfs_open_uses(__u32 flags, __u32 kind)
+{
+	__u32 access = flags & BOESFS_O_ACCMODE, uses = 0;
+
+	if (access != BOESFS_O_WRONLY)
+		uses |= BOESFS_BIT(kind == BOESFS_KIND_DIR ? BOESFS_OP_ITERATE : BOESFS_OP_READ);
+	if (access != 0 || flags & BOESFS_O_TRUNC)
+		uses |= BOESFS_BIT(BOESFS_OP_WRITE);
+	return uses;
+}
+
+__attribute__((noinline)) int boesfs_judge_open_call(struct boesfs_work *w, __u32 flags, __u32 mode)
+{
+	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_open open = {};
+
+	if (!w)
+		return 1;
+	if (!b.base)
+		return boesfs_deny(w, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, BOESFS_OP_OPEN, 0);
+	open.by_kernel = !!(flags & BOESFS_FMODE_EXEC);
+	open.flags = flags & ~(BOESFS_O_LARGEFILE | BOESFS_O_CLOEXEC);
+	open.unknown_flags = BOESFS_O_CLOEXEC;
+	open.flags_known = 1;
+	open.uses = boesfs_open_uses(flags, w->object[0].kind);
+	open.creates = !!(flags & BOESFS_O_TMPFILE);
+	open.mode = mode;
+	return boesfs_judge_open(b, w, &open);
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(boesfs_file_open, struct file *file, int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_work *w;
+	__u32 confinement, flags, mode, found, stray, denied, op;
+
+	if (ret)
+		return ret;
+	confinement = boesfs_begin(&caller);
+	if (confinement == BOESFS_FREE)
+		return 0;
+	if (confinement != BOESFS_CONFINED)
+		return -BOESFS_EACCES_NUMBER;
+	w = &caller.scratch->work;
+	flags = file->f_flags;
+	mode = file->f_inode->i_mode;
+	op = flags & BOESFS_FMODE_EXEC ? BOESFS_OP_EXEC : BOESFS_OP_OPEN;
+	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, boesfs_kind_of(mode));
+	stray = boesfs_stray(w, found, BOESFS_STRAY_DENY, op, 0);
+	if (stray == BOESFS_STRAY_JUDGE)
+		denied = boesfs_judge_open_call(w, flags, mode) != 0;
+	else if (found == BOESFS_FOUND_ANONYMOUS && op == BOESFS_OP_EXEC &&
+		 !(boesfs_policy_flags() & BOESFS_FLAG_ANONYMOUS_EXEC))
+		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, op, 0);
+	else
+		denied = stray == BOESFS_STRAY_DENY;
+	return boesfs_end(&caller, denied);
+}
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where an object is: from its mount and dentry up, across mounts, to the protected directory or the root of
+ * the sandbox's mount namespace. Names are written from the end of the path's room towards its beginning.
+ *
+ * Everything is read with bpf_probe_read_kernel(), for a pointer across a mount comes from a structure that
+ * no hook hands out. A rename while names are read could mix old and new ones, so the sequence of rename_lock is
+ * compared before and after.
+ */
+#ifndef BOESFS_PLACE_BPF_H
+#define BOESFS_PLACE_BPF_H
+
+#include "task.bpf.h"
+#include <bpf/bpf_core_read.h>
+
+enum boesfs_place_found {
+	BOESFS_FOUND_INSIDE = BOESFS_INSIDE,
+	BOESFS_FOUND_OUTSIDE = BOESFS_OUTSIDE,
+	/* On a mount of the kernel's own: pipes, sockets, anonymous inodes, shared memory, memfd. */
+	BOESFS_FOUND_ANONYMOUS,
+	/* On a private mount of a file system with names: an overlay's layer, judged above. */
+	BOESFS_FOUND_LAYER,
+	/* On a mount of the namespace the sandbox was started from: a descriptor that it was given. */
+	BOESFS_FOUND_GIVEN,
+	/* On a mount elsewhere, detached, or disconnected. */
+	BOESFS_FOUND_UNRESOLVED,
+	BOESFS_FOUND_TOO_DEEP,
+	BOESFS_FOUND_GOING,
+};
+
+/* How often a walk that a rename disturbed is begun again. */
+#define BOESFS_CLIMB_TRIES 16
+/* Components and mounts of the longest path. */
+#define BOESFS_CLIMB_STEPS 4200
+/* A superblock that only the kernel mounts. */
+#define BOESFS_SB_KERNMOUNT (1ul << 22)
+#define BOESFS_MAX_ERRNO 4095
+
+#define boesfs_read(to, type, from, member)                                                                            \
+	bpf_core_read(&(to), sizeof(to), &((struct type *)(from))->member)
+
+static __always_inline __u64 boesfs_mount_of(const struct vfsmount *mnt)
+{
+	return (__u64)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/* What kind of mount @mount is, if names on it are not the sandbox's; else BOESFS_FOUND_GOING. */
+static __always_inline __u32 boesfs_mount_kind(__u64 mount, __u64 mount_namespace)
+{
+	__u64 namespace = 0, superblock = 0;
+	unsigned long flags = 0;
+	__u32 id = 0;
+
+	boesfs_read(namespace, mount, mount, mnt_ns);
+	if (namespace == mount_namespace && namespace)
+		return BOESFS_FOUND_GOING;
+	if (namespace >= -(__u64)BOESFS_MAX_ERRNO) {
+		boesfs_read(superblock, mount, mount, mnt.mnt_sb);
+		boesfs_read(flags, super_block, superblock, s_flags);
+		return flags & BOESFS_SB_KERNMOUNT ? BOESFS_FOUND_ANONYMOUS : BOESFS_FOUND_LAYER;
+	}
+	if (!namespace)
+		return BOESFS_FOUND_UNRESOLVED;
+	boesfs_read(id, mnt_namespace, namespace, ns.inum);
+	return id == boesfs_host_namespace ? BOESFS_FOUND_GIVEN : BOESFS_FOUND_UNRESOLVED;
+}
+
+/* One step up: over a mount's root, or over one name. */
+static __always_inline void boesfs_climb_step(struct boesfs_climb *c, struct boesfs_work *w)
+{
+	__u64 parent = 0;
+	struct qstr name = {};
+	__u32 at = c->at, len, which = c->which;
+
+	if (c->dentry == c->anchor_dentry && c->mount == c->anchor_mount) {
+		c->found = BOESFS_FOUND_INSIDE;
+		return;
+	}
+	if (c->dentry == c->mount_root) {
+		boesfs_read(parent, mount, c->mount, mnt_parent);
+		if (parent == c->mount) {
+			c->found = BOESFS_FOUND_OUTSIDE;
+			return;
+		}
+		boesfs_read(c->dentry, mount, c->mount, mnt_mountpoint);
+		c->mount = parent;
+		c->mount_root = 0;
+		boesfs_read(c->mount_root, mount, parent, mnt.mnt_root);
+		c->found = boesfs_mount_kind(parent, c->mount_namespace);
+		return;
+	}
+	boesfs_read(parent, dentry, c->dentry, d_parent);
+	if (parent == c->dentry || !parent) {
+		c->found = BOESFS_FOUND_UNRESOLVED;
+		return;
+	}
+	boesfs_read(name, dentry, c->dentry, d_name);
+	len = name.len;
+	if (len == 0 || len > 255) {
+		c->found = BOESFS_FOUND_UNRESOLVED;
+		return;
+	}
+	if (at < len + 2 || at > BOESFS_PATH_END) {
+		c->found = BOESFS_FOUND_TOO_DEEP;
+		return;
+	}
+	at -= len;
+	at &= BOESFS_PATH_END - 1; /* VERIFIER: bounds at; no effect, since 2 <= at < BOESFS_PATH_END. */
+	len &= 255;
+	if (which > 1 || bpf_probe_read_kernel(&w->path[which][at], len, name.name)) {
+		c->found = BOESFS_FOUND_UNRESOLVED;
+		return;
+	}
+	at -= 1;
+	at &= BOESFS_PATH_END - 1;
+	w->path[which][at] = '/';
+	c->at = at;
+	c->dentry = parent;
+}
+
+struct boesfs_climb_loop {
+	struct boesfs_scratch *scratch;
+};
+
+static long boesfs_climb_body(__u32 i, void *ctx)
+{
+	struct boesfs_scratch *s = ((struct boesfs_climb_loop *)ctx)->scratch;
+
+	for (int k = 0; k < 4; k++) {
+		boesfs_climb_step(&s->climb, &s->work);
+		if (s->climb.found != BOESFS_FOUND_GOING)
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline __u32 boesfs_rename_sequence(void)
+{
+	__u32 sequence = 1;
+
+	if (boesfs_rename_lock)
+		bpf_probe_read_kernel(&sequence, sizeof(sequence), (void *)boesfs_rename_lock);
+	return sequence;
+}
+
+/* One undisturbed climb. Returns 1 when done. */
+static long boesfs_climb_try(__u32 i, void *ctx)
+{
+	struct boesfs_scratch *s = ((struct boesfs_climb_loop *)ctx)->scratch;
+	struct boesfs_climb *c = &s->climb;
+	__u32 sequence = boesfs_rename_sequence();
+
+	if (sequence & 1) {
+		c->found = BOESFS_FOUND_GOING;
+		return 0;
+	}
+	c->dentry = c->from_dentry;
+	c->mount = c->from_mount;
+	c->at = BOESFS_PATH_END;
+	c->mount_root = 0;
+	boesfs_read(c->mount_root, mount, c->mount, mnt.mnt_root);
+	c->found = boesfs_mount_kind(c->mount, c->mount_namespace);
+	if (c->found != BOESFS_FOUND_GOING)
+		return 1;
+	bpf_loop(BOESFS_CLIMB_STEPS, boesfs_climb_body, ctx, 0);
+	if (c->found == BOESFS_FOUND_GOING)
+		c->found = BOESFS_FOUND_TOO_DEEP;
+	if (boesfs_rename_sequence() == sequence)
+		return 1;
+	c->found = BOESFS_FOUND_GOING;
+	return 0;
+}
+
+/*
+ * Climbs from the climb's from_mount and from_dentry. Afterwards its found says where the object is, and the path,
+ * from its at on, how it is called below there.
+ */
+__attribute__((noinline)) int boesfs_climb_call(struct boesfs_scratch *s)
+{
+	struct boesfs_climb_loop loop = { .scratch = s };
+
+	if (!s)
+		return 0;
+	s->climb.found = BOESFS_FOUND_GOING;
+	bpf_loop(BOESFS_CLIMB_TRIES, boesfs_climb_try, &loop, 0);
+	if (s->climb.found == BOESFS_FOUND_GOING)
+		s->climb.found = BOESFS_FOUND_UNRESOLVED;
+	return 0;
+}
+
+/* enum boesfs_kind of a mode. */
+static __always_inline __u32 boesfs_kind_of(umode_t mode)
+{
+	switch (mode & 0170000) {
+	case 0100000:
+		return BOESFS_KIND_FILE;
+	case 0040000:
+		return BOESFS_KIND_DIR;
+	case 0120000:
+		return BOESFS_KIND_SYMLINK;
+	case 0010000:
+		return BOESFS_KIND_FIFO;
+	case 0140000:
+		return BOESFS_KIND_SOCKET;
+	case 0060000:
+		return BOESFS_KIND_BLOCK;
+	case 0020000:
+		return BOESFS_KIND_CHAR;
+	default:
+		return BOESFS_KIND_UNKNOWN;
+	}
+}
+
+/* The kind of what @dentry names; unknown if that is not there. */
+static __always_inline __u32 boesfs_dentry_kind(const struct dentry *dentry)
+{
+	const struct inode *inode = dentry->d_inode;
+
+	return inode ? boesfs_kind_of(inode->i_mode) : BOESFS_KIND_UNKNOWN;
+}
+
+/*
+ * Finds where object @which is: @dentry on @mnt. Returns enum boesfs_place_found. Up to the caller what a place that is
+ * neither inside nor outside comes to.
+ */
+static __always_inline __u32 boesfs_place(struct boesfs_caller *caller, __u32 which, const struct vfsmount *mnt,
+					  const struct dentry *dentry, __u32 kind)
+{
+	struct boesfs_scratch *s = caller->scratch;
+	struct boesfs_object *o = &s->work.object[which & 1];
+
+	s->climb.from_mount = boesfs_mount_of(mnt);
+	s->climb.from_dentry = (__u64)dentry;
+	s->climb.anchor_mount = caller->sandbox->anchor_mount;
+	s->climb.anchor_dentry = caller->sandbox->anchor_dentry;
+	s->climb.mount_namespace = caller->sandbox->mount_namespace;
+	s->climb.which = which & 1;
+	boesfs_climb_call(s);
+	o->place = s->climb.found;
+	o->start = s->climb.at;
+	o->kind = kind;
+	return s->climb.found;
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How a call ends: its event, the count of denials, the end of the sandbox, and the error it returns. */
+#ifndef BOESFS_REPORT_BPF_H
+#define BOESFS_REPORT_BPF_H
+
+#include "place.bpf.h"
+
+#define BOESFS_SIGKILL 9
+
+/* Appends @len bytes at @from, of at most a path, to the event. */
+static __always_inline void boesfs_event_append(struct boesfs_event *e, __u32 *at, const void *from, __u32 len)
+{
+	__u32 to = *at & (2 * BOESFS_PATH_END - 1); /* VERIFIER: bounds it; two paths never reach that far. */
+
+	len &= BOESFS_PATH_END - 1;
+	if (bpf_probe_read_kernel(&e->bytes[to], len, from))
+		return;
+	*at = to + len;
+}
+
+/* Appends the path of object @which up to @end, with the protected directory's before it. */
+static __always_inline void boesfs_event_path(struct boesfs_scratch *s, struct boesfs_sandbox *sandbox, __u32 *at,
+					      __u32 which, __u32 end)
+{
+	const struct boesfs_object *o = &s->work.object[which & 1];
+	__u32 begin = *at, start = o->start;
+	struct boesfs_dir *dir = bpf_map_lookup_elem(&dirs, &s->slot);
+
+	if (o->place == BOESFS_INSIDE && dir && sandbox->dir_len) {
+		boesfs_event_append(&s->event, at, dir->path, sandbox->dir_len);
+		if (begin + sandbox->dir_len + (end - start) > BOESFS_MAX_PATH) {
+			/* Keep the end of the name away from the next argument's room. */
+			end = start + (BOESFS_MAX_PATH - sandbox->dir_len);
+			s->event.record.flags |= BOESFS_EVENT_PATH_TRUNCATED;
+		}
+	}
+	if (end > start && end <= BOESFS_PATH_END)
+		boesfs_event_append(&s->event, at, &s->work.path[which & 1][start & (BOESFS_PATH_END - 1)], end - start);
+	if (*at == begin)
+		boesfs_event_append(&s->event, at, "/", 1);
+}
+
+/* Fills the event from the outcome and hands it over; a full ring buffer is counted. */
+static __always_inline void boesfs_event_send(struct boesfs_scratch *s, struct boesfs_sandbox *sandbox, __u32 flags,
+					      __u64 denials)
+{
+	struct boesfs_event_record *r = &s->event.record;
+	const struct boesfs_outcome *o = &s->work.outcome;
+	__u32 at = 0, op = o->op, size;
+
+	r->time = bpf_ktime_get_boot_ns();
+	r->sandbox = sandbox->id;
+	r->generation = sandbox->generation;
+#pragma unroll
+	for (__u32 i = 0; i < BOESFS_MAX_ARGS; i++)
+		r->args[i] = s->work.request.known >> i & 1 ? s->work.request.value[i] : 0;
+	r->pid = bpf_get_current_pid_tgid() >> 32;
+	r->uid = s->work.request.value[BOESFS_FIELD_UID];
+	r->class = s->class;
+	r->cell = o->cell;
+	r->entry = o->entry;
+	r->errno = o->deny ? o->error : 0;
+	r->op = op;
+	r->deny = o->deny;
+	r->reason = o->reason;
+	r->flags = flags;
+	r->args_known = s->work.request.known & BOESFS_ARGS_MASK;
+	r->args_absent = s->work.request.absent & BOESFS_ARGS_MASK;
+	r->reserved = 0;
+	r->denials = denials;
+	boesfs_event_path(s, sandbox, &at, o->which, o->end);
+	r->path_len = at;
+	if (op == BOESFS_OP_RENAME || op == BOESFS_OP_LINK)
+		boesfs_event_path(s, sandbox, &at, !(o->which & 1), BOESFS_PATH_END);
+	else if (op == BOESFS_OP_SYMLINK)
+		boesfs_event_append(&s->event, &at, s->work.path[2], s->work.text_len);
+	r->arg_len = at - r->path_len;
+	size = sizeof(*r) + at;
+	if (size > sizeof(s->event))
+		size = sizeof(s->event);
+	if (bpf_ringbuf_output(&events, &s->event, size, 0))
+		__sync_fetch_and_add(&sandbox->dropped, 1);
+}
+
+/* Whether a denial for @reason counts towards the sandbox's end: what a rule or a default decided. */
+static __always_inline __u32 boesfs_counts(__u32 reason)
+{
+	return reason == BOESFS_REASON_RULE || reason == BOESFS_REASON_DEFAULT || reason == BOESFS_REASON_UNKNOWN_ARGS;
+}
+
+/* Reports the outcome and counts it; kills the sandbox at its last denial. */
+__attribute__((noinline)) int boesfs_report_call(struct boesfs_scratch *s)
+{
+	struct boesfs_sandbox *sandbox;
+	__u32 flags = 0, report;
+	__u64 denials = 0;
+
+	if (!s)
+		return 0;
+	sandbox = boesfs_sandbox_get(s->slot);
+	if (!sandbox)
+		return 0;
+	report = s->work.outcome.report;
+	if (s->work.outcome.deny && boesfs_counts(s->work.outcome.reason)) {
+		denials = __sync_fetch_and_add(&sandbox->denials, 1) + 1;
+		if (sandbox->kill_after && denials > sandbox->kill_after)
+			return 0;
+		if (sandbox->kill_after && denials == sandbox->kill_after) {
+			__sync_fetch_and_or(&sandbox->flags, BOESFS_SANDBOX_KILLED);
+			flags |= BOESFS_EVENT_KILLED;
+			report = 1;
+		}
+	}
+	if (report)
+		boesfs_event_send(s, sandbox, flags, denials);
+	if (flags & BOESFS_EVENT_KILLED)
+		bpf_send_signal(BOESFS_SIGKILL);
+	return 0;
+}
+
+/* The negative error number, one constant each: a hook's program may return only known errors. */
+static __always_inline int boesfs_error(__u32 number)
+{
+	switch (number) {
+	case BOESFS_EPERM_NUMBER:
+		return -BOESFS_EPERM_NUMBER;
+	case BOESFS_ENOENT_NUMBER:
+		return -BOESFS_ENOENT_NUMBER;
+	case BOESFS_EROFS_NUMBER:
+		return -BOESFS_EROFS_NUMBER;
+	case BOESFS_EXDEV_NUMBER:
+		return -BOESFS_EXDEV_NUMBER;
+	default:
+		return -BOESFS_EACCES_NUMBER;
+	}
+}
+
+/* Ends a call that boesfs_begin() began. */
+static __always_inline int boesfs_end(struct boesfs_caller *caller, __u32 denied)
+{
+	struct boesfs_outcome *o = &caller->scratch->work.outcome;
+	__u32 error = o->error;
+
+	if (denied || o->report)
+		boesfs_report_call(caller->scratch);
+	boesfs_scratch_give(caller);
+	return denied ? boesfs_error(error) : 0;
+}
+
+#endif
