@@ -115,17 +115,16 @@ pub(super) fn boot(
     }
     let [out, err, status] = <[UnixStream; 3]>::try_from(ports).expect("INVARIANT: one port per listener");
 
-    let (report, reports) = mpsc::channel();
+    let (open, closed) = mpsc::channel();
     let (ends, status, timed_out) = thread::scope(|scope| {
-        let end = report.clone();
-        let out = scope.spawn(move || (copy(out, stdout), end).0);
-        let end = report.clone();
-        let err = scope.spawn(move || (copy(err, stderr), end).0);
-        let status = scope.spawn(move || (read_status(status), report).0);
-        // Nothing is ever sent: the channel closes when the last port's reader is done.
+        let (out_open, err_open) = (open.clone(), open.clone());
+        let out = scope.spawn(move || closing(out_open, || copy(out, stdout)));
+        let err = scope.spawn(move || closing(err_open, || copy(err, stderr)));
+        let status = scope.spawn(move || closing(open, || read_status(status)));
+        // Nothing is ever sent: the channel closes when the last port is read to its end.
         let timed_out = matches!(
-            reports.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            Err::<(), _>(mpsc::RecvTimeoutError::Timeout)
+            closed.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            Err(mpsc::RecvTimeoutError::Timeout)
         );
         if timed_out {
             guest.stop();
@@ -229,6 +228,13 @@ fn accept(listener: &UnixListener, qemu: &mut Child, deadline: Instant) -> io::R
         }
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Does `work` and lets go of `end` after it.
+fn closing<T>(end: mpsc::Sender<()>, work: impl FnOnce() -> T) -> T {
+    let done = work();
+    drop(end);
+    done
 }
 
 fn copy(mut port: UnixStream, sink: &mut (dyn Write + Send)) -> io::Result<StreamEnd> {
