@@ -4,6 +4,11 @@
 //! byte automaton of all paths, `image` packs it. `reference` judges the model as it stands and shares no matching
 //! code with the rest.
 
+pub mod automaton;
+pub mod diagnostic;
 pub mod model;
 pub mod reference;
 pub mod rules;
+pub mod sources;
+
+pub use sources::{LoadError, Sources};

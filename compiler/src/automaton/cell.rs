@@ -1,0 +1,255 @@
+//! What one class may do at one path: from rules in the order in which the effect consults them to a [`Cell`].
+
+use std::collections::HashMap;
+
+use boesfs_abi::layout::{NO_RULE, Test};
+use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::verdict::{Audit, Effect, Errno, Verdict};
+
+use crate::model::Annotations;
+use crate::rules::RuleId;
+
+use super::boxes::{Case, Region, split};
+use super::fields::{TextClasses, relevant};
+use super::limits::AutomatonError;
+
+/// What one class may do at one path, as [`boesfs_abi::layout::Cell`] has it, with its lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cell {
+    /// Operations always denied.
+    pub deny: OpSet,
+    /// Operations whose decision, or whose deciding rule, depends on the request's fields.
+    pub depend: OpSet,
+    /// Operations not in `depend` whose decision is reported.
+    pub report: OpSet,
+    /// Operations in `deny` that no rule but the default denies.
+    pub by_default: OpSet,
+    /// Low bit of the errno code of each operation in `deny`.
+    pub errno_low: OpSet,
+    /// High bit of it.
+    pub errno_high: OpSet,
+    /// For each operation not in `depend`, the rule that decides; [`NO_RULE`] for the default.
+    pub rules: [u32; Op::COUNT],
+    /// The ordered list of the operations in `depend`.
+    pub first: Vec<Line>,
+    /// The boxes of what is denied. A line's rule is the one to name if fields are unknown and no box before it is
+    /// possible.
+    pub denies: Vec<Line>,
+    /// The boxes of what is allowed; likewise.
+    pub allows: Vec<Line>,
+}
+
+/// One line of a cell's lists.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Line {
+    /// Operations it is about.
+    pub ops: OpSet,
+    /// Its tests.
+    pub tests: Vec<Test>,
+    /// What it does.
+    pub outcome: Outcome,
+}
+
+/// What a deciding rule, or the default, comes to for one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Outcome {
+    /// Index of the rule, or [`NO_RULE`].
+    pub rule: u32,
+    /// Whether it denies.
+    pub deny: bool,
+    /// Error of a denial; 0 otherwise.
+    pub errno: u8,
+    /// Whether it is reported.
+    pub report: bool,
+}
+
+impl Outcome {
+    /// What a rule with this effect and these annotations comes to for `op`.
+    #[must_use]
+    pub fn of_rule(rule: RuleId, eft: Effect, annotations: &Annotations, op: Op) -> Self {
+        let deny = eft == Effect::Deny;
+        let errno = annotations.errno.unwrap_or_else(|| default_errno(op));
+        Self {
+            rule: rule.0,
+            deny,
+            errno: if deny { errno as u8 } else { 0 },
+            report: match annotations.audit {
+                Audit::Deny => deny,
+                Audit::Always => true,
+                Audit::Never => false,
+            },
+        }
+    }
+
+    /// What the effect's default comes to for `op`.
+    #[must_use]
+    pub fn of_default(verdict: Verdict, op: Op) -> Self {
+        let deny = verdict == Verdict::Deny;
+        Self { rule: NO_RULE, deny, errno: if deny { default_errno(op) as u8 } else { 0 }, report: deny }
+    }
+}
+
+fn default_errno(op: Op) -> Errno {
+    if op == Op::Lookup { Errno::Noent } else { Errno::Acces }
+}
+
+/// A rule's term, as a cell sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate<'a> {
+    /// The rule.
+    pub(super) rule: RuleId,
+    /// Its effect.
+    pub(super) eft: Effect,
+    /// Its annotations.
+    pub(super) annotations: &'a Annotations,
+    /// The operations of the term.
+    pub(super) ops: OpSet,
+    /// Its tests.
+    pub(super) tests: &'a [Test],
+}
+
+/// Builds cells.
+#[derive(Debug)]
+pub(super) struct CellBuilder<'a> {
+    /// The operations that are decided in their own name.
+    pub(super) ops: OpSet,
+    /// The verdict where no candidate decides.
+    pub(super) default: Verdict,
+    /// The text classes; boxes may add sets.
+    pub(super) texts: &'a mut TextClasses,
+    /// How many boxes an operation's tests may be split into.
+    pub(super) box_limit: usize,
+}
+
+/// The lines of a cell's lists with the place of their candidate, before lines of several operations are joined.
+#[derive(Default)]
+struct Lists {
+    first: Vec<(usize, Line)>,
+    denies: Vec<(usize, Line)>,
+    allows: Vec<(usize, Line)>,
+}
+
+impl CellBuilder<'_> {
+    /// The cell that `candidates`, in the order in which they are consulted, make.
+    ///
+    /// # Errors
+    /// [`AutomatonError::Boxes`] if the tests of an operation split into too many boxes.
+    pub(super) fn build(&mut self, candidates: &[Candidate<'_>]) -> Result<Cell, AutomatonError> {
+        let mut cell = Cell { rules: [NO_RULE; Op::COUNT], ..Cell::default() };
+        let mut lists = Lists::default();
+        for op in self.ops.iter() {
+            self.add_op(op, candidates, &mut cell, &mut lists)?;
+        }
+        cell.first = joined(lists.first);
+        cell.denies = joined(lists.denies);
+        cell.allows = joined(lists.allows);
+        Ok(cell)
+    }
+
+    fn add_op(
+        &mut self,
+        op: Op,
+        candidates: &[Candidate<'_>],
+        cell: &mut Cell,
+        lists: &mut Lists,
+    ) -> Result<(), AutomatonError> {
+        let mut cases = Vec::new();
+        let mut outcomes = Vec::new();
+        let mut places = Vec::new();
+        for (place, candidate) in candidates.iter().enumerate() {
+            if !candidate.ops.contains(op) {
+                continue;
+            }
+            let Some(tests) = relevant(candidate.tests, op) else { continue };
+            let total = tests.is_empty();
+            let outcome = Outcome::of_rule(candidate.rule, candidate.eft, candidate.annotations, op);
+            cases.push(Case { tests, deny: outcome.deny });
+            outcomes.push(outcome);
+            places.push(place);
+            if total {
+                break;
+            }
+        }
+        if cases.last().is_none_or(|case| !case.tests.is_empty()) {
+            let outcome = Outcome::of_default(self.default, op);
+            cases.push(Case { tests: Vec::new(), deny: outcome.deny });
+            outcomes.push(outcome);
+            places.push(candidates.len());
+        }
+        if cases.len() == 1 {
+            cell.set(op, outcomes[0]);
+            return Ok(());
+        }
+        let regions = split(&cases, op, self.texts, self.box_limit).ok_or_else(|| {
+            let mut rules: Vec<RuleId> = outcomes
+                .iter()
+                .filter(|outcome| outcome.rule != NO_RULE)
+                .map(|outcome| RuleId(outcome.rule))
+                .collect();
+            rules.dedup();
+            AutomatonError::Boxes { op, limit: self.box_limit, rules }
+        })?;
+        let decider = outcomes[regions[0].case];
+        if regions.iter().all(|region| outcomes[region.case] == decider) {
+            cell.set(op, decider);
+            return Ok(());
+        }
+        cell.depend = cell.depend.with(op);
+        let mut deciding = vec![false; cases.len()];
+        for Region { case, fields } in regions {
+            deciding[case] = true;
+            let outcome = outcomes[case];
+            let line = Line { ops: OpSet::of(&[op]), tests: fields.tests(op, self.texts), outcome };
+            let list = if outcome.deny { &mut lists.denies } else { &mut lists.allows };
+            list.push((places[case], line));
+        }
+        let last = cases.len() - 1;
+        for (index, case) in cases.into_iter().enumerate() {
+            // What never decides need not be asked; but the list has to end.
+            if deciding[index] || index == last {
+                let line = Line { ops: OpSet::of(&[op]), tests: case.tests, outcome: outcomes[index] };
+                lists.first.push((places[index], line));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cell {
+    fn set(&mut self, op: Op, outcome: Outcome) {
+        self.rules[op as usize] = outcome.rule;
+        let add = |set: &mut OpSet, condition: bool| {
+            if condition {
+                *set = set.with(op);
+            }
+        };
+        add(&mut self.deny, outcome.deny);
+        add(&mut self.report, outcome.report);
+        add(&mut self.by_default, outcome.deny && outcome.rule == NO_RULE);
+        add(&mut self.errno_low, outcome.errno & 1 != 0);
+        add(&mut self.errno_high, outcome.errno & 2 != 0);
+    }
+
+    /// Operations that some request is denied.
+    #[must_use]
+    pub fn may_deny(&self) -> OpSet {
+        self.denies.iter().fold(self.deny, |ops, line| ops.union(line.ops))
+    }
+}
+
+/// One list in the order of candidates, lines that differ only in their operation made one.
+fn joined(mut lines: Vec<(usize, Line)>) -> Vec<Line> {
+    lines.sort_by_key(|(place, _)| *place);
+    let mut list: Vec<Line> = Vec::new();
+    for group in lines.chunk_by(|a, b| a.0 == b.0) {
+        let mut known: HashMap<(&[Test], Outcome), usize> = HashMap::new();
+        for (_, line) in group {
+            let at = *known.entry((&line.tests, line.outcome)).or_insert_with(|| {
+                list.push(Line { ops: OpSet::EMPTY, ..line.clone() });
+                list.len() - 1
+            });
+            list[at].ops = list[at].ops.union(line.ops);
+        }
+    }
+    list
+}

@@ -1,0 +1,170 @@
+//! The automaton: from [`RuleSet`] to one minimal byte automaton whose states name rows of cells.
+//!
+//! [`Compiled::new`] determinises the path languages, computes a row for each set of languages that some path lies in,
+//! and makes the automaton minimal by row. This stage knows no bytes of an image and no plane; it decides requests
+//! in memory, as one engine of the testbench.
+
+mod boxes;
+mod canonical;
+mod cell;
+mod decide;
+mod dfa;
+mod dump;
+mod fields;
+mod limits;
+mod minimise;
+mod nfa;
+mod rows;
+mod sets;
+mod subset;
+mod texts;
+mod trie;
+
+pub use canonical::{Canonical, Inputs, Walk, Witnesses};
+pub use cell::{Cell, Line, Outcome};
+pub use decide::Decision;
+pub use dfa::{Dfa, Edge, StateId};
+pub use fields::{FieldBox, FieldSet, Numbers, TextClasses, TextSet, Values, domain, may_be_absent};
+pub use limits::{AutomatonError, Input, Limits};
+pub use minimise::minimise;
+pub use rows::decided_ops;
+pub use sets::{SetId, Sets};
+pub use subset::{Labelled, determinize};
+pub use texts::Texts;
+
+use std::collections::HashSet;
+
+use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::subjects;
+
+use crate::model::Shape;
+use crate::rules::RuleSet;
+
+/// A policy as an automaton.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Casbin's or `BoesFS`'s layout.
+    pub shape: Shape,
+    /// The automaton over paths; labels are rows.
+    pub paths: Dfa,
+    /// For each row the number of a cell for each class.
+    pub rows: Vec<Vec<u32>>,
+    /// The cells.
+    pub cells: Vec<Cell>,
+    /// The automaton over arguments.
+    pub texts: Texts,
+    /// Subjects, domains and classes.
+    pub subjects: subjects::Subjects,
+    /// How many classes there are.
+    pub class_count: u32,
+    /// How large the automaton was before it was made minimal, for people.
+    pub states_before: usize,
+}
+
+impl Compiled {
+    /// The automaton of `rules`.
+    ///
+    /// # Errors
+    /// [`AutomatonError`] if a limit is exceeded.
+    pub fn new(rules: &RuleSet, limits: &Limits) -> Result<Self, AutomatonError> {
+        let labelled = determinize(&rules.atoms, Input::Paths, limits)?;
+        let mut texts = Texts::new(&rules.texts, limits)?;
+        let mut builder = rows::RowBuilder::new(rules, &mut texts, limits);
+        let mut row_of = vec![0; labelled.sets.len()];
+        let mut known = vec![false; labelled.sets.len()];
+        for state in labelled.dfa.states() {
+            let label = labelled.dfa.label(state);
+            if !std::mem::replace(&mut known[label as usize], true) {
+                row_of[label as usize] = builder.row(labelled.sets.get(SetId(label)))?;
+            }
+        }
+        let rows = builder.finish();
+        let paths = minimise(&labelled.dfa.relabelled(|label| row_of[label as usize]));
+        let mut compiled = Self {
+            shape: rules.shape,
+            paths,
+            rows: rows.rows,
+            cells: rows.cells,
+            texts,
+            subjects: subjects::Subjects {
+                literals: rules.subjects.literals.clone(),
+                groups: rules.subjects.groups.clone(),
+                domains: rules.subjects.domains.clone(),
+                classes: rules.subjects.classes.clone(),
+            },
+            class_count: rules.subjects.class_count,
+            states_before: labelled.dfa.state_count(),
+        };
+        compiled.number_by_state();
+        Ok(compiled)
+    }
+
+    /// Numbers rows and cells in the order in which states come, without those that no state has.
+    fn number_by_state(&mut self) {
+        const NEW: u32 = u32::MAX;
+        let mut row_number = vec![NEW; self.rows.len()];
+        let mut cell_number = vec![NEW; self.cells.len()];
+        let (mut rows, mut cells) = (Vec::new(), Vec::new());
+        for state in self.paths.states() {
+            let row = self.paths.label(state) as usize;
+            if row_number[row] != NEW {
+                continue;
+            }
+            row_number[row] = u32::try_from(rows.len()).expect("INVARIANT: fewer rows than states");
+            let numbered = self.rows[row].iter().map(|cell| {
+                let number = &mut cell_number[*cell as usize];
+                if *number == NEW {
+                    *number = u32::try_from(cells.len()).expect("INVARIANT: cells are limited below 2^32");
+                    cells.push(self.cells[*cell as usize].clone());
+                }
+                *number
+            });
+            rows.push(numbered.collect());
+        }
+        self.paths = self.paths.relabelled(|row| row_number[row as usize]);
+        self.rows = rows;
+        self.cells = cells;
+    }
+
+    /// The cell of `class` in `row`.
+    #[must_use]
+    pub fn cell(&self, row: u32, class: u32) -> &Cell {
+        &self.cells[self.rows[row as usize][class as usize] as usize]
+    }
+
+    /// The rows that some canonical path has.
+    #[must_use]
+    pub fn rows_of_paths(&self) -> HashSet<u32> {
+        let witnesses = Witnesses::explore(&self.paths, Inputs::Paths);
+        witnesses.states().map(|(state, _)| self.paths.label(state)).collect()
+    }
+
+    /// Operations some class can be denied on some path, those included that are judged as another.
+    #[must_use]
+    pub fn may_deny(&self) -> OpSet {
+        let cells: HashSet<u32> = self
+            .rows_of_paths()
+            .into_iter()
+            .flat_map(|row| self.rows[row as usize].iter().copied())
+            .collect();
+        let mut ops =
+            cells.into_iter().fold(OpSet::EMPTY, |ops, cell| ops.union(self.cells[cell as usize].may_deny()));
+        if ops.contains(Op::Lookup) {
+            ops = ops.with(Op::Lookup2);
+        }
+        if self.shape == Shape::Boesfs {
+            for (judged, as_op) in [(Op::Exec, Op::Open), (Op::Ioctl, Op::Setattr)] {
+                if ops.contains(as_op) {
+                    ops = ops.with(judged);
+                }
+            }
+        }
+        ops
+    }
+
+    /// Operations whose decision depends on a request's fields somewhere.
+    #[must_use]
+    pub fn may_depend(&self) -> OpSet {
+        self.cells.iter().fold(OpSet::EMPTY, |ops, cell| ops.union(cell.depend))
+    }
+}
