@@ -10,6 +10,9 @@
 //! | init | as the keeper, with mount and pid namespaces of its own; pid 1 in it | covers the protected directory, locks itself down, reaps, reports | none |
 //! | entry | the init's | becomes the command | none |
 //!
+//! The module of each plane gives `available() -> Result<(), EngineError>`, which `probe` and `--plane auto` ask, and
+//! `engine(Setup) -> Result<Box<dyn Engine>, EngineError>`.
+//!
 //! In order: engine constructed (supervisor) · keeper cloned, ids mapped · `open` · init cloned · `serve` · init
 //! moves the mount `open` gave over the protected directory, changes the root, mounts its own `/proc`, `/dev` and
 //! `/sys`, enters the working directory, drops every right, forks the entry process, which waits · `attach` · the
@@ -27,7 +30,10 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use boesfs_abi::image::ValidImage;
+use boesfs_abi::subjects::ResolvedSubjects;
 use serde::Serialize;
 
 use crate::events::{Denials, Record};
@@ -62,6 +68,10 @@ impl fmt::Display for Plane {
 /// What an engine is told about the sandbox it is to enforce on.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// The policy.
+    pub image: Arc<ValidImage>,
+    /// Its subjects, for a policy that tells processes apart by what they run; resolved in the sandbox's root.
+    pub subjects: ResolvedSubjects,
     /// The sandbox's name: `dom` of every request, `sandbox` of every event.
     pub name: String,
     /// The protected directory: canonical, as seen in the sandbox.

@@ -2,6 +2,8 @@
 //! operation each. Functions are named for their system calls and keep their meaning.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
+pub mod bpf;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::size_of;
@@ -435,4 +437,16 @@ pub fn c_path(path: &std::path::Path) -> io::Result<CString> {
 /// What dup(2) says.
 pub fn duplicate(fd: impl AsFd) -> io::Result<OwnedFd> {
     fd.as_fd().try_clone_to_owned()
+}
+
+/// The pid of the process `pidfd` stands for, as this process sees it.
+///
+/// # Errors
+/// If the process is gone or out of sight.
+pub fn pidfd_pid(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+        .filter(|pid| *pid > 0)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the process is gone"))
 }

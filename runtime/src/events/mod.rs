@@ -9,7 +9,7 @@ mod event;
 mod log;
 mod time;
 
-pub use denials::{Channel, Denials, Next, channel};
+pub use denials::{Channel, Denials, Next, Packet, channel};
 pub use event::{Cause, Event, EventErrno, RuleRef, escape};
 pub use log::{Log, LogError};
 pub use time::timestamp;

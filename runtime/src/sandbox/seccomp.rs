@@ -1,0 +1,176 @@
+//! The system calls a sandbox may not make, whatever the policy says: those that change what a path means, make or
+//! join namespaces, reach objects by other ways than paths, or speak to the kernel's insides. Everything else passes.
+
+use std::io;
+
+use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
+
+use crate::sys;
+
+/// Denied with `EPERM`.
+const DENIED: &[i64] = &[
+    // Mounts and roots.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    OPEN_TREE_ATTR,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    // Namespaces of others; unshare(2) and clone(2) are looked at closer below.
+    libc::SYS_setns,
+    // Objects without a path.
+    libc::SYS_open_by_handle_at,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    // Calls that a filter cannot see: their entries do not pass here.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // The kernel's insides.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_reboot,
+    libc::SYS_syslog,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_nfsservctl,
+    libc::SYS_fanotify_init,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_uselib,
+];
+
+/// open_tree_attr(2), the same number on every architecture.
+const OPEN_TREE_ATTR: i64 = 467;
+
+/// New namespaces of any kind. `CLONE_NEWTIME` is no flag of clone(2), where its bit is part of the exit signal.
+const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
+const CLONE_NEWTIME: u32 = 0x80;
+
+/// `ioctl` requests that put input into a terminal shared with the outside.
+const DENIED_IOCTLS: [u32; 2] = [libc::TIOCSTI as u32, libc::TIOCLINUX as u32];
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
+
+/// System calls of the x32 ABI have this bit; on other architectures no number comes near.
+const X32: u32 = 0x4000_0000;
+
+/// Offsets in `struct seccomp_data`, whose words are little-endian here.
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+const fn argument_low(index: u32) -> u32 {
+    16 + index * 8
+}
+
+const fn ret_errno(errno: i32) -> u32 {
+    libc::SECCOMP_RET_ERRNO | errno as u32
+}
+
+/// Puts this process and its descendants under the filter.
+///
+/// # Errors
+/// What seccomp(2) says.
+pub fn install() -> io::Result<()> {
+    sys::set_seccomp_filter(&filter())
+}
+
+/// The filter's instructions. Every test is followed by the answer for those it catches, so that no jump is long.
+#[must_use]
+pub fn filter() -> Vec<sock_filter> {
+    let mut program = Program(Vec::new());
+    program.load(ARCH);
+    program.unless_equal(ARCHITECTURE, libc::SECCOMP_RET_KILL_PROCESS);
+    program.load(NUMBER);
+    program.if_at_least(X32, libc::SECCOMP_RET_KILL_PROCESS);
+    for number in DENIED {
+        program.if_equal(*number as u32, ret_errno(libc::EPERM));
+    }
+    // A filter cannot read clone3's arguments; libraries fall back to clone.
+    program.if_equal(libc::SYS_clone3 as u32, ret_errno(libc::ENOSYS));
+    program.if_argument_has(libc::SYS_clone, 0, NEW_NAMESPACES);
+    program.if_argument_has(libc::SYS_unshare, 0, NEW_NAMESPACES | CLONE_NEWTIME);
+    for request in DENIED_IOCTLS {
+        program.if_argument_is(libc::SYS_ioctl, 1, request);
+    }
+    program.ret(libc::SECCOMP_RET_ALLOW);
+    program.0
+}
+
+struct Program(Vec<sock_filter>);
+
+impl Program {
+    fn push(&mut self, code: u32, jt: u8, jf: u8, k: u32) {
+        let code = u16::try_from(code).expect("INVARIANT: BPF codes have 16 bits");
+        self.0.push(sock_filter { code, jt, jf, k });
+    }
+
+    fn load(&mut self, offset: u32) {
+        self.push(BPF_LD | BPF_W | BPF_ABS, 0, 0, offset);
+    }
+
+    fn ret(&mut self, action: u32) {
+        self.push(BPF_RET | BPF_K, 0, 0, action);
+    }
+
+    fn unless_equal(&mut self, value: u32, action: u32) {
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, value);
+        self.ret(action);
+    }
+
+    fn if_equal(&mut self, value: u32, action: u32) {
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value);
+        self.ret(action);
+    }
+
+    fn if_at_least(&mut self, value: u32, action: u32) {
+        self.push(BPF_JMP | BPF_JGE | BPF_K, 0, 1, value);
+        self.ret(action);
+    }
+
+    /// EPERM for `number` with any bit of `mask` in argument `index`; else the number is loaded again.
+    fn if_argument_has(&mut self, number: i64, index: u32, mask: u32) {
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, number as u32);
+        self.load(argument_low(index));
+        self.push(BPF_JMP | BPF_JSET | BPF_K, 0, 1, mask);
+        self.ret(ret_errno(libc::EPERM));
+        self.load(NUMBER);
+    }
+
+    /// EPERM for `number` with argument `index` equal to `value` in the 32 bits the kernel looks at.
+    fn if_argument_is(&mut self, number: i64, index: u32, value: u32) {
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, number as u32);
+        self.load(argument_low(index));
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value);
+        self.ret(ret_errno(libc::EPERM));
+        self.load(NUMBER);
+    }
+}
