@@ -6,6 +6,10 @@
 //! This stage knows no state, no image and no plane.
 
 pub use boesfs_abi::image::ClassId;
+mod lower;
+
+pub use lower::{Limits, LowerError, Problem, lower};
+
 use boesfs_abi::op::OpSet;
 pub use boesfs_abi::subjects::SubjectLiteral;
 use boesfs_abi::verdict::Effect;

@@ -125,13 +125,15 @@ pub(super) fn texts<'a>(tests: impl Iterator<Item = &'a ValueTest>) -> Vec<ArgVa
     texts.into_iter().map(ArgValue::Bytes).collect()
 }
 
+type Texts = BTreeSet<Vec<u8>>;
+
 /// Texts that resemble `pattern`, whether they match it or not: wildcards are replaced by `names` and by nothing,
 /// braces by what stands in them, classes by their members.
-fn made_from(pattern: &[u8], names: &BTreeSet<Vec<u8>>, texts: &mut BTreeSet<Vec<u8>>) {
+fn made_from(pattern: &[u8], names: &Texts, texts: &mut Texts) {
     let mut made: BTreeSet<Vec<u8>> = BTreeSet::from([Vec::new()]);
     let mut i = 0;
     let mut depth = 0;
-    let mut before_braces: Vec<(BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)> = Vec::new();
+    let mut before_braces: Vec<(Texts, Texts)> = Vec::new();
     while i < pattern.len() {
         let mut pieces: Vec<Vec<u8>> = Vec::new();
         let mut length = 1;

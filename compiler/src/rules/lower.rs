@@ -1,0 +1,273 @@
+//! [`Model`] to [`RuleSet`]: each rule's matcher, its columns filled in, as a disjunction of terms.
+
+mod atom;
+mod bytes;
+mod dnf;
+mod expression;
+mod glob;
+mod matcher;
+mod subjects;
+mod value;
+
+use std::collections::HashMap;
+
+use boesfs_grammar::Span;
+
+use super::{ClassId, Entry, PathTest, Rule, RuleId, RuleSet, Subjects, Term};
+use crate::model::{BaseEffect, Model};
+use atom::{Atoms, directory};
+use dnf::{Conjunction, DnfError, Formula, Normaliser, Unsatisfiable};
+use matcher::Lowering;
+use subjects::{Cells, Table};
+
+/// How large a policy may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Terms of one rule.
+    pub rule_terms: usize,
+    /// Terms of all rules.
+    pub terms: usize,
+    /// Programs the policy tells apart times domains it tells apart.
+    pub subjects: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rule_terms: 4096, terms: 8 << 20, subjects: 4 << 20 }
+    }
+}
+
+/// Why a policy has no [`RuleSet`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct LowerError {
+    /// The rule or the part of the matcher that is to blame.
+    pub span: Span,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A rule's matcher has too large a disjunctive form.
+    #[error("the rule needs {needed} terms or more, limit is {limit}")]
+    RuleTerms {
+        /// How many were counted before giving up.
+        needed: usize,
+        /// [`Limits::rule_terms`]
+        limit: usize,
+    },
+    /// All rules together do.
+    #[error("the policy needs {needed} terms or more, limit is {limit}")]
+    Terms {
+        /// How many were counted before giving up.
+        needed: usize,
+        /// [`Limits::terms`]
+        limit: usize,
+    },
+    /// The policy names too many programs and domains.
+    #[error("the policy tells {needed} subjects apart, limit is {limit}")]
+    Subjects {
+        /// Programs times domains.
+        needed: usize,
+        /// [`Limits::subjects`]
+        limit: usize,
+    },
+    /// A pattern is no regular language of ours, or none at all.
+    #[error("the pattern does not compile: {reason}")]
+    Pattern {
+        /// Why.
+        reason: String,
+    },
+    /// Under `nearest`, a term has another condition on `r.obj` than `==`, `under` or `within`, or none.
+    #[error("under `nearest` each way to match needs exactly one of `r.obj == …`, `under` and `within`")]
+    NoEntry,
+    /// Under `nearest`, a term has two conditions on `r.obj`.
+    #[error("under `nearest` a way to match has two conditions on `r.obj`")]
+    TwoEntries,
+    /// A role relation between two fields of the request.
+    #[error("both sides are fields of the request, so there is nothing to compile")]
+    TwoRequestFields,
+}
+
+/// Reduces `model` to what decides.
+///
+/// # Errors
+/// Every rule that cannot be reduced, with the reason; at most one error for each.
+pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>> {
+    let table = Table::new(model);
+    let needed = table.cell_count();
+    if needed > limits.subjects {
+        let problem = Problem::Subjects { needed, limit: limits.subjects };
+        return Err(vec![LowerError { span: model.matcher.span, problem }]);
+    }
+    let mut lowering = Lowering { model, table, atoms: Atoms::default(), texts: Atoms::default() };
+    let mut terms: Vec<Vec<Conjunction>> = Vec::with_capacity(model.rules.len());
+    let mut errors: Vec<LowerError> = Vec::new();
+    let mut total = 0;
+    for rule in &model.rules {
+        match rule_terms(&mut lowering, rule, limits) {
+            Ok(of_rule) => {
+                total += of_rule.len();
+                terms.push(of_rule);
+            }
+            Err(error) if errors.contains(&error) => {}
+            Err(error) => errors.push(error),
+        }
+        if total > limits.terms {
+            let problem = Problem::Terms { needed: total, limit: limits.terms };
+            errors.push(LowerError { span: rule.span, problem });
+            break;
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let (subjects, order) = classes(&lowering.table, model, &terms);
+    let rules = model
+        .rules
+        .iter()
+        .zip(terms)
+        .map(|(rule, terms)| Rule {
+            eft: rule.eft,
+            literal: literal(&terms, &lowering.atoms),
+            terms: terms.into_iter().map(|term| finished(term, &subjects)).collect(),
+            annotations: rule.annotations.clone(),
+            file: rule.file,
+            line: rule.line,
+            text: rule.text.clone(),
+        })
+        .collect();
+    Ok(RuleSet {
+        shape: model.shape,
+        effect: model.effect,
+        rules,
+        atoms: lowering.atoms.into_list(),
+        texts: lowering.texts.into_list(),
+        subjects,
+        order,
+        options: model.options.clone(),
+    })
+}
+
+/// The terms of one rule; none, if the effect does not look at it.
+fn rule_terms(
+    lowering: &mut Lowering<'_>,
+    rule: &crate::model::Rule,
+    limits: &Limits,
+) -> Result<Vec<Conjunction>, LowerError> {
+    let model = lowering.model;
+    if rule.inert || !model.effect.base.looks_at(rule.eft) {
+        return Ok(Vec::new());
+    }
+    let formula = lowering.formula(&model.matcher, rule)?;
+    let formula = Formula::And(vec![Formula::Leaf(dnf::Leaf::Ops(lowering.every_op())), formula]);
+    let normaliser = Normaliser {
+        limit: limits.rule_terms,
+        unsatisfiable: if model.effect.nearest { Unsatisfiable::KeepEntry } else { Unsatisfiable::Drop },
+        disjoint: &|one, other| lowering.atoms.disjoint(one, other),
+    };
+    let mut terms = normaliser.terms(&formula).map_err(|error| match error {
+        DnfError::TooManyTerms(needed) => {
+            LowerError { span: rule.span, problem: Problem::RuleTerms { needed, limit: limits.rule_terms } }
+        }
+        DnfError::TwoPlaces => LowerError { span: model.matcher.span, problem: Problem::TwoEntries },
+    })?;
+    if model.effect.nearest {
+        let placed = terms.iter().filter(|term| term.place.is_some()).count();
+        if placed == 0 {
+            terms.iter_mut().for_each(|term| term.place = Some((None, Entry::Everywhere)));
+        } else if placed < terms.len() {
+            return Err(LowerError { span: model.matcher.span, problem: Problem::NoEntry });
+        }
+    }
+    Ok(terms)
+}
+
+/// The classes that the terms tell apart, and the order of the rules in each.
+fn classes(
+    table: &Table<'_>,
+    model: &Model,
+    terms: &[Vec<Conjunction>],
+) -> (Subjects, Option<Vec<Vec<RuleId>>>) {
+    let mut sets: Vec<Cells> = terms.iter().flatten().filter_map(|term| term.cells.clone()).collect();
+    sets.sort();
+    sets.dedup();
+    let domains = table.domain_count();
+    let ids = || (0..).map(RuleId).take(model.rules.len());
+    let file_order: Vec<RuleId> = ids().collect();
+    let orders: Vec<Vec<RuleId>> = match model.effect.base {
+        BaseEffect::SomeAllow | BaseEffect::NoDeny | BaseEffect::AllowAndNoDeny => {
+            vec![file_order.clone(); domains]
+        }
+        BaseEffect::Priority(_) => {
+            let mut order = file_order.clone();
+            order.sort_by_key(|id| model.rules[id.0 as usize].priority.unwrap_or(0));
+            vec![order; domains]
+        }
+        BaseEffect::SubjectPriority(_) => (0..domains)
+            .map(|place| {
+                let levels = table.levels(place);
+                let mut order = file_order.clone();
+                order.sort_by_key(|id| std::cmp::Reverse(levels[id.0 as usize]));
+                order
+            })
+            .collect(),
+    };
+    let mut tags: HashMap<&[RuleId], usize> = HashMap::new();
+    let tags: Vec<usize> = orders
+        .iter()
+        .map(|order| {
+            let next = tags.len();
+            *tags.entry(order).or_insert(next)
+        })
+        .collect();
+    let subjects = table.classes(&sets, &tags);
+    if orders.iter().all(|order| *order == file_order) {
+        return (subjects, None);
+    }
+    let mut by_class = vec![Vec::new(); subjects.class_count as usize];
+    for (cell, class) in subjects.classes.iter().enumerate() {
+        let order = &mut by_class[class.0 as usize];
+        if order.is_empty() {
+            order.clone_from(&orders[cell % domains]);
+        }
+    }
+    (subjects, Some(by_class))
+}
+
+fn finished(term: Conjunction, subjects: &Subjects) -> Term {
+    let mut classes: Vec<ClassId> = match &term.cells {
+        None => (0..subjects.class_count).map(ClassId).collect(),
+        Some(cells) => subjects
+            .classes
+            .iter()
+            .enumerate()
+            .filter(|(cell, _)| cells[cell / 64] >> (cell % 64) & 1 == 1)
+            .map(|(_, class)| *class)
+            .collect(),
+    };
+    classes.sort();
+    classes.dedup();
+    let (atom, entry) = term.place.unwrap_or((None, Entry::Everywhere));
+    let place = atom.map(|atom| PathTest { atom, holds: true });
+    Term {
+        classes,
+        paths: term.paths.into_iter().chain(place).collect(),
+        ops: term.ops,
+        tests: term.tests.into_iter().collect(),
+        entry,
+    }
+}
+
+/// The literal path that a rule is about, or its pattern's literal directory.
+fn literal(terms: &[Conjunction], atoms: &Atoms) -> Option<Vec<u8>> {
+    terms.iter().find_map(|term| match term.place {
+        Some((Some(atom), _)) => directory(atoms.get(atom.0)),
+        Some((None, Entry::Dir(_))) => Some(b"/".to_vec()),
+        Some((None, Entry::File | Entry::Everywhere)) | None => {
+            term.paths.iter().filter(|test| test.holds).find_map(|test| directory(atoms.get(test.atom.0)))
+        }
+    })
+}

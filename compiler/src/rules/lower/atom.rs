@@ -1,0 +1,168 @@
+//! Path languages: from path functions and patterns, and what one says about another.
+
+use std::collections::HashMap;
+
+use crate::model::{Compat, PathFunction};
+use crate::rules::{PathAtom, PathTest, Regex};
+
+use super::bytes::{single_text, split_literal};
+use super::expression::{brace_names, colon_names, search, search_before_query};
+use super::glob::{self, Flavour};
+
+/// A set of paths before it has a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PathSet {
+    /// Every path.
+    Every,
+    /// The paths of one language.
+    Atom(PathAtom),
+    /// One path, or what lies below it.
+    Within(Vec<u8>),
+}
+
+/// The paths that `function` takes for `text`. The error says why that cannot be compiled.
+pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> Result<PathSet, String> {
+    let go = compat == Compat::CasbinGo;
+    let regex = match function {
+        PathFunction::KeyMatch => {
+            return Ok(match text.iter().position(|byte| *byte == b'*') {
+                None => PathSet::Atom(PathAtom::Literal(text.to_vec())),
+                Some(star) => starts_with(&text[..star]),
+            });
+        }
+        PathFunction::Under => return Ok(PathSet::Atom(PathAtom::Below(text.to_vec()))),
+        PathFunction::Within if text == b"/" => return Ok(PathSet::Every),
+        PathFunction::Within => return Ok(PathSet::Within(text.to_vec())),
+        PathFunction::PathMatch => glob_regex(text, Flavour::Path)?,
+        PathFunction::GlobMatch => glob_regex(text, if go { Flavour::GoGlob } else { Flavour::Glob })?,
+        PathFunction::RegexMatch => search(text)?,
+        PathFunction::KeyMatch2 => search(&colon_names(text, go))?,
+        PathFunction::KeyMatch3 => search(&brace_names(text, true, go))?,
+        PathFunction::KeyMatch5 => search_before_query(&brace_names(text, go, go))?,
+    };
+    Ok(simplest(regex))
+}
+
+/// The texts that a path pattern in a tuple takes.
+pub(super) fn text_atom(pattern: &[u8]) -> Result<PathAtom, String> {
+    let regex = glob_regex(pattern, Flavour::Path)?;
+    Ok(match single_text(&regex) {
+        Some(text) => PathAtom::Literal(text),
+        None => PathAtom::Pattern(Box::new(regex)),
+    })
+}
+
+fn glob_regex(text: &[u8], flavour: Flavour) -> Result<Regex, String> {
+    glob::regex(text, flavour).map_err(|needed| format!("its braces stand for {needed} patterns or more"))
+}
+
+/// The simplest form of a language of paths.
+fn simplest(regex: Regex) -> PathSet {
+    match split_literal(&regex) {
+        (text, None) => PathSet::Atom(PathAtom::Literal(text)),
+        (text, Some(rest)) if rest == Regex::any() => starts_with(&text),
+        _ => PathSet::Atom(PathAtom::Pattern(Box::new(regex))),
+    }
+}
+
+/// The paths that begin with `prefix`. A path is canonical, so that only `/` ends in `/`.
+fn starts_with(prefix: &[u8]) -> PathSet {
+    match prefix {
+        b"" | b"/" => PathSet::Every,
+        [dir @ .., b'/'] => PathSet::Atom(PathAtom::Below(dir.to_vec())),
+        prefix => PathSet::Atom(PathAtom::Prefix(prefix.to_vec())),
+    }
+}
+
+/// Languages without repetition, numbered in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Atoms {
+    ids: HashMap<PathAtom, u32>,
+    list: Vec<PathAtom>,
+}
+
+impl Atoms {
+    pub(super) fn id(&mut self, atom: PathAtom) -> u32 {
+        if let Some(id) = self.ids.get(&atom) {
+            return *id;
+        }
+        let id = u32::try_from(self.list.len()).expect("INVARIANT: fewer atoms than bytes of policy");
+        self.ids.insert(atom.clone(), id);
+        self.list.push(atom);
+        id
+    }
+
+    pub(super) fn get(&self, id: u32) -> &PathAtom {
+        &self.list[id as usize]
+    }
+
+    pub(super) fn into_list(self) -> Vec<PathAtom> {
+        self.list
+    }
+
+    /// Whether no path passes both tests, as far as that is easily seen.
+    pub(super) fn disjoint(&self, one: PathTest, other: PathTest) -> bool {
+        let (left, right) = (self.get(one.atom.0), self.get(other.atom.0));
+        match (one.holds, other.holds) {
+            (true, true) => apart(left, right),
+            (true, false) => contained(left, right),
+            (false, true) => contained(right, left),
+            (false, false) => false,
+        }
+    }
+}
+
+/// How a language's texts begin, and whether they may end there; `None` for patterns.
+fn beginning(atom: &PathAtom) -> Option<(Vec<u8>, bool)> {
+    match atom {
+        PathAtom::Literal(_) | PathAtom::Pattern(_) => None,
+        PathAtom::Prefix(prefix) => Some((prefix.clone(), true)),
+        PathAtom::Below(dir) => Some((below(dir), false)),
+    }
+}
+
+/// What every path below `dir` begins with.
+fn below(dir: &[u8]) -> Vec<u8> {
+    if dir == b"/" { dir.to_vec() } else { [dir, b"/"].concat() }
+}
+
+fn apart(left: &PathAtom, right: &PathAtom) -> bool {
+    match (left, right) {
+        (PathAtom::Literal(left), PathAtom::Literal(right)) => left != right,
+        (PathAtom::Literal(text), atom) | (atom, PathAtom::Literal(text)) => {
+            beginning(atom).is_some_and(|beginning| !begins(text, &beginning))
+        }
+        (left, right) => match (beginning(left), beginning(right)) {
+            (Some((left, _)), Some((right, _))) => !left.starts_with(&right) && !right.starts_with(&left),
+            _ => false,
+        },
+    }
+}
+
+fn contained(inner: &PathAtom, outer: &PathAtom) -> bool {
+    match (inner, beginning(outer)) {
+        (PathAtom::Literal(text), Some(outer)) => begins(text, &outer),
+        (inner, Some((outer, outer_may_end))) => beginning(inner).is_some_and(|(inner, inner_may_end)| {
+            inner.starts_with(&outer) && (outer_may_end || inner.len() > outer.len() || !inner_may_end)
+        }),
+        (_, None) => inner == outer,
+    }
+}
+
+fn begins(text: &[u8], (beginning, may_end): &(Vec<u8>, bool)) -> bool {
+    text.starts_with(beginning) && (*may_end || text.len() > beginning.len())
+}
+
+/// The path that `atom` is about, or its literal directory.
+pub(super) fn directory(atom: &PathAtom) -> Option<Vec<u8>> {
+    let prefix = match atom {
+        PathAtom::Literal(path) | PathAtom::Below(path) => return Some(path.clone()),
+        PathAtom::Prefix(prefix) => prefix.clone(),
+        PathAtom::Pattern(regex) => split_literal(regex).0,
+    };
+    match prefix.iter().rposition(|byte| *byte == b'/') {
+        Some(0) => Some(b"/".to_vec()),
+        Some(slash) => Some(prefix[..slash].to_vec()),
+        None => None,
+    }
+}

@@ -1,0 +1,292 @@
+//! `regexMatch` and Casbin's `keyMatch2`, `3` and `5` to regular expressions over bytes.
+
+use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSet, ClassSetItem};
+use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Look, translate::TranslatorBuilder};
+use regex_syntax::utf8::Utf8Sequences;
+
+use crate::rules::Regex;
+
+use super::bytes::{ByteSet, alternate, byte, concat, literal, optional};
+
+/// How deep an expression may nest.
+const NEST_LIMIT: u32 = 200;
+
+/// The paths in which `expression` is found. The error says why it cannot be compiled.
+pub(super) fn search(expression: &[u8]) -> Result<Regex, String> {
+    let hir = parse(std::str::from_utf8(expression).map_err(|_| "it is not UTF-8".to_owned())?)?;
+    Ok(unanchored(&convert(&hir)?))
+}
+
+/// The paths that `expression` is found in after they are cut at their first `?`.
+pub(super) fn search_before_query(expression: &[u8]) -> Result<Regex, String> {
+    let before = search(expression)?;
+    if has_anchor(&before) {
+        return Err("it has anchors inside".to_owned());
+    }
+    let query = concat(vec![byte(b'?'), Regex::any()]);
+    Ok(concat(vec![without_question_marks(before), optional(query)]))
+}
+
+/// What Casbin's `keyMatch2` makes of `pattern`: `:name` is one component. With `go`, a lone `:` is itself.
+pub(super) fn colon_names(pattern: &[u8], go: bool) -> Vec<u8> {
+    key_pattern(pattern, |rest| {
+        let name = rest.strip_prefix(b":")?;
+        let length = name.iter().position(|b| *b == b'/').unwrap_or(name.len());
+        (length > 0 || !go).then_some(1 + length)
+    })
+}
+
+/// What Casbin's `keyMatch3` and `5` make of `pattern`: `{name}` is one component, up to the last `}` in it if
+/// `greedy`. With `go`, `{}` is itself.
+pub(super) fn brace_names(pattern: &[u8], greedy: bool, go: bool) -> Vec<u8> {
+    key_pattern(pattern, |rest| {
+        let name = rest.strip_prefix(b"{")?;
+        let component = name.split(|b| *b == b'/').next().unwrap_or(name);
+        let named = |close: &usize| component[*close] == b'}' && (*close > 0 || !go);
+        let mut closes = (0..component.len()).filter(named);
+        let close = if greedy { closes.next_back() } else { closes.next() };
+        close.map(|close| close + 2)
+    })
+}
+
+fn key_pattern(pattern: &[u8], name: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
+    let mut starred = Vec::with_capacity(pattern.len() + 8);
+    for (i, b) in pattern.iter().enumerate() {
+        if *b == b'*' && i > 0 && pattern[i - 1] == b'/' {
+            starred.push(b'.');
+        }
+        starred.push(*b);
+    }
+    let mut expression = b"^".to_vec();
+    let mut at = 0;
+    while at < starred.len() {
+        match name(&starred[at..]) {
+            Some(length) => {
+                expression.extend(b"[^/]+");
+                at += length;
+            }
+            None => {
+                expression.push(starred[at]);
+                at += 1;
+            }
+        }
+    }
+    expression.push(b'$');
+    expression
+}
+
+fn parse(expression: &str) -> Result<Hir, String> {
+    let mut parser = ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build();
+    let mut tree = parser.parse(expression).map_err(|error| error.kind().to_string())?;
+    make_ascii(&mut tree);
+    let mut translator = TranslatorBuilder::new().utf8(false).build();
+    translator.translate(expression, &tree).map_err(|error| error.kind().to_string())
+}
+
+/// Replaces `\d`, `\w`, `\s` and their opposites by ASCII classes.
+fn make_ascii(tree: &mut Ast) {
+    match tree {
+        Ast::ClassPerl(class) => *tree = Ast::ClassBracketed(Box::new(ascii(class))),
+        Ast::ClassBracketed(class) => make_set_ascii(&mut class.kind),
+        Ast::Repetition(repetition) => make_ascii(&mut repetition.ast),
+        Ast::Group(group) => make_ascii(&mut group.ast),
+        Ast::Alternation(alternation) => alternation.asts.iter_mut().for_each(make_ascii),
+        Ast::Concat(concat) => concat.asts.iter_mut().for_each(make_ascii),
+        Ast::Empty(_)
+        | Ast::Flags(_)
+        | Ast::Literal(_)
+        | Ast::Dot(_)
+        | Ast::Assertion(_)
+        | Ast::ClassUnicode(_) => {}
+    }
+}
+
+fn make_set_ascii(set: &mut ClassSet) {
+    match set {
+        ClassSet::Item(item) => make_item_ascii(item),
+        ClassSet::BinaryOp(operation) => {
+            make_set_ascii(&mut operation.lhs);
+            make_set_ascii(&mut operation.rhs);
+        }
+    }
+}
+
+fn make_item_ascii(item: &mut ClassSetItem) {
+    match item {
+        ClassSetItem::Perl(class) => *item = ClassSetItem::Bracketed(Box::new(ascii(class))),
+        ClassSetItem::Bracketed(class) => make_set_ascii(&mut class.kind),
+        ClassSetItem::Union(union) => union.items.iter_mut().for_each(make_item_ascii),
+        ClassSetItem::Empty(_)
+        | ClassSetItem::Literal(_)
+        | ClassSetItem::Range(_)
+        | ClassSetItem::Ascii(_)
+        | ClassSetItem::Unicode(_) => {}
+    }
+}
+
+fn ascii(class: &ast::ClassPerl) -> ast::ClassBracketed {
+    let ranges: &[(char, char)] = match class.kind {
+        ClassPerlKind::Digit => &[('0', '9')],
+        ClassPerlKind::Word => &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')],
+        ClassPerlKind::Space => &[('\t', '\r'), (' ', ' ')],
+    };
+    let end = |c| ast::Literal { span: class.span, kind: ast::LiteralKind::Verbatim, c };
+    let items = ranges
+        .iter()
+        .map(|(low, high)| {
+            ClassSetItem::Range(ast::ClassSetRange { span: class.span, start: end(*low), end: end(*high) })
+        })
+        .collect();
+    ast::ClassBracketed {
+        span: class.span,
+        negated: class.negated,
+        kind: ClassSet::Item(ClassSetItem::Union(ast::ClassSetUnion { span: class.span, items })),
+    }
+}
+
+fn convert(hir: &Hir) -> Result<Regex, String> {
+    Ok(match hir.kind() {
+        HirKind::Empty => Regex::Empty,
+        HirKind::Literal(text) => concat(literal(&text.0).collect()),
+        HirKind::Class(class) => class_regex(class),
+        HirKind::Look(Look::Start) => Regex::Start,
+        HirKind::Look(Look::End) => Regex::End,
+        HirKind::Look(
+            Look::WordAscii
+            | Look::WordAsciiNegate
+            | Look::WordUnicode
+            | Look::WordUnicodeNegate
+            | Look::WordStartAscii
+            | Look::WordEndAscii
+            | Look::WordStartUnicode
+            | Look::WordEndUnicode
+            | Look::WordStartHalfAscii
+            | Look::WordEndHalfAscii
+            | Look::WordStartHalfUnicode
+            | Look::WordEndHalfUnicode,
+        ) => return Err("word boundaries do not compile".to_owned()),
+        HirKind::Look(Look::StartLF | Look::EndLF | Look::StartCRLF | Look::EndCRLF) => {
+            return Err("line anchors do not compile, only those of the whole path".to_owned());
+        }
+        HirKind::Repetition(repetition) => {
+            let endless = repetition.max.is_none() && repetition.min <= 1;
+            let of = match bytewise(&repetition.sub).filter(|_| endless) {
+                Some(set) => set.regex(),
+                None => convert(&repetition.sub)?,
+            };
+            Regex::Repeat { of: Box::new(of), min: repetition.min, max: repetition.max }
+        }
+        HirKind::Capture(capture) => convert(&capture.sub)?,
+        HirKind::Concat(parts) => concat(parts.iter().map(convert).collect::<Result<_, _>>()?),
+        HirKind::Alternation(parts) => alternate(parts.iter().map(convert).collect::<Result<_, _>>()?),
+    })
+}
+
+/// The bytes of a class that takes every character beyond ASCII, and so every byte there: repeated without end, its
+/// characters and lone bytes are just these bytes.
+fn bytewise(hir: &Hir) -> Option<ByteSet> {
+    let class = match hir.kind() {
+        HirKind::Class(Class::Unicode(class)) => class,
+        HirKind::Capture(capture) => return bytewise(&capture.sub),
+        _ => return None,
+    };
+    let last = class.ranges().last()?;
+    if last.start() > '\u{80}' || last.end() < char::MAX {
+        return None;
+    }
+    let mut set = ByteSet::EMPTY;
+    set.insert(0x80, 0xFF);
+    for range in class.ranges() {
+        let (low, high) = (u32::from(range.start()), u32::from(range.end()).min(0x7F));
+        if let (Ok(low), Ok(high)) = (u8::try_from(low), u8::try_from(high)) {
+            if low <= high {
+                set.insert(low, high);
+            }
+        }
+    }
+    Some(set)
+}
+
+fn class_regex(class: &Class) -> Regex {
+    match class {
+        Class::Bytes(class) => {
+            let mut set = ByteSet::EMPTY;
+            class.ranges().iter().for_each(|range| set.insert(range.start(), range.end()));
+            set.regex()
+        }
+        Class::Unicode(class) => {
+            let mut single = ByteSet::EMPTY;
+            let mut sequences = Vec::new();
+            for range in class.ranges() {
+                for sequence in Utf8Sequences::new(range.start(), range.end()) {
+                    match sequence.as_slice() {
+                        [only] => single.insert(only.start, only.end),
+                        several => sequences.push(concat(
+                            several.iter().map(|part| Regex::Bytes(vec![(part.start, part.end)])).collect(),
+                        )),
+                    }
+                }
+            }
+            if takes_replacement_character(class) {
+                single.insert(0x80, 0xFF);
+            }
+            sequences.push(single.regex());
+            alternate(sequences)
+        }
+    }
+}
+
+/// A byte that is not UTF-8 counts as the character that stands for it elsewhere.
+fn takes_replacement_character(class: &ClassUnicode) -> bool {
+    class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&char::REPLACEMENT_CHARACTER))
+}
+
+/// Whole paths that `regex` is found in: anchors at its edges are spent, others stay.
+fn unanchored(regex: &Regex) -> Regex {
+    if let Regex::Alternate(parts) = regex {
+        return alternate(parts.iter().map(unanchored).collect());
+    }
+    let mut parts = match regex {
+        Regex::Concat(parts) => parts.clone(),
+        part => vec![part.clone()],
+    };
+    let starts = parts.iter().take_while(|part| **part == Regex::Start).count();
+    parts.drain(..starts);
+    let ends = parts.iter().rev().take_while(|part| **part == Regex::End).count();
+    parts.truncate(parts.len() - ends);
+    if starts == 0 {
+        parts.insert(0, Regex::any());
+    }
+    if ends == 0 {
+        parts.push(Regex::any());
+    }
+    concat(parts)
+}
+
+fn has_anchor(regex: &Regex) -> bool {
+    match regex {
+        Regex::Start | Regex::End => true,
+        Regex::Concat(parts) | Regex::Alternate(parts) => parts.iter().any(has_anchor),
+        Regex::Repeat { of, .. } => has_anchor(of),
+        Regex::Empty | Regex::Never | Regex::Bytes(_) => false,
+    }
+}
+
+fn without_question_marks(regex: Regex) -> Regex {
+    match regex {
+        Regex::Bytes(ranges) => {
+            let mut set = ByteSet::EMPTY;
+            ranges.iter().for_each(|(low, high)| set.insert(*low, *high));
+            set.remove(b'?');
+            set.regex()
+        }
+        Regex::Concat(parts) => concat(parts.into_iter().map(without_question_marks).collect()),
+        Regex::Alternate(parts) => alternate(parts.into_iter().map(without_question_marks).collect()),
+        Regex::Repeat { of, min, max } => match without_question_marks(*of) {
+            Regex::Never if min == 0 => Regex::Empty,
+            Regex::Never => Regex::Never,
+            of => Regex::Repeat { of: Box::new(of), min, max },
+        },
+        other @ (Regex::Empty | Regex::Never | Regex::Start | Regex::End) => other,
+    }
+}
