@@ -106,7 +106,13 @@ impl Parser<'_> {
             let text = line.trim_ascii();
             let at = start + (line.len() - line.trim_ascii_start().len());
             let span = Span { file, start: narrow(at), end: narrow(at + text.len()) };
-            if text.is_empty() || !self.readable(text, span, utf8, state) {
+            if text.is_empty() {
+                continue;
+            }
+            if !self.readable(text, span, utf8, state) {
+                if let State::In(section) = state {
+                    self.tree.broken.push(section);
+                }
                 continue;
             }
             if let Some(comment) = text.strip_prefix(b"#") {
@@ -319,11 +325,14 @@ impl Parser<'_> {
 
     fn definition(&mut self, bytes: &[u8], span: Span, section: SectionKind) {
         match std::str::from_utf8(bytes) {
-            Ok(text) => {
-                let found = definition(text, span, section, self.limits, &mut self.errors);
-                self.tree.definitions.extend(found);
+            Ok(text) => match definition(text, span, section, self.limits, &mut self.errors) {
+                Some(found) => self.tree.definitions.push(found),
+                None => self.tree.broken.push(section),
+            },
+            Err(error) => {
+                self.not_utf8(bytes, error.valid_up_to(), span);
+                self.tree.broken.push(section);
             }
-            Err(error) => self.not_utf8(bytes, error.valid_up_to(), span),
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct SyntaxTree {
     pub definitions: Vec<Definition>,
     /// The policy lines.
     pub lines: Vec<Line>,
+    /// Sections in which a line could not be read as `key = value`: what seems missing may be there.
+    pub broken: Vec<SectionKind>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) annotations: Vec<Annotation>,
 }

@@ -4,6 +4,22 @@
 //! This stage knows operations and types; it knows no automaton, no image and no plane.
 //! Nothing here is simplified: the matcher keeps the author's form, so that the reference evaluator stays obvious.
 
+mod action;
+mod annotations;
+mod definitions;
+mod effect;
+mod functions;
+mod matcher;
+mod nearest;
+mod options;
+mod resolve;
+mod roles;
+mod rule_line;
+mod shape;
+mod tuple;
+
+pub use resolve::{Allow, Settings, resolve};
+
 use boesfs_abi::op::{ArgType, Op, OpSet};
 use boesfs_abi::request::Kind;
 use boesfs_abi::verdict::{Audit, Effect, Errno, Level, Verdict};
@@ -204,7 +220,7 @@ pub struct Field {
 }
 
 /// A tuple in a rule: one test for each argument of the rule's operations; missing ones are [`ValueTest::Any`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuple(pub Vec<ValueTest>);
 
 /// A test of one argument (LANGUAGE §5). Numbers are as [`boesfs_abi::request::ArgValue::Number`] has them; for a

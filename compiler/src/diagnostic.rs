@@ -1,0 +1,224 @@
+//! What the compiler has to say to the author of a policy: one mistake, one diagnostic, at its place.
+//!
+//! The data is here; [`human`] and [`json`] turn it into text.
+
+pub mod human;
+pub mod json;
+
+use boesfs_grammar::{Span, SyntaxError};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Probably not what was meant.
+    Warning,
+    /// Nothing is built.
+    Error,
+}
+
+impl Severity {
+    /// The word in front of the message.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A place and a few words beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// The words; may be empty.
+    pub text: String,
+    /// Whether this is the place itself, or one that contributes to it.
+    pub primary: bool,
+}
+
+/// One thing to say.
+///
+/// The message says what is wrong: lowercase, no period, the author's words in backticks. What to do is a help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// `E0xxx`, `W0xxx` or `N0xxx`; never reused.
+    pub code: &'static str,
+    /// The name after `--allow`, if it is a lint.
+    pub lint: Option<&'static str>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// Where; the first is the place itself.
+    pub labels: Vec<Label>,
+    /// What to do.
+    pub helps: Vec<String>,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+}
+
+impl Diagnostic {
+    /// An error at `span`.
+    pub fn error(code: &'static str, message: impl Into<String>, span: Span) -> Self {
+        Self::new(code, None, Severity::Error, message.into(), span)
+    }
+
+    /// A note at `span`.
+    pub fn note(code: &'static str, message: impl Into<String>, span: Span) -> Self {
+        Self::new(code, None, Severity::Note, message.into(), span)
+    }
+
+    /// A finding of `lint` at `span`, as a warning.
+    pub fn warning(lint: &'static Lint, message: impl Into<String>, span: Span) -> Self {
+        Self::new(lint.code, Some(lint.name), Severity::Warning, message.into(), span)
+    }
+
+    /// A finding of `lint` at `span`, as an error that may be allowed.
+    pub fn denied(lint: &'static Lint, message: impl Into<String>, span: Span) -> Self {
+        Self::new(lint.code, Some(lint.name), Severity::Error, message.into(), span)
+    }
+
+    fn new(
+        code: &'static str,
+        lint: Option<&'static str>,
+        severity: Severity,
+        message: String,
+        span: Span,
+    ) -> Self {
+        let labels = vec![Label { span, text: String::new(), primary: true }];
+        Self { code, lint, severity, message, labels, helps: Vec::new(), notes: Vec::new() }
+    }
+
+    /// The diagnostic with words beside its place.
+    #[must_use]
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        self.labels[0].text = text.into();
+        self
+    }
+
+    /// The diagnostic with another place that contributes to it.
+    #[must_use]
+    pub fn secondary(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into(), primary: false });
+        self
+    }
+
+    /// The diagnostic with advice.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.helps.push(text.into());
+        self
+    }
+
+    /// The diagnostic with advice, if there is any.
+    #[must_use]
+    pub fn maybe_help(mut self, text: Option<String>) -> Self {
+        self.helps.extend(text);
+        self
+    }
+
+    /// The diagnostic with background.
+    #[must_use]
+    pub fn because(mut self, text: impl Into<String>) -> Self {
+        self.notes.push(text.into());
+        self
+    }
+
+    /// The place itself.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.labels[0].span
+    }
+}
+
+impl From<SyntaxError> for Diagnostic {
+    fn from(error: SyntaxError) -> Self {
+        let severity = if error.is_note() { Severity::Note } else { Severity::Error };
+        Self::new(error.code, None, severity, error.message, error.span)
+            .label(error.label)
+            .maybe_help(error.help)
+    }
+}
+
+/// A lint: a finding with a name that reads after "allow".
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lint {
+    /// `W0xxx`
+    pub code: &'static str,
+    /// `inert-rule`
+    pub name: &'static str,
+    /// What it finds, in one line.
+    pub finds: &'static str,
+}
+
+macro_rules! lints {
+    ($($(#[doc = $finds:literal])+ $constant:ident = $code:literal, $name:literal;)+) => {
+        $($(#[doc = $finds])+
+        pub static $constant: Lint = Lint { code: $code, name: $name, finds: concat!($($finds),+) };)+
+        /// Every lint, by code.
+        pub static LINTS: &[&Lint] = &[$(&$constant),+];
+    };
+}
+
+lints! {
+    /// a line that is no rule, where BoesFS read on in silence
+    NOT_A_RULE = "W0301", "not-a-rule";
+    /// an action role that no `a` line defines
+    UNDEFINED_ACTION_ROLE = "W0302", "undefined-action-role";
+    /// a declared column that the matcher does not use
+    UNUSED_COLUMN = "W0303", "unused-column";
+    /// a rule whose eft the effect does not look at
+    INERT_RULE = "W0304", "inert-rule";
+    /// a path that is not normal and so matches nothing
+    ABNORMAL_PATH = "W0305", "abnormal-path";
+    /// a tuple value that is no decimal number where a number stands
+    BAD_TUPLE_VALUE = "W0306", "bad-tuple-value";
+    /// a matcher that does not compare `r.act`, or `r.obj`
+    BROAD_MATCHER = "W0307", "broad-matcher";
+    /// `file` or `dir` where the matcher does not compare `obj`
+    SCOPE_WITHOUT_OBJ = "W0308", "scope-without-obj";
+    /// a `priority` column under an effect that does not sort
+    UNUSED_PRIORITY = "W0309", "unused-priority";
+    /// a role in `p.sub` under a matcher that does not call `g` on it
+    ROLE_AS_SUBJECT = "W0310", "role-as-subject";
+    /// a program named by its base name
+    BASE_NAME = "W0311", "base-name";
+    /// `*` in `p.sub` that is compared as it is
+    LITERAL_STAR = "W0312", "literal-star";
+    /// `r.act != p.act` with several operations, where Casbin compares text
+    SET_COMPARISON = "W0313", "set-comparison";
+}
+
+/// The lint called `name`, if there is one.
+#[must_use]
+pub fn lint(name: &str) -> Option<&'static Lint> {
+    LINTS.iter().find(|lint| lint.name == name).copied()
+}
+
+/// The one of `known` that `word` was probably meant to be: at most a third of it differs.
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (boesfs_grammar::edit_distance(word.to_lowercase().as_bytes(), name.as_bytes()), name))
+        .filter(|(distance, name)| distance * 3 <= name.len().max(word.len()).max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// "did you mean", if [`closest`] finds something, else the list of what there is.
+pub fn suggestion<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+    plural: &str,
+) -> Option<String> {
+    if let Some(name) = closest(word, known.clone()) {
+        return Some(format!("did you mean `{name}`?"));
+    }
+    let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| format!("{plural} are {}", names.join(", ")))
+}

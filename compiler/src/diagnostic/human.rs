@@ -1,0 +1,138 @@
+//! Diagnostics for people, with the lines they speak of.
+
+use std::fmt::Write as _;
+
+use boesfs_grammar::Source;
+use codespan_reporting::diagnostic as shown;
+use codespan_reporting::files::SimpleFiles;
+use codespan_reporting::term;
+
+use super::{Diagnostic, Severity};
+
+/// Whether the text is for a terminal that shows colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// With escape sequences.
+    Always,
+    /// Plain.
+    Never,
+}
+
+/// The text of at most `most` of `diagnostics` over `sources`, and a last line that counts all of them.
+#[must_use]
+pub fn render(diagnostics: &[Diagnostic], sources: &[Source], most: usize, colour: Colour) -> String {
+    let mut files = SimpleFiles::new();
+    for source in sources {
+        files.add(escaped(&source.name), sanitized(&source.bytes));
+    }
+    let config = term::Config { tab_width: 4, ..term::Config::default() };
+    let mut text = String::new();
+    for diagnostic in diagnostics.iter().take(most) {
+        let shown = shown(diagnostic, sources);
+        let mut buffer = termcolor(colour);
+        if term::emit_to_write_style(&mut buffer, &config, &files, &shown).is_ok() {
+            text.push_str(&String::from_utf8_lossy(buffer.as_slice()));
+        } else {
+            let _ = writeln!(text, "{}: {}", diagnostic.severity.name(), escaped(&diagnostic.message));
+        }
+    }
+    text.push_str(&tally(diagnostics, most));
+    text
+}
+
+fn termcolor(colour: Colour) -> term::termcolor::Buffer {
+    match colour {
+        Colour::Always => term::termcolor::Buffer::ansi(),
+        Colour::Never => term::termcolor::Buffer::no_color(),
+    }
+}
+
+/// How many of each severity there are, and how many were not shown.
+fn tally(diagnostics: &[Diagnostic], most: usize) -> String {
+    let counted = |severity: Severity, word: &str| {
+        let count = diagnostics.iter().filter(|d| d.severity == severity).count();
+        (count > 0).then(|| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
+    };
+    let parts: Vec<String> =
+        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")]
+            .into_iter()
+            .filter_map(|(severity, word)| counted(severity, word))
+            .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    let hidden = diagnostics.len().saturating_sub(most);
+    if hidden > 0 {
+        format!("{}; {hidden} not shown, `--max-errors {}` shows all\n", parts.join(", "), diagnostics.len())
+    } else {
+        format!("{}\n", parts.join(", "))
+    }
+}
+
+fn shown(diagnostic: &Diagnostic, sources: &[Source]) -> shown::Diagnostic<usize> {
+    let severity = match diagnostic.severity {
+        Severity::Error => shown::Severity::Error,
+        Severity::Warning => shown::Severity::Warning,
+        Severity::Note => shown::Severity::Note,
+    };
+    let labels = diagnostic
+        .labels
+        .iter()
+        .filter(|label| usize::from(label.span.file) < sources.len())
+        .map(|label| {
+            let style = if label.primary { shown::LabelStyle::Primary } else { shown::LabelStyle::Secondary };
+            let range = label.span.start as usize..label.span.end as usize;
+            shown::Label::new(style, usize::from(label.span.file), range).with_message(escaped(&label.text))
+        })
+        .collect();
+    let mut notes: Vec<String> =
+        diagnostic.notes.iter().map(|note| format!("note: {}", escaped(note))).collect();
+    notes.extend(diagnostic.helps.iter().map(|help| format!("help: {}", escaped(help))));
+    if let Some(lint) = diagnostic.lint {
+        notes.push(match diagnostic.severity {
+            Severity::Error => format!("note: lint `{lint}` denies; `--allow {lint}` makes it a warning"),
+            Severity::Warning | Severity::Note => format!("note: lint `{lint}`"),
+        });
+    }
+    shown::Diagnostic::new(severity)
+        .with_code(diagnostic.code)
+        .with_message(escaped(&diagnostic.message))
+        .with_labels(labels)
+        .with_notes(notes)
+}
+
+/// The source as text of the same length: what is not UTF-8, and what would move a terminal's cursor or reorder its
+/// line, is shown as `?`.
+fn sanitized(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' | '\t' => text.push(c),
+                '\r' => text.push(' '),
+                c if hidden(c) => text.extend(std::iter::repeat_n('?', c.len_utf8())),
+                c => text.push(c),
+            }
+        }
+        text.extend(std::iter::repeat_n('?', chunk.invalid().len()));
+    }
+    text
+}
+
+/// `text` with control and reordering characters escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && hidden(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}

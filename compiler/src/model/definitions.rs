@@ -1,0 +1,187 @@
+//! The definitions by section and type, each once.
+
+use boesfs_grammar::{Definition, Expr, SectionKind, Span, SyntaxTree, Value, Word};
+
+use crate::diagnostic::Diagnostic;
+
+/// What the model sections define. Duplicates and unknown keys are reported and left out.
+pub(super) struct Definitions<'t> {
+    kept: Vec<&'t Definition>,
+    broken: &'t [SectionKind],
+}
+
+impl<'t> Definitions<'t> {
+    pub(super) fn gather(tree: &'t SyntaxTree, out: &mut Vec<Diagnostic>) -> Self {
+        let mut kept: Vec<&Definition> = Vec::new();
+        let mut broken = tree.broken.as_slice();
+        for definition in &tree.definitions {
+            let (section, key) = (definition.section, &definition.key);
+            if let Some(first) = kept.iter().find(|d| d.section == section && d.key.text == key.text) {
+                out.push(
+                    Diagnostic::error("E0105", format!("`{}` is defined twice", key.text), key.span)
+                        .label("again here")
+                        .secondary(first.key.span, "first here")
+                        .help(match section {
+                            SectionKind::Options => "remove one of them".to_owned(),
+                            _ => format!("remove one of them, or call it `{}2`", key.text),
+                        }),
+                );
+                continue;
+            }
+            if !known_key(section, &key.text) {
+                let letter = letter(section);
+                out.push(
+                    Diagnostic::error(
+                        "E0106",
+                        format!("unknown key `{}` in `[{}]`", key.text, section.name()),
+                        key.span,
+                    )
+                    .label(format!("expected `{letter}`"))
+                    .help(format!("write `{letter} = …`, or `{letter}2`, `{letter}3`, … for further types")),
+                );
+                broken = &SectionKind::ALL;
+                continue;
+            }
+            kept.push(definition);
+        }
+        let this = Self { kept, broken };
+        this.missing(tree, out);
+        this
+    }
+
+    /// Reports the sections that must be there and are not.
+    fn missing(&self, tree: &SyntaxTree, out: &mut Vec<Diagnostic>) {
+        let model = u16::try_from(tree.sources.len().saturating_sub(1)).unwrap_or(0);
+        for kind in [
+            SectionKind::Request,
+            SectionKind::Policy,
+            SectionKind::Effect,
+            SectionKind::Matchers,
+            SectionKind::Rules,
+        ] {
+            let header = tree.sections.iter().find(|section| section.kind == Some(kind));
+            if kind == SectionKind::Rules {
+                let meant = tree.sections.iter().any(|section| section.meant == Some(kind));
+                if tree.sources.len() == 1 && header.is_none() && !meant {
+                    out.push(
+                        Diagnostic::error("E0104", "missing section `[policy]`", Span::default())
+                            .help("add `[policy]` and the rules, or pass the rules' file beside `--model`"),
+                    );
+                }
+                continue;
+            }
+            let broken = self.broken.contains(&kind)
+                || tree.sections.iter().any(|section| section.meant == Some(kind));
+            if broken || self.kept.iter().any(|definition| definition.section == kind) {
+                continue;
+            }
+            let letter = letter(kind);
+            out.push(match header {
+                Some(header) => Diagnostic::error(
+                    "E0104",
+                    format!("section `[{}]` defines no `{letter}`", kind.name()),
+                    header.span,
+                )
+                .help(format!("add {}", example(kind))),
+                None => Diagnostic::error(
+                    "E0104",
+                    format!("missing section `[{}]`", kind.name()),
+                    Span { file: model, start: 0, end: 0 },
+                )
+                .help(format!("add `[{}]` and {}", kind.name(), example(kind))),
+            });
+        }
+    }
+
+    /// The type suffixes (`""`, `2`, …) of policy definitions.
+    pub(super) fn types(&self) -> Vec<&'t str> {
+        self.of(SectionKind::Policy).map(|definition| &definition.key.text[1..]).collect()
+    }
+
+    fn of(&self, section: SectionKind) -> impl Iterator<Item = &'t Definition> {
+        self.kept.iter().copied().filter(move |definition| definition.section == section)
+    }
+
+    /// The definition of type `suffix` in `section`, or the unnumbered one.
+    fn typed(&self, section: SectionKind, suffix: &str) -> Option<&'t Definition> {
+        let exact = self.of(section).find(|definition| definition.key.text[1..] == *suffix);
+        exact.or_else(|| self.of(section).find(|definition| definition.key.text.len() == 1))
+    }
+
+    /// Key and fields of the request definition for type `suffix`.
+    pub(super) fn request(&self, suffix: &str) -> Option<(&'t Word, &'t [Word])> {
+        names(self.typed(SectionKind::Request, suffix)?)
+    }
+
+    /// Key and columns of the policy definition for type `suffix`.
+    pub(super) fn policy(&self, suffix: &str) -> Option<(&'t Word, &'t [Word])> {
+        names(self.typed(SectionKind::Policy, suffix)?)
+    }
+
+    /// Tokens and place of the effect for type `suffix`.
+    pub(super) fn effect(&self, suffix: &str) -> Option<(&'t [Word], Span)> {
+        let definition = self.typed(SectionKind::Effect, suffix)?;
+        match &definition.value {
+            Some(Value::Tokens(tokens)) => {
+                let span = tokens.first()?.span.to(tokens.last()?.span);
+                Some((tokens, span))
+            }
+            _ => None,
+        }
+    }
+
+    /// The matcher for type `suffix`.
+    pub(super) fn matcher(&self, suffix: &str) -> Option<&'t Expr> {
+        match &self.typed(SectionKind::Matchers, suffix)?.value {
+            Some(Value::Matcher(matcher)) => Some(matcher),
+            _ => None,
+        }
+    }
+}
+
+fn names(definition: &Definition) -> Option<(&Word, &[Word])> {
+    match &definition.value {
+        Some(Value::Names(names)) => Some((&definition.key, names)),
+        _ => None,
+    }
+}
+
+fn letter(section: SectionKind) -> &'static str {
+    match section {
+        SectionKind::Request => "r",
+        SectionKind::Policy | SectionKind::Rules => "p",
+        SectionKind::Role => "g",
+        SectionKind::Effect => "e",
+        SectionKind::Matchers => "m",
+        SectionKind::Options => "subject",
+    }
+}
+
+fn example(section: SectionKind) -> &'static str {
+    match section {
+        SectionKind::Request => "`r = sub, obj, act`",
+        SectionKind::Policy => "`p = sub, obj, act, eft`",
+        SectionKind::Role => "`g = _, _`",
+        SectionKind::Effect => "`e = some(where (p.eft == allow)) && !some(where (p.eft == deny))`",
+        SectionKind::Matchers => "`m = r.sub == p.sub && pathMatch(r.obj, p.obj) && r.act == p.act`",
+        SectionKind::Rules => "the rules",
+        SectionKind::Options => "`subject = exe`",
+    }
+}
+
+/// Options are judged where they are read.
+fn known_key(section: SectionKind, key: &str) -> bool {
+    let numbered = |letter: char| {
+        key.strip_prefix(letter).is_some_and(|rest| {
+            rest.is_empty() || !rest.starts_with('0') && rest.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    match section {
+        SectionKind::Request => numbered('r'),
+        SectionKind::Policy => numbered('p'),
+        SectionKind::Role => numbered('g') || key == "a",
+        SectionKind::Effect => numbered('e'),
+        SectionKind::Matchers => numbered('m'),
+        SectionKind::Options | SectionKind::Rules => true,
+    }
+}

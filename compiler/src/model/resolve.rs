@@ -1,0 +1,453 @@
+//! The syntax tree to the model: every name bound, every field typed, every error found.
+
+use boesfs_abi::op::OpSet;
+use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
+
+use super::definitions::Definitions;
+use super::matcher::{Bound, Names, bind};
+use super::options::Chosen;
+use super::roles::{Declared, action_line, cycles, edge};
+use super::rule_line::{LineContext, rule, unused_priority};
+use super::{
+    ActionRole, Compat, Expr, Model, Node, Operand, PolicyEffect, RequestField, RoleGraph, Rule, Shape,
+    effect, nearest, shape,
+};
+use crate::diagnostic::{
+    BROAD_MATCHER, Diagnostic, NOT_A_RULE, SCOPE_WITHOUT_OBJ, Severity, closest, suggestion,
+};
+
+/// What the caller decides about a policy beside its text.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Lints whose errors are warnings.
+    pub allow: Allow,
+    /// The type to compile, instead of what `[options] use` says.
+    pub select: Option<String>,
+    /// The Casbin to imitate, instead of what `[options] compat` says.
+    pub compat: Option<Compat>,
+    /// How large the input may be.
+    pub limits: Limits,
+}
+
+/// Lints whose errors are warnings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Allow {
+    /// These.
+    Named(Vec<String>),
+    /// Every one.
+    #[default]
+    None,
+    /// All of them.
+    All,
+}
+
+impl Allow {
+    fn covers(&self, lint: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| name == lint),
+            Self::None => false,
+            Self::All => true,
+        }
+    }
+}
+
+/// The model of `tree`, and everything there is to say about it. There is no model if any of that is an error.
+#[must_use]
+pub fn resolve(tree: &SyntaxTree, settings: &Settings) -> (Option<Model>, Vec<Diagnostic>) {
+    let mut resolver = Resolver { tree, settings, out: Vec::new() };
+    let model = resolver.model();
+    let mut out = resolver.out;
+    for diagnostic in &mut out {
+        if diagnostic.severity == Severity::Error
+            && diagnostic.lint.is_some_and(|lint| settings.allow.covers(lint))
+        {
+            diagnostic.severity = Severity::Warning;
+        }
+    }
+    let failed = out.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    (model.filter(|_| !failed), out)
+}
+
+struct Resolver<'a> {
+    tree: &'a SyntaxTree,
+    settings: &'a Settings,
+    out: Vec<Diagnostic>,
+}
+
+/// The policy lines by what they are.
+#[derive(Default)]
+struct Sorted<'t> {
+    /// Rules, with the suffix of their type.
+    rules: Vec<(String, &'t Line)>,
+    /// Role lines, with the index of their relation.
+    edges: Vec<(usize, &'t Line)>,
+    /// `a` lines.
+    actions: Vec<&'t Line>,
+    /// Anything else.
+    others: Vec<&'t Line>,
+}
+
+/// One policy type, resolved.
+struct Typed {
+    shape: Shape,
+    effect: PolicyEffect,
+    matcher: Node,
+    columns: Vec<String>,
+    rules: Vec<Rule>,
+}
+
+impl<'a> Resolver<'a> {
+    fn model(&mut self) -> Option<Model> {
+        let tree = self.tree;
+        let definitions = Definitions::gather(tree, &mut self.out);
+        let chosen = Chosen::read(tree, &mut self.out);
+        let mut declared = Declared::read(tree, &mut self.out);
+        let types = definitions.types();
+        let sorted = self.sort(&types, &declared);
+        let selected = self.selected(&chosen, &types)?;
+        for (graph, line) in &sorted.edges {
+            edge(tree, line, &mut declared.graphs[*graph], &mut self.out);
+        }
+        for graph in &declared.graphs {
+            cycles(graph, &mut self.out);
+        }
+        let shapes: Vec<Shape> =
+            types.iter().map(|suffix| self.shape(&definitions, &sorted, suffix)).collect();
+        let shape =
+            types.iter().position(|suffix| *suffix == selected).map_or(Shape::Casbin, |at| shapes[at]);
+        let mut action_roles = Vec::new();
+        for line in &sorted.actions {
+            action_line(tree, line, shape, &mut action_roles, &mut self.out);
+        }
+        self.others(&sorted, shape, &types, &declared);
+        let mut model = None;
+        for (suffix, shape) in types.iter().zip(&shapes) {
+            let lines: Vec<&Line> = lines_of(&sorted, suffix);
+            let typed =
+                self.policy_type(&definitions, suffix, *shape, &lines, &declared.graphs, &action_roles);
+            if *suffix == selected {
+                model = typed;
+            }
+        }
+        let typed = model?;
+        Some(Model {
+            options: chosen.options(typed.shape, self.settings.compat),
+            shape: typed.shape,
+            effect: typed.effect,
+            matcher: typed.matcher,
+            columns: typed.columns,
+            rules: typed.rules,
+            roles: declared.graphs,
+            action_roles,
+        })
+    }
+
+    /// The suffix of the type to compile.
+    fn selected(&mut self, chosen: &Chosen, types: &[&str]) -> Option<String> {
+        let (text, span) = match (&self.settings.select, &chosen.select) {
+            (Some(text), _) => (text.clone(), Span::default()),
+            (None, Some(word)) => (word.text.clone(), word.span),
+            (None, None) => {
+                return Some(
+                    types
+                        .contains(&"")
+                        .then(String::new)
+                        .unwrap_or_else(|| types.first().map_or_else(String::new, ToString::to_string)),
+                );
+            }
+        };
+        if let Some(suffix) = text.strip_prefix('p').filter(|suffix| types.contains(suffix)) {
+            return Some(suffix.to_owned());
+        }
+        let known: Vec<String> = types.iter().map(|suffix| format!("p{suffix}")).collect();
+        self.out.push(
+            Diagnostic::error("E0209", format!("no policy type `{text}` is defined"), span)
+                .label("not defined")
+                .maybe_help(suggestion(&text, known.iter().map(String::as_str), "the types")),
+        );
+        None
+    }
+
+    fn sort(&self, types: &[&str], declared: &Declared) -> Sorted<'a> {
+        let mut sorted = Sorted::default();
+        for line in &self.tree.lines {
+            let kind = self.tree.text(self.tree.cells(line)[0]);
+            let kind = String::from_utf8_lossy(&kind);
+            if let Some(suffix) = kind.strip_prefix('p').filter(|suffix| types.contains(suffix)) {
+                sorted.rules.push((suffix.to_owned(), line));
+            } else if let Some(graph) = declared.graphs.iter().position(|graph| graph.name == kind) {
+                sorted.edges.push((graph, line));
+            } else if kind == "a" && declared.actions {
+                sorted.actions.push(line);
+            } else {
+                sorted.others.push(line);
+            }
+        }
+        sorted
+    }
+
+    fn shape(&mut self, definitions: &Definitions<'a>, sorted: &Sorted<'a>, suffix: &str) -> Shape {
+        let Some((_, policy)) = definitions.policy(suffix) else { return Shape::Casbin };
+        let lines = lines_of(sorted, suffix);
+        shape::recognise(self.tree, policy, &lines, definitions.matcher(suffix), &mut self.out)
+    }
+
+    /// Lines of no type: BoesFS skipped them, Casbin's layout has none.
+    fn others(&mut self, sorted: &Sorted<'a>, shape: Shape, types: &[&str], declared: &Declared) {
+        let mut known: Vec<String> = types.iter().map(|suffix| format!("p{suffix}")).collect();
+        known.extend(declared.graphs.iter().map(|graph| graph.name.clone()));
+        known.extend(declared.actions.then(|| "a".to_owned()));
+        for line in &sorted.others {
+            let cells = self.tree.cells(line);
+            let kind = String::from_utf8_lossy(&self.tree.text(cells[0])).into_owned();
+            let is_graph = kind.strip_prefix('g').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+            let undeclared = cells.len() > 1 && (is_graph || kind == "a");
+            let help = if undeclared {
+                let form = if kind == "a" { "a = _, _; _, _".to_owned() } else { format!("{kind} = _, _") };
+                Some(format!("add `[role_definition]` with `{form}`"))
+            } else if cells.len() > 1 {
+                closest(&kind, known.iter().map(String::as_str))
+                    .or_else(|| kind.eq_ignore_ascii_case("p").then_some("p"))
+                    .map(|name| format!("did you mean `{name}`?"))
+            } else {
+                Some("begin a comment with `#`".to_owned())
+            };
+            let diagnostic = match shape {
+                Shape::Casbin => {
+                    Diagnostic::error("E0306", format!("unknown line type `{kind}`"), cells[0].span)
+                        .label("not defined by the model")
+                }
+                Shape::Boesfs => {
+                    let denies = cells.iter().any(|cell| self.tree.text(*cell).as_ref() == b"deny");
+                    let message = format!("the line is no rule: `{kind}` is no line type");
+                    if denies {
+                        Diagnostic::denied(&NOT_A_RULE, message, line.span).label("protects nothing")
+                    } else {
+                        Diagnostic::warning(&NOT_A_RULE, message, line.span).label("does nothing")
+                    }
+                }
+            };
+            self.out.push(diagnostic.maybe_help(help));
+        }
+    }
+
+    fn policy_type(
+        &mut self,
+        definitions: &Definitions<'a>,
+        suffix: &str,
+        shape: Shape,
+        lines: &[&'a Line],
+        graphs: &[RoleGraph],
+        action_roles: &[ActionRole],
+    ) -> Option<Typed> {
+        let (policy_key, policy) = definitions.policy(suffix)?;
+        let mut sound = self.distinct(policy, "column");
+        if shape == Shape::Boesfs && !lines.is_empty() {
+            sound &= shape::check_columns(policy, lines[0], &mut self.out);
+        }
+        let request = definitions.request(suffix);
+        if let Some((_, fields)) = request {
+            sound &= self.distinct(fields, "field") & self.known_fields(fields);
+        }
+        let effect =
+            definitions.effect(suffix).and_then(|(tokens, span)| match effect::effect(tokens, span) {
+                Ok(effect) => Some((effect, span)),
+                Err(diagnostic) => {
+                    self.out.push(*diagnostic);
+                    None
+                }
+            });
+        let written = definitions.matcher(suffix)?;
+        let (request_key, fields) = request?;
+        if !sound {
+            return None;
+        }
+        let columns: Vec<String> = shape::columns(policy, Some(written))
+            .into_iter()
+            .filter(|column| shape == Shape::Boesfs || !matches!(column.as_str(), "eft" | "priority"))
+            .collect();
+        let names = Names {
+            request_keys: keys(request_key, "r"),
+            policy_keys: keys(policy_key, "p"),
+            request: fields,
+            policy,
+            columns: &columns,
+            graphs,
+            action_roles,
+            shape,
+        };
+        let bound = self.matcher(written, &names)?;
+        let (mut effect, effect_span) = effect?;
+        if shape == Shape::Boesfs {
+            effect = self.boesfs_effect(effect, effect_span)?;
+        } else if effect.nearest {
+            nearest::check(&bound.node, &mut self.out);
+        }
+        self.breadth(&bound.node, written.span, shape, lines);
+        if let Some(column) = policy.iter().find(|column| shape == Shape::Casbin && column.text == "priority")
+            && !matches!(effect.base, super::BaseEffect::Priority(_))
+        {
+            unused_priority(column, &mut self.out);
+        }
+        let literal_ops = literal_ops(&bound.node).unwrap_or(OpSet::ALL);
+        let context = LineContext {
+            tree: self.tree,
+            limits: &self.settings.limits,
+            names: &names,
+            uses: &bound.uses,
+            effect,
+            literal_ops,
+        };
+        let out = &mut self.out;
+        let rules = lines.iter().filter_map(|line| rule(&context, line, out)).collect();
+        Some(Typed { shape, effect, matcher: bound.node, columns, rules })
+    }
+
+    fn matcher(&mut self, written: &Written, names: &Names<'_>) -> Option<Bound> {
+        if names.shape == Shape::Casbin {
+            return bind(written, names, &mut self.out);
+        }
+        let reduced = shape::conjuncts(written, &mut self.out)?;
+        // The dropped equalities must be bound as well, or an unknown field in one would pass unseen. With `a(…)`
+        // the lines have no `args` column, so its equality is not looked at.
+        let mut findings = Vec::new();
+        if bind(written, names, &mut findings).is_none() {
+            findings.retain(|finding| !finding.message.contains(".args` has no place"));
+            let failed = !findings.is_empty();
+            self.out.append(&mut findings);
+            if failed {
+                return None;
+            }
+        }
+        let bound = bind(&reduced, names, &mut self.out);
+        if bound.is_some() {
+            shape::unused(written, names.policy, &mut self.out);
+        }
+        bound
+    }
+
+    /// `BoesFS` effects are always `nearest`.
+    fn boesfs_effect(&mut self, effect: PolicyEffect, span: Span) -> Option<PolicyEffect> {
+        match effect.base {
+            super::BaseEffect::SomeAllow | super::BaseEffect::NoDeny | super::BaseEffect::AllowAndNoDeny => {
+                Some(PolicyEffect { base: effect.base, nearest: true })
+            }
+            super::BaseEffect::Priority(_) | super::BaseEffect::SubjectPriority(_) => {
+                self.out.push(
+                    Diagnostic::error(
+                        "E0206",
+                        "rules with `file|dir` are decided by the nearest entry, not by priority",
+                        span,
+                    )
+                    .label("not with this layout")
+                    .help("declare an `eft` column and drop `file|dir`"),
+                );
+                None
+            }
+        }
+    }
+
+    fn distinct(&mut self, words: &[Word], what: &str) -> bool {
+        let mut sound = true;
+        for (index, word) in words.iter().enumerate() {
+            if let Some(first) = words[..index].iter().find(|other| other.text == word.text) {
+                sound = false;
+                self.out.push(
+                    Diagnostic::error("E0202", format!("the {what} `{}` stands twice", word.text), word.span)
+                        .label("again here")
+                        .secondary(first.span, "first here")
+                        .help("remove one of them"),
+                );
+            }
+        }
+        sound
+    }
+
+    fn known_fields(&mut self, fields: &[Word]) -> bool {
+        const FIELDS: [&str; 8] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom"];
+        let mut sound = true;
+        for field in fields.iter().filter(|field| !FIELDS.contains(&field.text.as_str())) {
+            sound = false;
+            self.out.push(
+                Diagnostic::error(
+                    "E0201",
+                    format!("no enforcement point supplies `{}`", field.text),
+                    field.span,
+                )
+                .label("not a field of a request")
+                .maybe_help(suggestion(&field.text, FIELDS, "the fields")),
+            );
+        }
+        sound
+    }
+
+    /// Says which parts of a request the matcher leaves open.
+    fn breadth(&mut self, matcher: &Node, span: Span, shape: Shape, lines: &[&Line]) {
+        let obj = mentions(matcher, &RequestField::Obj);
+        if shape == Shape::Boesfs && !obj && !lines.is_empty() {
+            self.out.push(
+                Diagnostic::warning(&SCOPE_WITHOUT_OBJ, "`file` and `dir` say nothing here", span)
+                    .label("does not compare `r.obj`")
+                    .help("add `&& r.obj == p.obj`"),
+            );
+        }
+        let evals = has_eval(matcher);
+        for (field, name, what) in
+            [(RequestField::Act, "act", "every operation"), (RequestField::Obj, "obj", "every path")]
+        {
+            if !mentions(matcher, &field) && !evals {
+                self.out.push(
+                    Diagnostic::warning(&BROAD_MATCHER, format!("the matcher covers {what}"), span)
+                        .label(format!("does not look at `r.{name}`")),
+                );
+            }
+        }
+    }
+}
+
+fn lines_of<'t>(sorted: &Sorted<'t>, suffix: &str) -> Vec<&'t Line> {
+    sorted.rules.iter().filter(|(of, _)| of == suffix).map(|(_, line)| *line).collect()
+}
+
+/// What may stand before a field's dot: the key itself, and the unnumbered one it falls back from.
+fn keys<'k>(key: &'k Word, letter: &'k str) -> Vec<&'k str> {
+    if key.text == letter { vec![letter] } else { vec![&key.text, letter] }
+}
+
+/// The operations a matcher names itself, if it names any.
+fn literal_ops(node: &Node) -> Option<OpSet> {
+    let of = |operand: &Operand| match operand {
+        Operand::Text { ops, .. } => *ops,
+        _ => None,
+    };
+    let act = Operand::Request(RequestField::Act);
+    match &node.expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().filter_map(literal_ops).reduce(OpSet::union),
+        Expr::Compare(super::CompareOp::Eq, left, right) if *left == act => of(right),
+        Expr::In(left, items) if *left == act => items.iter().filter_map(of).reduce(OpSet::union),
+        _ => None,
+    }
+}
+
+fn mentions(node: &Node, field: &RequestField) -> bool {
+    let is = |operand: &Operand| matches!(operand, Operand::Request(found) if found == field);
+    match &node.expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(|part| mentions(part, field)),
+        Expr::Not(inner) => mentions(inner, field),
+        Expr::Compare(_, left, right) => is(left) || is(right),
+        Expr::In(left, _) => is(left),
+        Expr::Role { member, role, .. } => is(member) || is(role),
+        Expr::Path { .. } => *field == RequestField::Obj,
+        Expr::ActionRole(_) => *field == RequestField::Act,
+        Expr::Const(_) | Expr::Args(_) | Expr::Eval(_) => false,
+    }
+}
+
+fn has_eval(node: &Node) -> bool {
+    match &node.expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(has_eval),
+        Expr::Not(inner) => has_eval(inner),
+        Expr::Eval(_) => true,
+        _ => false,
+    }
+}
