@@ -27,6 +27,8 @@ const RUNS: [(Place, &[&str]); 3] = [
 
 /// The folder of cases, from the workspace's root.
 const CASES: &str = "testbench/cases";
+/// How many differences of an engine the summary repeats.
+const SHOWN: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(420);
 
 /// Every engine that some run has.
@@ -149,8 +151,11 @@ fn count(output: &str, engine: &str) -> Tally {
     let Some(mut tally) = tally else {
         return Tally::fail("the testbench said nothing of this engine");
     };
-    if tally.failed > 0 {
-        tally.failures.push(format!("{} cases, listed above", tally.failed));
+    let prefix = format!("difference {engine}: ");
+    let differences: Vec<_> = output.lines().filter_map(|line| line.strip_prefix(&prefix)).collect();
+    tally.failures.extend(differences.iter().take(SHOWN).map(ToString::to_string));
+    if differences.len() > SHOWN {
+        tally.failures.push(format!("and {} more, listed above", differences.len() - SHOWN));
     }
     if tally.skipped() != announced {
         let explained = tally.skipped();
@@ -167,7 +172,7 @@ mod tests {
     use super::count;
 
     const OUTPUT: &str = "\
-difference in a/b
+difference lsm: a/b: allowed
 engine dfa: 10 passed, 0 failed, 0 skipped
 engine lsm: 3 passed, 1 failed, 5 skipped
   skipped 2: needs llseek
@@ -182,6 +187,7 @@ done
         assert_eq!(count(OUTPUT, "dfa").passed, 10);
         let lsm = count(OUTPUT, "lsm");
         assert_eq!((lsm.passed, lsm.failed, lsm.skipped()), (3, 1, 5));
+        assert_eq!(lsm.failures, ["a/b: allowed"]);
         assert_eq!(lsm.skips[1].reason, "not by system calls");
     }
 
