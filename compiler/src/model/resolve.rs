@@ -197,7 +197,9 @@ impl<'a> Resolver<'a> {
         let mut known: Vec<String> = types.iter().map(|suffix| format!("p{suffix}")).collect();
         known.extend(declared.graphs.iter().map(|graph| graph.name.clone()));
         known.extend(declared.actions.then(|| "a".to_owned()));
-        for line in &sorted.others {
+        // Without a definition every line is unknown, and what is missing has been said.
+        let others = if types.is_empty() { &[] } else { sorted.others.as_slice() };
+        for line in others {
             let cells = self.tree.cells(line);
             let kind = String::from_utf8_lossy(&self.tree.text(cells[0])).into_owned();
             let is_graph = kind.strip_prefix('g').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
@@ -242,8 +244,8 @@ impl<'a> Resolver<'a> {
     ) -> Option<Typed> {
         let (policy_key, policy) = definitions.policy(suffix)?;
         let mut sound = self.distinct(policy, "column");
-        if shape == Shape::Boesfs && !lines.is_empty() {
-            sound &= shape::check_columns(policy, lines[0], &mut self.out);
+        if shape == Shape::Boesfs && sound {
+            sound = shape::check_columns(policy, lines[0], &mut self.out);
         }
         let request = definitions.request(suffix);
         if let Some((_, fields)) = request {

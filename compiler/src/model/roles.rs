@@ -196,6 +196,11 @@ pub(super) fn action_line(
                 .label("expected `a, role, operation, (args)`")
                 .help("a tuple that tests nothing is `(*)`"),
             );
+            // The role is known all the same, so that rules that name it are not reported too.
+            if let Some(role) = cells.first() {
+                let name = String::from_utf8_lossy(&tree.text(*role)).into_owned();
+                roles.push(ActionRole { name, members: Vec::new(), span: line.span });
+            }
             return;
         }
     };

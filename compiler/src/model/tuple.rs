@@ -45,7 +45,13 @@ pub(super) fn tuple(text: &[u8], span: Span, ops: OpSet, shape: Shape, out: &mut
     let verbatim = (span.end - span.start) as usize == text.len();
     let mut tests = Vec::new();
     let mut offset = 1;
-    if !inner.trim_ascii().is_empty() {
+    if inner.trim_ascii().is_empty() {
+        out.push(
+            Diagnostic::note("N0303", "an empty tuple tests nothing", span)
+                .label("any arguments")
+                .help("write `(*)`"),
+        );
+    } else {
         for (index, raw) in inner.split(|b| *b == b',').enumerate() {
             let value = raw.trim_ascii();
             let lead = raw.len() - raw.trim_ascii_start().len();
@@ -58,7 +64,7 @@ pub(super) fn tuple(text: &[u8], span: Span, ops: OpSet, shape: Shape, out: &mut
                     Ok(place) => test(value, at, place, shape, out),
                     Err(problem) => {
                         out.push(problem.diagnostic(value, at));
-                        ValueTest::Nothing
+                        break;
                     }
                 }
             });
