@@ -1,0 +1,211 @@
+//! The tree beneath the mount: how an object is reached, and what is done to one that was reached.
+//!
+//! Everything starts at a descriptor of the protected directory that was taken before it was covered, and goes down
+//! by names only: no `..`, no symbolic or magic link is followed. Objects are held by `O_PATH` descriptors; what
+//! the kernel does not offer for those is done through the server's own `/proc/self/fd`.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+use boesfs_abi::request::Kind;
+use fuse_backend_rs::abi::fuse_abi::{Attr, stat64};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+
+use super::node::{Found, Identity, Route, Start};
+
+const BELOW: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+
+/// How much of a route is walked by one system call: less than `PATH_MAX`.
+const STRETCH: usize = 4000;
+
+/// How often a walk is tried again that a rename elsewhere on the machine disturbed.
+const TRIES: u32 = 64;
+
+/// Below this many bits an inode number of another file system keeps its value.
+const INO_BITS: u32 = 48;
+
+/// The tree beneath the mount.
+#[derive(Debug)]
+pub(crate) struct Lower {
+    root: OwnedFd,
+    /// The server's `/proc/self/fd`.
+    descriptors: OwnedFd,
+    /// Devices seen, in order of appearance; the protected directory's is the first.
+    devices: Mutex<HashMap<u64, u64>>,
+}
+
+impl Lower {
+    /// The tree at `root`, which may be an `O_PATH` descriptor.
+    ///
+    /// # Errors
+    /// If `root` cannot be asked about, or there is no `/proc` with the server in it.
+    pub(crate) fn new(root: OwnedFd) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let descriptors = rustix::fs::open("/proc/self/fd", flags, Mode::empty())?;
+        let dev = rustix::fs::fstat(&root)?.st_dev;
+        Ok(Self { root, descriptors, devices: Mutex::new(HashMap::from([(dev, 0)])) })
+    }
+
+    /// The protected directory.
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// The server's `/proc/self/fd`.
+    pub(crate) fn descriptors(&self) -> BorrowedFd<'_> {
+        self.descriptors.as_fd()
+    }
+
+    /// The object at the end of `route`, which may be a symbolic link.
+    pub(crate) fn reach(&self, route: &Route) -> io::Result<OwnedFd> {
+        let start = match &route.start {
+            Start::Root => self.root.as_fd(),
+            Start::Orphan(object) => object.as_fd(),
+        };
+        let mut rest = &route.names[..];
+        if rest.is_empty() {
+            return start.try_clone_to_owned();
+        }
+        let mut above: Option<OwnedFd> = None;
+        loop {
+            let from = above.as_ref().map_or(start, AsFd::as_fd);
+            if rest.len() <= STRETCH {
+                return below(from, rest, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty());
+            }
+            let cut = rest[..STRETCH].iter().rposition(|byte| *byte == b'/');
+            let cut = cut.expect("INVARIANT: a name is shorter than a stretch");
+            above = Some(below(from, &rest[..cut], OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?);
+            rest = &rest[cut + 1..];
+        }
+    }
+
+    /// The child `name` of the directory `dir`, which may be a symbolic link.
+    pub(crate) fn child(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+        below(dir, name, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())
+    }
+
+    /// Makes and opens the regular file `name` in `dir`, which must not exist.
+    pub(crate) fn create(dir: BorrowedFd<'_>, name: &[u8], flags: OFlags, mode: u32) -> io::Result<File> {
+        let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::NOCTTY;
+        below(dir, name, flags, Mode::from_raw_mode(mode & 0o7777)).map(File::from)
+    }
+
+    /// Opens what `object` holds. The caller's rights to it are checked as for any open.
+    pub(crate) fn open(&self, object: BorrowedFd<'_>, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.descriptors, link(object), flags, Mode::empty())?;
+        Ok(File::from(file))
+    }
+
+    /// Opens a file without a name in the directory `dir`.
+    pub(crate) fn open_unnamed(&self, dir: BorrowedFd<'_>, flags: OFlags, mode: u32) -> io::Result<File> {
+        let flags = flags | OFlags::TMPFILE | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        Ok(File::from(rustix::fs::openat(&self.descriptors, link(dir), flags, mode)?))
+    }
+
+    /// What `object` is, with an inode number that no other file of this mount has.
+    pub(crate) fn stat(&self, object: BorrowedFd<'_>) -> io::Result<Stat> {
+        let mut stat = rustix::fs::fstat(object)?;
+        stat.st_ino = self.ino(stat.st_dev, stat.st_ino);
+        Ok(stat)
+    }
+
+    /// The inode number shown for number `ino` on device `dev`: itself on the protected directory's own device, and
+    /// elsewhere something that tells two file systems' files apart, for the mount shows one device number for all.
+    pub(crate) fn ino(&self, dev: u64, ino: u64) -> u64 {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = devices.len() as u64;
+        let number = *devices.entry(dev).or_insert(count);
+        ino ^ (number << INO_BITS)
+    }
+
+    /// Whether the caller may access `object` in all ways of `mask` (`R_OK` and its kin).
+    pub(crate) fn access(&self, object: BorrowedFd<'_>, mask: u32) -> io::Result<()> {
+        let access = rustix::fs::Access::from_bits_truncate(mask);
+        Ok(rustix::fs::accessat(&self.descriptors, link(object), access, AtFlags::EACCESS)?)
+    }
+
+    /// Makes `name` in `dir` another name of `object`.
+    pub(crate) fn link(&self, object: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&self.descriptors, link(object), dir, name, AtFlags::SYMLINK_FOLLOW)?)
+    }
+
+    /// Sets the mode bits of `object`.
+    pub(crate) fn chmod(&self, object: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        Ok(rustix::fs::chmodat(&self.descriptors, link(object), mode, AtFlags::empty())?)
+    }
+
+    /// Sets the times of `object`.
+    pub(crate) fn utimes(&self, object: BorrowedFd<'_>, times: &rustix::fs::Timestamps) -> io::Result<()> {
+        Ok(rustix::fs::utimensat(&self.descriptors, link(object), times, AtFlags::empty())?)
+    }
+}
+
+/// The name of `object` in the server's `/proc/self/fd`. Threads of the server have that as their working
+/// directory, for the calls that take no directory descriptor.
+pub(crate) fn link(object: BorrowedFd<'_>) -> CString {
+    CString::new(object.as_raw_fd().to_string()).expect("INVARIANT: digits hold no NUL")
+}
+
+fn below(dir: BorrowedFd<'_>, names: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    for _ in 0..TRIES {
+        match rustix::fs::openat2(dir, names, flags | OFlags::CLOEXEC, mode, BELOW) {
+            Err(rustix::io::Errno::AGAIN) => {}
+            // A directory of the route has become a symbolic link: what the kernel knows is out of date.
+            Err(rustix::io::Errno::LOOP) => return Err(io::Error::from_raw_os_error(libc::ESTALE)),
+            other => return Ok(other?),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+}
+
+/// The kind that the mode bits `mode` tell.
+pub(crate) fn kind_of(mode: u32) -> io::Result<Kind> {
+    Ok(match FileType::from_raw_mode(mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        FileType::Symlink => Kind::Symlink,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        FileType::BlockDevice => Kind::Block,
+        FileType::CharacterDevice => Kind::Char,
+        FileType::Unknown => return Err(io::Error::from_raw_os_error(libc::EIO)),
+    })
+}
+
+/// What `stat` says was found.
+pub(crate) fn found(stat: &Stat) -> io::Result<Found> {
+    let identity = Identity { dev: stat.st_dev, ino: stat.st_ino };
+    Ok(Found { identity, kind: kind_of(stat.st_mode)? })
+}
+
+/// `stat` as the protocol carries it.
+pub(crate) fn attributes(stat: &Stat) -> stat64 {
+    let truncate = |value: u64| u32::try_from(value & u64::from(u32::MAX)).expect("INVARIANT: it was masked");
+    Attr {
+        ino: stat.st_ino,
+        size: stat.st_size.cast_unsigned(),
+        blocks: stat.st_blocks.cast_unsigned(),
+        atime: stat.st_atime.cast_unsigned(),
+        mtime: stat.st_mtime.cast_unsigned(),
+        ctime: stat.st_ctime.cast_unsigned(),
+        atimensec: truncate(stat.st_atime_nsec),
+        mtimensec: truncate(stat.st_mtime_nsec),
+        ctimensec: truncate(stat.st_ctime_nsec),
+        mode: stat.st_mode,
+        nlink: truncate(stat.st_nlink),
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        rdev: truncate(stat.st_rdev),
+        blksize: truncate(stat.st_blksize.cast_unsigned()),
+        flags: 0,
+    }
+    .into()
+}

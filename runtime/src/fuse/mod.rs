@@ -1,0 +1,59 @@
+//! The fuse plane: a pass-through file system over the protected directory, in which every request is judged.
+//!
+//! From a request on `/dev/fuse` to an answer, by way of one effective decision on the (parent, name) that the
+//! request is about. Knows no policy text and no image: it asks a [`Decide`].
+//!
+//! It stands on fuse-backend-rs and not on fuser because there a node's id and the inode number that stat shows are two
+//! things (in fuser the one is the other, so two hard links could not be two nodes and one file), because a request's flags
+//! come through as the kernel sent them, and because the loop over the device is ours, so that requests the library does
+//! not know (O_TMPFILE, copy_file_range) are answered beside it. Its own pass-through tree is not used: it
+//! keys nodes by inode.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`decision`] | the seam to the policy |
+//! | [`gate`] | who asks, what came of it, who is told |
+//! | [`caller`] | acting with a caller's ids; finding its subject |
+//! | [`node`] | what the kernel's node ids stand for |
+//! | [`lower`] | the tree beneath the mount |
+//! | [`tree`] | both put together |
+//! | [`names`], [`file`], [`meta`], [`listing`] | the operations |
+//! | [`protocol`], [`device`], [`session`] | how requests come and answers go |
+//!
+//! # What is enforced how
+//!
+//! Rights to files are those of the caller's ids, checked by the file system beneath: the serving thread takes on the
+//! caller's uid and gid and has no capability over files. Supplementary groups are not carried: a file that
+//! only such a group lets a caller reach is out of reach. The mode of what is made arrives with the umask applied.
+//!
+//! The kernel does some things without a request, and some of its requests stand for several calls:
+//!
+//! * Opening a fifo and connecting to a socket send nothing but `LOOKUP`: where `open`, `read` or `write` (for a socket: `write`) of one
+//!   is denied, its name cannot be looked up, for any purpose.
+//! * `READLINK` is the same for readlink(2) and for following a link: both are judged as `getattr`. So are access(2) and chdir(2),
+//!   which both send `ACCESS`, and lseek(2) to the end of a file, which sends `GETATTR`.
+//! * The kernel keeps `O_CREAT`, `O_EXCL`, `O_NOCTTY` and `O_CLOEXEC` of an open: it must be allowed with and without each.
+//! * Mappings: see [`file`]. An open for execution is judged as `exec`; what is mapped executable later as any mapping.
+//! * A call that reads or writes a megabyte or more arrives in pieces, the length of the whole unknown; so does a vectored one with
+//!   hundreds of parts.
+//! * Locks are the kernel's, between processes of the sandbox. `POLL`, `BMAP` and ioctls other than inode flags are
+//!   not passed on. ACLs cannot be changed.
+
+mod caller;
+mod decision;
+mod device;
+mod file;
+mod gate;
+mod listing;
+mod lower;
+mod meta;
+mod names;
+mod node;
+mod protocol;
+mod session;
+mod tree;
+
+pub use caller::Subjects;
+pub use decision::{Caller, Class, Decide, Destination, Object, Ruling};
+pub use gate::Labels;
+pub use session::{Served, Session, SessionError, mount};
