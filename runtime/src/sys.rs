@@ -105,13 +105,43 @@ pub fn kill(pid: u32, signal: c_int) -> io::Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamespaceId(u64, u64);
 
+impl NamespaceId {
+    /// Length of its bytes.
+    pub const LENGTH: usize = 16;
+
+    /// As bytes, to be told to another process of this machine.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::LENGTH] {
+        (u128::from(self.0) << 64 | u128::from(self.1)).to_le_bytes()
+    }
+
+    /// From its [bytes](Self::to_bytes).
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        let both = u128::from_le_bytes(bytes);
+        Self((both >> 64) as u64, both as u64)
+    }
+
+    fn at(path: &str) -> io::Result<Self> {
+        let file = std::fs::metadata(path)?;
+        Ok(Self(file.dev(), file.ino()))
+    }
+}
+
 /// The pid namespace of task `pid`.
 ///
 /// # Errors
 /// If there is no such task, or it may not be looked at.
 pub fn pid_namespace(pid: u32) -> io::Result<NamespaceId> {
-    let file = std::fs::metadata(format!("/proc/{pid}/ns/pid"))?;
-    Ok(NamespaceId(file.dev(), file.ino()))
+    NamespaceId::at(&format!("/proc/{pid}/ns/pid"))
+}
+
+/// The pid namespace of this process.
+///
+/// # Errors
+/// If /proc does not tell.
+pub fn own_pid_namespace() -> io::Result<NamespaceId> {
+    NamespaceId::at("/proc/self/ns/pid")
 }
 
 /// Two connected sockets that keep packet boundaries, closed on exec.

@@ -63,6 +63,7 @@ struct Init<'a> {
 
 impl Init<'_> {
     fn live(&mut self) -> Result<Ending, Failure> {
+        keeper::introduce(self.birth.gate.as_fd()).map_err(|error| Failure::setup("speak to the keeper", error))?;
         let mut entry = None;
         for step in &self.session.plan.steps {
             if let Step::Init(step) = step {

@@ -15,7 +15,7 @@ use super::message::{self, Failure, Message};
 use super::plan::{KeeperStep, Namespace, Step};
 use super::{Session, clone_flags};
 use crate::plane::Engine;
-use crate::sys::{self, Cloned, Wait};
+use crate::sys::{self, Cloned, NamespaceId, Wait};
 
 /// What the init hears when it has asked to arm the plane.
 #[derive(Serialize, Deserialize)]
@@ -103,9 +103,9 @@ impl Keeper<'_> {
             Cloned::Parent(pid, pidfd) => (pid, pidfd),
         };
         drop(birth);
-        let seen = u32::try_from(pid).map_err(io::Error::other)?;
-        self.session.denials.set_victim(sys::duplicate(&pidfd)?, sys::pid_namespace(seen)?);
+        self.session.denials.set_victim(sys::duplicate(&pidfd)?, hear_namespace(here.as_fd())?);
         message::send(self.session.control.as_fd(), &Message::Cloned, &[pidfd.as_fd()])?;
+        sys::send_packet(here.as_fd(), b"!", &[])?;
         self.init = Some(Child { pid: Pid::from_raw(pid), pidfd, gate: here });
         Ok(())
     }
@@ -131,6 +131,24 @@ impl Keeper<'_> {
                 gate_open = answer(init.gate.as_fd(), self.engine)?;
             }
         }
+    }
+}
+
+/// Tells the keeper at the other end of `gate` which pid namespace this process is in (it is not dumpable, so the
+/// keeper cannot look for itself), and waits until the keeper has announced it to the supervisor.
+pub(super) fn introduce(gate: BorrowedFd<'_>) -> io::Result<()> {
+    sys::send_packet(gate, &sys::own_pid_namespace()?.to_bytes(), &[])?;
+    match sys::receive_packet(gate, &mut [0], Wait::Yes)? {
+        (0, _) => Err(io::Error::other("the keeper is gone")),
+        _ => Ok(()),
+    }
+}
+
+fn hear_namespace(gate: BorrowedFd<'_>) -> io::Result<NamespaceId> {
+    let mut bytes = [0; NamespaceId::LENGTH];
+    match sys::receive_packet(gate, &mut bytes, Wait::Yes)? {
+        (NamespaceId::LENGTH, _) => Ok(NamespaceId::from_bytes(bytes)),
+        _ => Err(io::Error::other("the init is gone")),
     }
 }
 
