@@ -207,3 +207,14 @@ fn for_each_expression<'m>(model: &'m Model, visit: &mut impl FnMut(&'m Expr, Op
 fn speaks_for(eft: Effect, verdict: Verdict) -> bool {
     Verdict::from(eft) == verdict
 }
+
+/// Whether `function` takes `path` for `pattern`.
+#[cfg(test)]
+pub(crate) fn path_function_holds(
+    function: PathFunction,
+    pattern: &[u8],
+    compat: crate::model::Compat,
+    path: &[u8],
+) -> bool {
+    Pattern::new(function, pattern, compat).matches(path)
+}

@@ -266,17 +266,26 @@ fn class(members: &[u8], negations: &[u8]) -> Token {
     Token::Class { ranges, negated }
 }
 
-/// The patterns that `text` stands for, one for each way through its braces.
+/// How many times braces are opened before a pattern is given up; lowering refuses it long before.
+const MOST_BRACES: usize = 1 << 14;
+
+/// The patterns that `text` stands for, one for each way through its braces; none, if they are too many.
 fn expand_braces(text: &[u8], negations: &[u8]) -> Vec<Vec<u8>> {
-    let Some((open, commas, close)) = first_braces(text, negations) else { return vec![text.to_vec()] };
     let mut expanded = Vec::new();
-    let mut start = open + 1;
-    for end in commas.into_iter().chain([close]) {
-        let chosen = [&text[..open], &text[start..end], &text[close + 1..]].concat();
-        expanded.extend(expand_braces(&chosen, negations));
-        start = end + 1;
+    let mut open_patterns = vec![text.to_vec()];
+    for _ in 0..MOST_BRACES {
+        let Some(text) = open_patterns.pop() else { return expanded };
+        let Some((open, commas, close)) = first_braces(&text, negations) else {
+            expanded.push(text);
+            continue;
+        };
+        let mut start = open + 1;
+        for end in commas.into_iter().chain([close]) {
+            open_patterns.push([&text[..open], &text[start..end], &text[close + 1..]].concat());
+            start = end + 1;
+        }
     }
-    expanded
+    Vec::new()
 }
 
 /// The first `{` that has its `}`, the commas between them that belong to it, and that `}`.

@@ -7,6 +7,8 @@ mod expression;
 mod glob;
 mod matcher;
 mod subjects;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::HashMap;

@@ -6,7 +6,11 @@
 //! This stage knows no state, no image and no plane.
 
 pub use boesfs_abi::image::ClassId;
+#[cfg(test)]
+mod evaluate;
 mod lower;
+#[cfg(test)]
+mod tests;
 
 pub use lower::{Limits, LowerError, Problem, lower};
 

@@ -33,8 +33,8 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
         PathFunction::Under => return Ok(PathSet::Atom(PathAtom::Below(text.to_vec()))),
         PathFunction::Within if text == b"/" => return Ok(PathSet::Every),
         PathFunction::Within => return Ok(PathSet::Within(text.to_vec())),
-        PathFunction::PathMatch => glob_regex(text, Flavour::Path)?,
-        PathFunction::GlobMatch => glob_regex(text, if go { Flavour::GoGlob } else { Flavour::Glob })?,
+        PathFunction::PathMatch => glob::regex(text, Flavour::Path)?,
+        PathFunction::GlobMatch => glob::regex(text, if go { Flavour::GoGlob } else { Flavour::Glob })?,
         PathFunction::RegexMatch => search(text)?,
         PathFunction::KeyMatch2 => search(&colon_names(text, go))?,
         PathFunction::KeyMatch3 => search(&brace_names(text, true, go))?,
@@ -45,15 +45,11 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
 
 /// The texts that a path pattern in a tuple takes.
 pub(super) fn text_atom(pattern: &[u8]) -> Result<PathAtom, String> {
-    let regex = glob_regex(pattern, Flavour::Path)?;
+    let regex = glob::regex(pattern, Flavour::Path)?;
     Ok(match single_text(&regex) {
         Some(text) => PathAtom::Literal(text),
         None => PathAtom::Pattern(Box::new(regex)),
     })
-}
-
-fn glob_regex(text: &[u8], flavour: Flavour) -> Result<Regex, String> {
-    glob::regex(text, flavour).map_err(|needed| format!("its braces stand for {needed} patterns or more"))
 }
 
 /// The simplest form of a language of paths.
@@ -69,7 +65,7 @@ fn simplest(regex: Regex) -> PathSet {
 fn starts_with(prefix: &[u8]) -> PathSet {
     match prefix {
         b"" | b"/" => PathSet::Every,
-        [dir @ .., b'/'] => PathSet::Atom(PathAtom::Below(dir.to_vec())),
+        [dir @ .., b'/'] if dir.last() != Some(&b'/') => PathSet::Atom(PathAtom::Below(dir.to_vec())),
         prefix => PathSet::Atom(PathAtom::Prefix(prefix.to_vec())),
     }
 }

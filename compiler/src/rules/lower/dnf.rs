@@ -250,10 +250,10 @@ fn simplified_tests(tests: &BTreeSet<Test>) -> Option<BTreeSet<Test>> {
                 if *high < least || most < *low {
                     continue;
                 }
-                test.condition.clone()
+                test.condition
             }
             (Condition::KindIn(_), _) => Condition::KindIn(kinds),
-            (Condition::AnyBit(_) | Condition::Text(_), _) => test.condition.clone(),
+            (Condition::AnyBit(_) | Condition::Text(_), _) => test.condition,
         };
         simplified.insert(Test { condition, ..test.clone() });
     }

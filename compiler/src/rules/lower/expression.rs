@@ -198,10 +198,10 @@ fn bytewise(hir: &Hir) -> Option<ByteSet> {
     set.insert(0x80, 0xFF);
     for range in class.ranges() {
         let (low, high) = (u32::from(range.start()), u32::from(range.end()).min(0x7F));
-        if let (Ok(low), Ok(high)) = (u8::try_from(low), u8::try_from(high)) {
-            if low <= high {
-                set.insert(low, high);
-            }
+        if let (Ok(low), Ok(high)) = (u8::try_from(low), u8::try_from(high))
+            && low <= high
+        {
+            set.insert(low, high);
         }
     }
     Some(set)

@@ -16,48 +16,59 @@ pub(super) enum Flavour {
 }
 
 /// How many patterns the braces of one may stand for.
-const MAX_EXPANSIONS: usize = 10_000;
+const MAX_EXPANSIONS: usize = 1024;
 
-/// The language of `pattern`; `Err` is the number of patterns its braces stand for, if that is too many.
-pub(super) fn regex(pattern: &[u8], flavour: Flavour) -> Result<Regex, usize> {
-    Parser { flavour, expansions: 0 }.alternatives(pattern)
+/// How many braces one pattern may hold.
+const MAX_BRACES: usize = 256;
+
+/// The language of `pattern`. The error says why it is too large.
+pub(super) fn regex(pattern: &[u8], flavour: Flavour) -> Result<Regex, String> {
+    let braces = pattern.iter().filter(|b| **b == b'{').count();
+    if braces > MAX_BRACES {
+        return Err(format!("it has {braces} braces, limit is {MAX_BRACES}"));
+    }
+    let parser = Parser { flavour };
+    let expansions = parser.expansions(pattern);
+    if expansions > MAX_EXPANSIONS {
+        return Err(format!("its braces stand for {expansions} patterns, limit is {MAX_EXPANSIONS}"));
+    }
+    Ok(parser.alternatives(pattern))
 }
 
 struct Parser {
     flavour: Flavour,
-    expansions: usize,
 }
 
 /// A brace group: where it begins, its parts as ranges, one past its end.
 struct Braces {
     open: usize,
-    parts: Vec<std::ops::Range<usize>>,
+    parts: Vec<(usize, usize)>,
     end: usize,
 }
 
 impl Parser {
-    fn alternatives(&mut self, pattern: &[u8]) -> Result<Regex, usize> {
-        let Some(braces) = self.braces(pattern) else { return Ok(self.sequence(pattern)) };
+    /// How many patterns without braces `pattern` stands for.
+    fn expansions(&self, pattern: &[u8]) -> usize {
+        let Some(braces) = self.braces(pattern) else { return 1 };
+        let parts: usize = braces.parts.iter().map(|(start, end)| self.expansions(&pattern[*start..*end])).sum();
+        parts.saturating_mul(self.expansions(&pattern[braces.end..]))
+    }
+
+    fn alternatives(&self, pattern: &[u8]) -> Regex {
+        let Some(braces) = self.braces(pattern) else { return self.sequence(pattern) };
         let (before, after) = (&pattern[..braces.open], &pattern[braces.end..]);
         let stars_near = before.last() == Some(&b'*')
             || after.first() == Some(&b'*')
             || pattern[braces.open..braces.end].contains(&b'*');
-        let mut parts = Vec::with_capacity(braces.parts.len());
+        let parts = braces.parts.iter().map(|(start, end)| &pattern[*start..*end]);
         if stars_near {
             // A star may join one outside the braces, or look at the slash beside it: take each way for itself.
-            self.expansions += braces.parts.len();
-            if self.expansions > MAX_EXPANSIONS {
-                return Err(self.expansions);
-            }
-            for part in braces.parts {
-                parts.push(self.alternatives(&[before, &pattern[part], after].concat())?);
-            }
-            return Ok(alternate(parts));
+            return alternate(
+                parts.map(|part| self.alternatives(&[before, part, after].concat())).collect(),
+            );
         }
-        for part in braces.parts {
-            parts.push(self.alternatives(&pattern[part])?);
-        }
-        Ok(concat(vec![self.sequence(before), alternate(parts), self.alternatives(after)?]))
+        let parts = alternate(parts.map(|part| self.alternatives(part)).collect());
+        concat(vec![self.sequence(before), parts, self.alternatives(after)])
     }
 
     /// The first `{` that is closed.
@@ -69,11 +80,11 @@ impl Parser {
             match pattern[at] {
                 b'\\' => at += 1,
                 b'[' => at += self.class_end(pattern, at).map_or(0, |end| end - at),
-                b'{' => stack.push(Braces { open: at, parts: vec![at + 1..at + 1], end: 0 }),
+                b'{' => stack.push(Braces { open: at, parts: vec![(at + 1, at + 1)], end: 0 }),
                 b',' => {
                     if let Some(open) = stack.last_mut() {
                         close_part(open, at);
-                        open.parts.push(at + 1..at + 1);
+                        open.parts.push((at + 1, at + 1));
                     }
                 }
                 b'}' => {
@@ -214,7 +225,7 @@ impl Parser {
 
 fn close_part(group: &mut Braces, at: usize) {
     if let Some(part) = group.parts.last_mut() {
-        part.end = at;
+        part.1 = at;
     }
 }
 

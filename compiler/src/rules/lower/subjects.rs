@@ -9,6 +9,9 @@ use crate::rules::{ClassId, SubjectLiteral, Subjects};
 /// A set of (group, domain) cells.
 pub(super) type Cells = Rc<Vec<u64>>;
 
+/// A program, and a domain if it takes one.
+type Witness = (Vec<u8>, Option<Vec<u8>>);
+
 /// A node of a role graph: whether it is a role's word, and what it is compared by.
 type NodeKey = (bool, Vec<u8>);
 
@@ -385,7 +388,7 @@ impl<'m> Table<'m> {
             }
             next = renumber(&mut class, |cell| set[cell / 64] >> (cell % 64) & 1);
         }
-        let mut witnesses: Vec<Option<(Vec<u8>, Option<Vec<u8>>)>> = vec![None; count];
+        let mut witnesses: Vec<Option<Witness>> = vec![None; count];
         for (cell, class) in class.iter().enumerate() {
             let witness = &mut witnesses[*class as usize];
             if witness.is_none() {

@@ -47,7 +47,7 @@ fn test_negated(test: &Test) -> Formula {
         (TestField::Kind, Condition::KindIn(mask)) => kinds(EVERY_KIND & !mask),
         (_, condition) => Formula::Leaf(Leaf::Test(Test {
             field: test.field,
-            condition: condition.clone(),
+            condition: *condition,
             holds: !test.holds,
         })),
     }
