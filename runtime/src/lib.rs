@@ -3,5 +3,8 @@
 //! It never reads policy text. [`plane`] is the seam between the sandbox and what enforces a policy on it.
 
 pub mod events;
+pub mod fuse;
+pub mod lsm;
 pub mod plane;
+pub mod sandbox;
 pub mod sys;

@@ -1,0 +1,4 @@
+//! .
+use crate::mounted::Test;
+
+pub(crate) const TESTS: &[Test] = &[];
