@@ -156,18 +156,14 @@ impl ValidImage {
         unreachable!("INVARIANT(valid): the last entry of an operation has no test")
     }
 
-    /// Denies if some completion of the unknown fields is denied.
+    /// Denies if some completion of the unknown fields is denied. The box that says so names the rule.
     fn decide_unknown(&self, index: u32, cell: &Cell, op: Op, fields: &Fields) -> Decision {
-        let denied = self.any_box(cell.denies, cell.denies_count, op, fields);
-        // The rule to name is the first that some completion is denied by.
-        let named = self
-            .entries(cell.first, cell.first_count)
-            .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op) && (entry.deny == 1) == denied)
-            .find(|(_, entry)| self.holds(entry, fields) != Truth::No)
-            .map(|(number, entry)| (RuleRef { cell: index, entry: number, op }, entry));
+        let denying = self.first_box(cell.denies, cell.denies_count, op, fields);
+        let denied = denying.is_some();
+        let named = denying.or_else(|| self.first_box(cell.allows, cell.allows_count, op, fields));
         Decision {
             verdict: if denied { Verdict::Deny } else { Verdict::Allow },
-            at: named.map(|(at, _)| at),
+            at: named.map(|(number, _)| RuleRef { cell: index, entry: number, op }),
             reason: if denied { Reason::UnknownArgs } else { Reason::Rule },
             errno: named.map_or(Errno::Acces, |(_, entry)| Errno::from_code(entry.errno)),
             report: named.map_or(denied, |(_, entry)| entry.report == 1),
@@ -181,15 +177,15 @@ impl ValidImage {
         let fields = fields.without_args();
         let Some((_, cell)) = self.cell_at(state, class) else { return true };
         if OpSet::from_bits(cell.depend).contains(op) {
-            return !self.any_box(cell.allows, cell.allows_count, op, &fields);
+            return self.first_box(cell.allows, cell.allows_count, op, &fields).is_none();
         }
         OpSet::from_bits(cell.deny).contains(op)
     }
 
-    fn any_box(&self, from: u32, count: u32, op: Op, fields: &Fields) -> bool {
+    fn first_box(&self, from: u32, count: u32, op: Op, fields: &Fields) -> Option<(u32, Entry)> {
         self.entries(from, count)
             .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op))
-            .any(|(_, entry)| self.holds(&entry, fields) != Truth::No)
+            .find(|(_, entry)| self.holds(entry, fields) != Truth::No)
     }
 
     fn holds(&self, entry: &Entry, fields: &Fields) -> Truth {

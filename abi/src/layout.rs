@@ -27,6 +27,8 @@
 //!   `denies` are boxes: the request is denied exactly if it lies in one. A field that is unknown is passed over,
 //!   because every box has some value of every field in it: so this is also exact for "denied for some completion".
 //!   `allows` are the boxes of what is allowed: no box left means "denied whatever its arguments".
+//!   Of boxes with unknown fields the first that is possible names the rule: the first, in order, that decides so for
+//!   some completion.
 //!
 //! # Tests
 //! A [`Test`] holds if its condition has the truth value `holds`. Every condition is false of an absent argument.
@@ -272,7 +274,7 @@ wire_struct! {
         tests: u32,
         /// How many.
         test_count: u32,
-        /// Index of the rule that decides; [`NO_RULE`] for a default. Boxes: [`NO_RULE`].
+        /// Index of the rule that decides; [`NO_RULE`] for a default.
         rule: u32,
         /// 1 denies, 0 allows.
         deny: u8,

@@ -326,7 +326,8 @@ fn check_cells(blob: &[u8], header: &PolicyHeader, entry_ops: &[(u32, u32)]) -> 
             || cell.by_default & !cell.deny != 0
             || cell.reserved != 0
             || cell.reserved2 != 0
-            || (cell.list >= header.list_count && cell.list != 0)
+            // Without a table, lists are still told apart.
+            || (cell.list >= header.list_count && header.list_count != 0)
         {
             return Err(malformed("a cell"));
         }

@@ -229,12 +229,6 @@ impl Cell {
         add(&mut self.errno_low, outcome.errno & 1 != 0);
         add(&mut self.errno_high, outcome.errno & 2 != 0);
     }
-
-    /// Operations that some request is denied.
-    #[must_use]
-    pub fn may_deny(&self) -> OpSet {
-        self.denies.iter().fold(self.deny, |ops, line| ops.union(line.ops))
-    }
 }
 
 /// One list in the order of candidates, lines that differ only in their operation made one.

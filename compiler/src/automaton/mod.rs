@@ -24,6 +24,7 @@ pub use canonical::{Canonical, Inputs, Walk, Witnesses};
 pub use cell::{Cell, Line, Outcome};
 pub use decide::Decision;
 pub use dfa::{Dfa, Edge, StateId};
+pub(crate) use dump::{spelt_byte, spelt_ops, spelt_rule, spelt_test};
 pub use fields::{FieldBox, FieldSet, Numbers, TextClasses, TextSet, Values, domain, may_be_absent};
 pub use limits::{AutomatonError, Input, Limits};
 pub use minimise::minimise;
@@ -31,8 +32,6 @@ pub use rows::decided_ops;
 pub use sets::{SetId, Sets};
 pub use subset::{Labelled, determinize};
 pub use texts::Texts;
-
-use std::collections::HashSet;
 
 use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::subjects;
@@ -132,23 +131,12 @@ impl Compiled {
         &self.cells[self.rows[row as usize][class as usize] as usize]
     }
 
-    /// The rows that some canonical path has.
-    #[must_use]
-    pub fn rows_of_paths(&self) -> HashSet<u32> {
-        let witnesses = Witnesses::explore(&self.paths, Inputs::Paths);
-        witnesses.states().map(|(state, _)| self.paths.label(state)).collect()
-    }
-
-    /// Operations some class can be denied on some path, those included that are judged as another.
+    /// Operations some class can be denied on some path, those included that are judged as another, and those whose
+    /// decision depends on the request's fields.
     #[must_use]
     pub fn may_deny(&self) -> OpSet {
-        let cells: HashSet<u32> = self
-            .rows_of_paths()
-            .into_iter()
-            .flat_map(|row| self.rows[row as usize].iter().copied())
-            .collect();
         let mut ops =
-            cells.into_iter().fold(OpSet::EMPTY, |ops, cell| ops.union(self.cells[cell as usize].may_deny()));
+            self.cells.iter().fold(OpSet::EMPTY, |ops, cell| ops.union(cell.deny).union(cell.depend));
         if ops.contains(Op::Lookup) {
             ops = ops.with(Op::Lookup2);
         }

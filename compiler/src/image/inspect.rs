@@ -1,0 +1,221 @@
+//! What an image holds, for people and programs.
+
+use std::collections::BTreeSet;
+
+use boesfs_abi::image::ValidImage;
+use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN, Node};
+use boesfs_abi::op::OpSet;
+use serde_json::{Value, json};
+
+/// What an image holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The policy's id in hexadecimal.
+    pub id: String,
+    /// Whether it is in `BoesFS`'s shape.
+    pub boesfs: bool,
+    /// The parts of the decision part and their sizes, in their order.
+    pub sections: Vec<SectionSize>,
+    /// Bytes of the decision part.
+    pub blob_bytes: usize,
+    /// States of the automata, those within chains included.
+    pub states: usize,
+    /// Nodes that are chains.
+    pub chains: usize,
+    /// Nodes that are branches.
+    pub branches: usize,
+    /// Nodes that no input leaves.
+    pub sinks: usize,
+    /// Different rows.
+    pub rows: usize,
+    /// Different cells.
+    pub cells: usize,
+    /// Lines of decision lists.
+    pub entries: usize,
+    /// Tests.
+    pub tests: usize,
+    /// Subject classes.
+    pub classes: usize,
+    /// Texts by which subjects are told apart.
+    pub subjects: usize,
+    /// Domains that are told apart.
+    pub domains: usize,
+    /// Rules, if the image carries its section for people.
+    pub rules: Option<usize>,
+    /// Operations that can be denied to somebody somewhere.
+    pub may_deny: OpSet,
+    /// Operations whose decision depends on arguments or the caller somewhere.
+    pub may_depend: OpSet,
+    /// The LSM hooks by which these can be denied.
+    pub lsm_hooks: BTreeSet<&'static str>,
+    /// Whether names can be hidden.
+    pub hides: bool,
+    /// The sandbox is killed at this many denials.
+    pub kill_after: Option<u64>,
+}
+
+/// A part of the decision part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SectionSize {
+    /// Its name.
+    pub name: &'static str,
+    /// Its bytes.
+    pub bytes: usize,
+}
+
+impl Summary {
+    /// What `image` holds.
+    #[must_use]
+    pub fn of(image: &ValidImage) -> Self {
+        let header = image.header();
+        let mut sections = vec![SectionSize { name: "header", bytes: header.nodes_off as usize }];
+        let bounds = [
+            ("nodes", header.nodes_off),
+            ("rows", header.rows_off),
+            ("cells", header.cells_off),
+            ("lists", header.entries_off),
+            ("tests", header.tests_off),
+            ("text sets", header.sets_off),
+            ("gains", header.gains_off),
+            ("end", header.blob_len),
+        ];
+        sections.extend(bounds.windows(2).map(|pair| SectionSize {
+            name: pair[0].0,
+            bytes: pair[1].1.saturating_sub(pair[0].1) as usize,
+        }));
+        let (mut states, mut chains, mut branches, mut sinks) = (0, 0, 0, 0);
+        for (_, node, _) in nodes(image) {
+            match node.kind {
+                NODE_CHAIN => {
+                    chains += 1;
+                    states += usize::from(node.len);
+                }
+                NODE_BRANCH => {
+                    branches += 1;
+                    states += 1;
+                }
+                _ => {
+                    sinks += 1;
+                    states += 1;
+                }
+            }
+        }
+        Self {
+            id: image.id_hex(),
+            boesfs: image.is_boesfs(),
+            sections,
+            blob_bytes: image.blob().len(),
+            states,
+            chains,
+            branches,
+            sinks,
+            rows: header.row_count as usize,
+            cells: header.cell_count as usize,
+            entries: header.entry_count as usize,
+            tests: header.test_count as usize,
+            classes: header.class_count as usize,
+            subjects: image.subjects().literals.len(),
+            domains: image.subjects().domains.len(),
+            rules: image.debug().map(|debug| debug.rules.len()),
+            may_deny: image.may_deny(),
+            may_depend: OpSet::from_bits(header.may_depend),
+            lsm_hooks: image.may_deny().iter().flat_map(|op| op.spec().lsm_hooks.iter().copied()).collect(),
+            hides: image.hides(),
+            kill_after: image.kill_after(),
+        }
+    }
+
+    /// The summary as one JSON object.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let names = |ops: OpSet| ops.iter().map(|op| op.name()).collect::<Vec<_>>();
+        let sections: serde_json::Map<String, Value> =
+            self.sections.iter().map(|section| (section.name.to_owned(), section.bytes.into())).collect();
+        json!({
+            "id": self.id,
+            "shape": if self.boesfs { "boesfs" } else { "casbin" },
+            "sections": sections,
+            "blob_bytes": self.blob_bytes,
+            "states": self.states,
+            "nodes": {"chains": self.chains, "branches": self.branches, "sinks": self.sinks},
+            "rows": self.rows,
+            "cells": self.cells,
+            "entries": self.entries,
+            "tests": self.tests,
+            "classes": self.classes,
+            "subjects": self.subjects,
+            "domains": self.domains,
+            "rules": self.rules,
+            "may_deny": names(self.may_deny),
+            "may_depend": names(self.may_depend),
+            "lsm_hooks": self.lsm_hooks,
+            "hides": self.hides,
+            "kill_after": self.kill_after,
+        })
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |ops: OpSet| crate::automaton::spelt_ops(ops);
+        writeln!(f, "policy      {}", self.id)?;
+        writeln!(f, "shape       {}", if self.boesfs { "boesfs" } else { "casbin" })?;
+        if let Some(rules) = self.rules {
+            writeln!(f, "rules       {rules}")?;
+        }
+        writeln!(
+            f,
+            "subjects    {} classes, told apart by {} names and {} domains",
+            self.classes, self.subjects, self.domains
+        )?;
+        writeln!(
+            f,
+            "automata    {} states in {} chains, {} branches, {} sinks",
+            self.states, self.chains, self.branches, self.sinks
+        )?;
+        writeln!(
+            f,
+            "tables      {} rows, {} cells, {} list lines, {} tests",
+            self.rows, self.cells, self.entries, self.tests
+        )?;
+        let sizes: Vec<String> =
+            self.sections.iter().map(|section| format!("{} {}", section.name, section.bytes)).collect();
+        writeln!(f, "bytes       {}: {}", self.blob_bytes, sizes.join(", "))?;
+        writeln!(f, "may deny    {}", names(self.may_deny))?;
+        writeln!(f, "by fields   {}", names(self.may_depend))?;
+        writeln!(f, "lsm hooks   {}", self.lsm_hooks.iter().copied().collect::<Vec<_>>().join(" "))?;
+        writeln!(f, "hides names {}", if self.hides { "yes" } else { "no" })?;
+        match self.kill_after {
+            Some(count) => writeln!(f, "kills at    {count} denials"),
+            None => writeln!(f, "kills at    never"),
+        }
+    }
+}
+
+/// The nodes of an image in their order: reference, node, and the bytes after it.
+pub(super) fn nodes(image: &ValidImage) -> impl Iterator<Item = (u32, Node, &[u8])> {
+    let end = (image.header().nodes_off + image.header().nodes_len) as usize;
+    let mut at = image.header().nodes_off as usize;
+    std::iter::from_fn(move || {
+        if at >= end {
+            return None;
+        }
+        let word = |from: usize| {
+            let bytes = image.blob()[at + from..at + from + 4].try_into();
+            u32::from_le_bytes(bytes.expect("INVARIANT: four bytes"))
+        };
+        let [low, high, kind, reserved] = word(12).to_le_bytes();
+        let len = u16::from_le_bytes([low, high]);
+        let node = Node { label: word(0), other: word(4), next: word(8), len, kind, reserved };
+        let bytes = usize::from(len).next_multiple_of(8);
+        let extra = match kind {
+            NODE_CHAIN => bytes,
+            NODE_BRANCH => bytes + (usize::from(len) * 4).next_multiple_of(8),
+            _ => 0,
+        };
+        let reference = u32::try_from(at / 8).expect("INVARIANT: a blob is below 4 GiB");
+        let tail = &image.blob()[at + size_of::<Node>()..at + size_of::<Node>() + extra];
+        at += size_of::<Node>() + extra;
+        Some((reference, node, tail))
+    })
+}
