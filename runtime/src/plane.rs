@@ -57,6 +57,15 @@ impl Plane {
             Self::Fuse => "fuse",
         }
     }
+
+    /// How its sandboxes' entry processes are let go.
+    #[must_use]
+    pub fn exec_gate(self) -> ExecGate {
+        match self {
+            Self::Lsm => ExecGate::Open,
+            Self::Fuse => ExecGate::Stopped,
+        }
+    }
 }
 
 impl fmt::Display for Plane {
@@ -144,7 +153,7 @@ pub trait Engine {
 
     /// How the entry process is to be let go.
     fn exec_gate(&self) -> ExecGate {
-        ExecGate::Open
+        self.plane().exec_gate()
     }
 
     /// Opens what must be opened inside the sandbox's user namespace (keeper, no threads yet).

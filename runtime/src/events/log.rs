@@ -29,7 +29,7 @@ impl Log {
         Self { sink: None, written: 0, lost: 0, failure: None }
     }
 
-    /// A log that goes to `path`, made or emptied first; to the standard output if `path` is `-`.
+    /// A log that is appended to `path`, made if it is not there; to the standard output if `path` is `-`.
     ///
     /// # Errors
     /// If the file cannot be made.
@@ -37,7 +37,7 @@ impl Log {
         let file = if path == Path::new("-") {
             io::stdout().as_fd().try_clone_to_owned().map(File::from)
         } else {
-            File::create(path)
+            File::options().append(true).create(true).open(path)
         };
         let file = file.map_err(|error| LogError { path: path.to_owned(), error })?;
         Ok(Self { sink: Some((path.to_owned(), file)), ..Self::counting() })

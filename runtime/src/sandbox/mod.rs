@@ -2,7 +2,7 @@
 //!
 //! Four processes, as [`crate::plane`] tells: the supervisor (the caller), the keeper, the init, and the entry
 //! process that becomes the command. Each carries out its own steps of the plan. This module knows no policy; what
-//! is judged, and how, is the [`Engine`]'s.
+//! is judged, and how, is the [`Engine`](crate::plane::Engine)'s.
 //!
 //! Invariants, mostly of what is absent:
 //! - nothing runs before every step has succeeded and the engine is attached;
@@ -39,7 +39,7 @@ use self::ids::IdMap;
 use self::plan::{Namespace, Plan, Wanted};
 use self::root::Root;
 use crate::events::Denials;
-use crate::plane::Engine;
+use crate::plane::{ExecGate, Plane};
 
 /// Where commands without a slash are searched for if the environment has no `PATH`.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -111,14 +111,14 @@ pub fn protected_directory(root: &Root, dir: &Path) -> Result<PathBuf, DirError>
 }
 
 impl Config {
-    /// What will be done to run it on `engine`.
+    /// What will be done to run it on `plane`, let go by `gate`.
     ///
     /// # Errors
     /// If the ids of the caller cannot be found out.
-    pub fn plan(&self, engine: &dyn Engine) -> io::Result<Plan> {
+    pub fn plan(&self, plane: Plane, gate: ExecGate) -> io::Result<Plan> {
         Ok(Plan::new(Wanted {
-            plane: engine.plane(),
-            gate: engine.exec_gate(),
+            plane,
+            gate,
             root: &self.root,
             dir: &self.dir,
             cwd: &self.cwd,

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::sys;
 
@@ -82,28 +82,24 @@ impl Root {
         std::fs::File::from(self.open_path(path)?).metadata()
     }
 
-    /// The first symbolic link on the way to `path`, which is absolute and normal, or at its end; and where all of
-    /// `path` leads, as far as that exists.
+    /// Whether `path`, whose directory is reached without links, is a symbolic link.
     #[must_use]
-    pub fn first_link(&self, path: &Path) -> Option<(PathBuf, PathBuf)> {
-        let mut so_far = PathBuf::from("/");
-        for component in path.components() {
-            let Component::Normal(name) = component else { continue };
-            so_far.push(name);
-            let name = sys::c_path(&so_far).ok()?;
-            let flags = libc::O_PATH | libc::O_NOFOLLOW;
-            let Ok(fd) = sys::openat2(self.fd.as_fd(), &name, flags, libc::RESOLVE_IN_ROOT) else {
-                return None;
-            };
-            if std::fs::File::from(fd).metadata().ok()?.is_symlink() {
-                let leads = self.canonical(&so_far).map(|target| {
-                    let rest = path.strip_prefix(&so_far).unwrap_or(Path::new(""));
-                    if rest.as_os_str().is_empty() { target } else { target.join(rest) }
-                });
-                return Some((so_far, leads.unwrap_or_else(|_| PathBuf::from("nowhere"))));
-            }
+    pub fn is_link(&self, path: &Path) -> bool {
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        let opened = sys::c_path(path)
+            .and_then(|path| sys::openat2(self.fd.as_fd(), &path, flags, libc::RESOLVE_IN_ROOT))
+            .and_then(|fd| std::fs::File::from(fd).metadata());
+        opened.is_ok_and(|metadata| metadata.is_symlink())
+    }
+
+    /// Where `path` leads, of which `link` is the first part that is a symbolic link, as far as it exists.
+    #[must_use]
+    pub fn leads_to(&self, path: &Path, link: &Path) -> PathBuf {
+        let target = self.canonical(link).unwrap_or_else(|_| PathBuf::from("nowhere"));
+        match path.strip_prefix(link) {
+            Ok(rest) if !rest.as_os_str().is_empty() => target.join(rest),
+            _ => target,
         }
-        None
     }
 
     /// The file that a command called `name` runs, canonical: searched for in `search` (the value of `PATH`) if

@@ -59,7 +59,7 @@ pub(super) struct Started {
 
 fn start(config: &Config, engine: &mut dyn Engine) -> Result<Started, Failure> {
     let setup = |error: io::Error| Failure::setup("prepare the sandbox", error);
-    let plan = config.plan(engine).map_err(setup)?;
+    let plan = config.plan(engine.plane(), engine.exec_gate()).map_err(setup)?;
     let (control, inner) = sys::packet_pair().map_err(setup)?;
     let (denials, channel) = events::channel(config.kill_after).map_err(setup)?;
     let (signal_mask, signals) = block_signals().map_err(setup)?;

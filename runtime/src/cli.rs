@@ -1,0 +1,126 @@
+//! The command line of `boesfs`.
+
+use std::ffi::OsString;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  boesfsc build service.conf -o service.bin
+  boesfs run --dir /srv service.bin -- /bin/sh -c 'ls /srv'
+  boesfs run --dir /srv --events denied.jsonl --kill-after 3 service.bin -- make
+  boesfs run --dry-run service.bin -- /bin/true     what would be done
+  boesfs probe                                      what this machine can do";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  boesfs run policy.bin -- /bin/bash
+  boesfs run --dir /srv --events denied.jsonl policy.bin -- make -j4
+  boesfs run --dir /work --outside allow policy.bin -- ./agent
+  boesfs run --root /var/lib/image --dir / policy.bin -- /bin/sh
+  boesfs run --plane fuse --kill-after 1 --events - policy.bin -- ./untrusted 2>err
+
+Exit status:
+  the command's own; 128+n if it died of signal n
+  125  the sandbox could not be set up, and nothing ran
+  126  the command could not be executed
+  127  the command was not found
+  137  the sandbox was killed, with an event if its kill limit ended it";
+
+/// Runs commands in sandboxes in which a compiled policy decides about every file operation.
+#[derive(Debug, Parser)]
+#[command(name = "boesfs", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command in a sandbox under a policy.
+    Run(RunArgs),
+    /// Tell what this machine can do, which plane would be taken, and why not the other.
+    Probe(ProbeArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// Where to enforce: `auto` takes lsm where it works, else fuse.
+    #[arg(long, value_name = "PLANE", default_value = "auto")]
+    pub plane: PlaneChoice,
+    /// The protected directory, as seen in the sandbox: only what lies below it is judged.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub dir: PathBuf,
+    /// What to do with a policy that denies outside the protected directory, where it has no effect.
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub outside: Outside,
+    /// The directory that is `/` in the sandbox.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// The sandbox's name, in events and as `r.dom` in policies.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Kill the sandbox at its Nth denial, whatever the policy says.
+    #[arg(long, value_name = "N")]
+    pub kill_after: Option<NonZeroU64>,
+    /// Append events to FILE, one JSON object a line; `-` is the standard output, which the command has too.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Check everything, print what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print a dry run.
+    #[arg(long, value_name = "FORMAT", default_value = "human", requires = "dry_run")]
+    pub format: Format,
+    /// Say on standard error what is done.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// The compiled policy.
+    pub policy: PathBuf,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// Arguments of `probe`.
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// How to print.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+/// A plane, or the choice of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlaneChoice {
+    /// The lsm plane where it works, else the fuse plane.
+    Auto,
+    /// The lsm plane or none.
+    Lsm,
+    /// The fuse plane or none.
+    Fuse,
+}
+
+/// What to do with a policy that denies outside the protected directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Outside {
+    /// Do not run.
+    Refuse,
+    /// Run; nothing is judged there.
+    Allow,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// For programs.
+    Json,
+}

@@ -1,0 +1,212 @@
+//! `boesfs run`: from the command line to an exit status.
+
+use std::ffi::{CString, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use boesfs_abi::image::ValidImage;
+use serde::Serialize;
+
+use crate::cli::{Format, Outside, RunArgs};
+use crate::engines;
+use crate::events::Log;
+use crate::plane::{Entry, Plane, Setup};
+use crate::policy;
+use crate::sandbox::plan::Plan;
+use crate::sandbox::root::Root;
+use crate::sandbox::{self, Config, Ending, Failure, Outcome};
+
+/// The exit status for a sandbox that could not be set up.
+pub const SETUP_FAILED: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+const KILLED: u8 = 128 + 9;
+
+/// A reason not to run anything, as it is told.
+#[derive(Debug)]
+pub struct Refusal(String);
+
+impl Refusal {
+    fn new(reason: impl fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Runs what `args` say; returns the exit status. The process must be single-threaded.
+#[must_use]
+pub fn run(args: &RunArgs) -> u8 {
+    match prepare(args).and_then(|prepared| prepared.carry_out(args)) {
+        Ok(status) => status,
+        Err(refusal) => complain(&refusal, SETUP_FAILED),
+    }
+}
+
+fn complain(what: &dyn fmt::Display, status: u8) -> u8 {
+    eprintln!("boesfs: {what}");
+    status
+}
+
+/// Everything that has been checked before anything is done.
+struct Prepared {
+    image: Arc<ValidImage>,
+    plane: Plane,
+    config: Config,
+}
+
+fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
+    let image = policy::load(&args.policy).map_err(Refusal::new)?;
+    let root = Root::open(&args.root)
+        .map_err(|error| Refusal(format!("root directory `{}`: {error}", args.root.display())))?;
+    let dir = sandbox::protected_directory(&root, &args.dir).map_err(Refusal::new)?;
+    match args.outside {
+        Outside::Refuse => policy::check_outside(&image, &dir).map_err(Refusal::new)?,
+        Outside::Allow => {}
+    }
+    for warning in policy::check_links(&image, &root).map_err(Refusal::new)? {
+        eprintln!("boesfs: warning: {warning}");
+    }
+    let chosen = engines::choose(args.plane).map_err(|reasons| {
+        let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+        Refusal(format!("no plane to enforce the policy on: {}", reasons.join("; ")))
+    })?;
+    policy::check_coverage(&image, chosen.plane).map_err(Refusal::new)?;
+    if args.verbose {
+        eprintln!("boesfs: policy {}", image.id_hex());
+        match &chosen.rejected {
+            Some(why) => eprintln!("boesfs: taking the {} plane ({why})", chosen.plane),
+            None => eprintln!("boesfs: taking the {} plane", chosen.plane),
+        }
+    }
+    let config = Config {
+        name: args.name.clone().unwrap_or_else(|| format!("sandbox-{}", std::process::id())),
+        policy: image.id_hex(),
+        cwd: working_directory(&root)?,
+        dir,
+        root,
+        command: args.command.iter().map(|word| c_string(word.clone())).collect::<Result<_, _>>()?,
+        environment: std::env::vars_os().map(variable).collect::<Result<_, _>>()?,
+        kill_after: args.kill_after.or_else(|| image.kill_after().and_then(std::num::NonZeroU64::new)),
+    };
+    Ok(Prepared { image: Arc::new(image), plane: chosen.plane, config })
+}
+
+/// The caller's working directory as the sandbox sees it; the root if it does not see it.
+fn working_directory(root: &Root) -> Result<PathBuf, Refusal> {
+    let outside =
+        std::env::current_dir().map_err(|error| Refusal(format!("cannot tell the working directory: {error}")))?;
+    Ok(root.seen_inside(&outside).unwrap_or_else(|| PathBuf::from("/")))
+}
+
+fn variable((name, value): (OsString, OsString)) -> Result<CString, Refusal> {
+    c_string(OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat()))
+}
+
+fn c_string(word: OsString) -> Result<CString, Refusal> {
+    CString::new(word.into_vec()).map_err(Refusal::new)
+}
+
+/// A dry run, as JSON.
+#[derive(Serialize)]
+struct DryRun<'a> {
+    version: u32,
+    sandbox: &'a str,
+    policy: &'a str,
+    plane: Plane,
+    kill_after: Option<u64>,
+    #[serde(flatten)]
+    plan: &'a Plan,
+}
+
+impl Prepared {
+    fn carry_out(&self, args: &RunArgs) -> Result<u8, Refusal> {
+        if args.dry_run {
+            return self.print_plan(args.format);
+        }
+        let mut log = match &args.events {
+            Some(path) => Log::open(path).map_err(Refusal::new)?,
+            None => Log::counting(),
+        };
+        let mut engine = engines::engine(self.plane, self.setup()?).map_err(Refusal::new)?;
+        let outcome = sandbox::run(&self.config, &mut *engine, &mut log);
+        if let Some(complaint) = log.complaint() {
+            eprintln!("boesfs: {complaint}");
+        }
+        if args.verbose {
+            eprintln!("boesfs: {} events", log.written());
+        }
+        Ok(self.status(&outcome))
+    }
+
+    fn setup(&self) -> Result<Setup, Refusal> {
+        let root = &self.config.root;
+        let resolve = |path: &[u8]| {
+            let seen = root.canonical(Path::new(std::ffi::OsStr::from_bytes(path)));
+            seen.map_or_else(|_| path.to_vec(), |path| path.into_os_string().into_vec())
+        };
+        let named = self.config.command[0].to_bytes().to_vec();
+        let name = std::ffi::OsStr::from_bytes(&named);
+        Ok(Setup {
+            image: Arc::clone(&self.image),
+            subjects: self
+                .image
+                .subjects()
+                .resolved(Some(self.config.name.as_bytes()), resolve)
+                .map_err(Refusal::new)?,
+            name: self.config.name.clone(),
+            dir: self.config.dir.clone(),
+            root: root.path().to_owned(),
+            entry: Entry {
+                path: root.find_command(name, self.config.search_path(), &self.config.cwd),
+                named,
+            },
+            kill_after: self.config.kill_after,
+        })
+    }
+
+    fn print_plan(&self, format: Format) -> Result<u8, Refusal> {
+        let plan = self.config.plan(self.plane, self.plane.exec_gate()).map_err(Refusal::new)?;
+        match format {
+            Format::Human => print!("{plan}"),
+            Format::Json => {
+                let dry_run = DryRun {
+                    version: 1,
+                    sandbox: &self.config.name,
+                    policy: &self.config.policy,
+                    plane: self.plane,
+                    kill_after: self.config.kill_after.map(std::num::NonZeroU64::get),
+                    plan: &plan,
+                };
+                println!("{}", serde_json::to_string_pretty(&dry_run).map_err(Refusal::new)?);
+            }
+        }
+        Ok(0)
+    }
+
+    fn status(&self, outcome: &Outcome) -> u8 {
+        match outcome {
+            Outcome::Ended(Ending::Exited(status)) => *status,
+            Outcome::Ended(Ending::Signaled(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            Outcome::KillLimit => {
+                let limit = self.config.kill_after.map_or(0, std::num::NonZeroU64::get);
+                complain(&format_args!("killed at its kill limit of {limit} denials"), KILLED)
+            }
+            Outcome::Killed(reason) => complain(reason, KILLED),
+            Outcome::Failed(failure) => {
+                let status = match failure {
+                    Failure::Setup { .. } => SETUP_FAILED,
+                    Failure::Exec { .. } => NOT_EXECUTABLE,
+                    Failure::NotFound { .. } => NOT_FOUND,
+                };
+                complain(failure, status)
+            }
+        }
+    }
+}
