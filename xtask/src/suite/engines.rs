@@ -7,7 +7,6 @@ use crate::process::{self, Tee};
 use crate::vm::{self, Clock, Job, KernelChoice};
 use crate::workspace::Workspace;
 use regex::Regex;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,8 +24,8 @@ const RUNS: [(Place, &[&str]); 3] = [
     (Place::Guest(|| KernelChoice::V6_12), &["lsm", "fuse", "bpf"]),
 ];
 
-/// The folder of cases, from the workspace's root.
-const CASES: &str = "testbench/cases";
+/// The folder of conformance files beside the cases, which the testbench carries in itself.
+const CONFORMANCE: &str = "testbench/conformance";
 /// How many differences of an engine the summary repeats.
 const SHOWN: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(420);
@@ -41,10 +40,9 @@ pub(super) fn names() -> Vec<&'static str> {
 
 /// Does every run and reports each engine.
 pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
-    let testbench = binaries::path(workspace, "boesfs-testbench");
     for (place, engines) in RUNS {
         let (suffix, ran) = match place {
-            Place::Here => (String::new(), here(workspace, &testbench, engines, requirements)),
+            Place::Here => (String::new(), here(workspace, engines, requirements)),
             Place::Guest(kernel) => {
                 let kernel = kernel();
                 (format!(" ({})", kernel.name()), guest(workspace, kernel, engines, requirements))
@@ -72,8 +70,8 @@ enum NotRun {
     Broken(String),
 }
 
-fn arguments(engines: &[&str], cases: &Path, requirements: &Requirements) -> Vec<String> {
-    let mut arguments = vec!["run".to_owned(), "--cases".into(), cases.display().to_string()];
+fn arguments(engines: &[&str], requirements: &Requirements) -> Vec<String> {
+    let mut arguments = vec!["run".to_owned()];
     for engine in engines {
         arguments.extend(["--engine".into(), (*engine).into()]);
         if requirements.has(engine) {
@@ -83,14 +81,12 @@ fn arguments(engines: &[&str], cases: &Path, requirements: &Requirements) -> Vec
     arguments
 }
 
-fn here(
-    workspace: &Workspace,
-    testbench: &Path,
-    engines: &[&str],
-    requirements: &Requirements,
-) -> Result<String, NotRun> {
-    let mut command = Command::new(testbench);
-    command.args(arguments(engines, Path::new(CASES), requirements)).current_dir(&workspace.root);
+fn here(workspace: &Workspace, engines: &[&str], requirements: &Requirements) -> Result<String, NotRun> {
+    let mut command = Command::new(binaries::path(workspace, "boesfs-testbench"));
+    command.args(arguments(engines, requirements)).current_dir(&workspace.root);
+    if workspace.root.join(CONFORMANCE).is_dir() {
+        command.args(["--conformance", CONFORMANCE]);
+    }
     let (status, output) =
         process::follow(&mut command).map_err(|error| NotRun::Broken(error.to_string()))?;
     finished(status.code().unwrap_or(-1), output)
@@ -102,12 +98,10 @@ fn guest(
     engines: &[&str],
     requirements: &Requirements,
 ) -> Result<String, NotRun> {
-    let cases = workspace.root.join(CASES);
-    let folder = PathBuf::from("cases");
     let mut command = vec!["boesfs-testbench".to_owned()];
-    command.extend(arguments(engines, &folder, requirements));
+    command.extend(arguments(engines, requirements));
     let binaries = binaries::built(workspace);
-    let job = Job { kernel, add: vec![cases], binaries, clock: Clock::Wall, timeout: TIMEOUT, command };
+    let job = Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, timeout: TIMEOUT, command };
     let mut tee = Tee::default();
     match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
         Ok(status) => finished(status.into(), tee.text()),
