@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use boesfs_abi::image::ClassId;
 use boesfs_abi::request::is_canonical;
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::decision::{Class, Decide};
+use super::decision::Decide;
 
 /// What d_path(9) adds to the path of a file that has no name any more.
 const DELETED: &[u8] = b" (deleted)";
@@ -58,7 +59,7 @@ pub enum Subjects {
         /// Its name.
         name: Vec<u8>,
         /// Its class.
-        class: Class,
+        class: ClassId,
     },
     /// The executable the process runs.
     Exe,
@@ -85,7 +86,7 @@ impl Resolver {
     ///
     /// # Errors
     /// If it cannot be told, as for a process that is gone.
-    pub(crate) fn subject(&self, decide: &dyn Decide, pid: u32) -> io::Result<(Vec<u8>, Class)> {
+    pub(crate) fn subject(&self, decide: &dyn Decide, pid: u32) -> io::Result<(Vec<u8>, ClassId)> {
         match &self.subjects {
             Subjects::Entry { name, class } => Ok((name.clone(), *class)),
             Subjects::Exe => {
@@ -103,7 +104,7 @@ impl Resolver {
 ///
 /// A name that ends in ` (deleted)` is either a file of that name or one that has lost its name; where the
 /// two are not of one class, there is no telling which rules hold.
-fn classify(decide: &dyn Decide, exe: Vec<u8>) -> io::Result<(Vec<u8>, Class)> {
+fn classify(decide: &dyn Decide, exe: Vec<u8>) -> io::Result<(Vec<u8>, ClassId)> {
     if !is_canonical(&exe) {
         return Err(io::Error::from_raw_os_error(libc::EACCES));
     }

@@ -1,25 +1,12 @@
 //! The seam between the file system and the policy: what is asked, by whom, and what came of it.
 
-use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::image::ClassId;
+use boesfs_abi::judge::{Caller, Intent};
+use boesfs_abi::op::Op;
 use boesfs_abi::request::{ArgValue, Kind};
 use boesfs_abi::verdict::{Errno, Level, Verdict};
 
 use crate::events::{Cause, EventErrno};
-
-/// A subject class of the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Class(pub u32);
-
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// Its subject class.
-    pub class: Class,
-    /// Its file system uid, as seen outside the sandbox; `None` if not known.
-    pub uid: Option<u32>,
-    /// Its file system gid, as seen outside the sandbox; `None` if not known.
-    pub gid: Option<u32>,
-}
 
 /// One object: where it is and what it is.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +63,7 @@ pub trait Decide: Send + Sync {
     fn classes(&self) -> u32;
 
     /// The class of the program at `path`, as seen in the sandbox.
-    fn class_of(&self, path: &[u8]) -> Class;
+    fn class_of(&self, path: &[u8]) -> ClassId;
 
     /// Whether `lookup` can be denied at all.
     fn hides(&self) -> bool;
@@ -84,8 +71,8 @@ pub trait Decide: Send + Sync {
     /// One operation on one object.
     fn ask(&self, caller: &Caller, object: Object<'_>, op: Op, args: &[ArgValue]) -> Ruling;
 
-    /// Opening `object` for `intent`, a subset of read, write, iterate and exec. `exec` alone asks no `open`.
-    fn open(&self, caller: &Caller, object: Object<'_>, flags: &ArgValue, intent: OpSet) -> Ruling;
+    /// Opening `object` with `flags` for `intent`.
+    fn open(&self, caller: &Caller, object: Object<'_>, flags: &ArgValue, intent: Intent) -> Ruling;
 
     /// Moving `old` to the path `new`.
     fn rename(&self, caller: &Caller, old: Object<'_>, new: &[u8], destination: Destination) -> Ruling;

@@ -96,7 +96,9 @@ fn handle(
         let reader = Reader::from_fuse_buffer(FuseBuf::new(request));
         let writer = FuseDevWriter::<()>::new(device.as_raw_fd(), answer);
         let (Ok(reader), Ok(writer)) = (reader, writer) else { return };
-        if server.handle_message(reader, Writer::from(writer), None, None).is_err() && is_answered(header.opcode) {
+        if server.handle_message(reader, Writer::from(writer), None, None).is_err()
+            && is_answered(header.opcode)
+        {
             // If it was answered after all, the kernel knows of no such request and says so.
             let _ = reply_error(device, answer, header.unique, libc::EIO);
         }
@@ -114,7 +116,9 @@ fn handle(
 }
 
 fn is_answered(opcode: u32) -> bool {
-    opcode != Opcode::Forget as u32 && opcode != Opcode::BatchForget as u32 && opcode != Opcode::Interrupt as u32
+    opcode != Opcode::Forget as u32
+        && opcode != Opcode::BatchForget as u32
+        && opcode != Opcode::Interrupt as u32
 }
 
 fn reply(device: BorrowedFd<'_>, answer: &mut [u8], unique: u64, body: Box<Body<'_>>) -> io::Result<()> {
@@ -240,7 +244,11 @@ fn ioctl(tree: &Arc<Tree>, header: &InHeader, reader: &mut Reader<'_>) -> io::Re
     }))
 }
 
-fn copy_file_range(tree: &Arc<Tree>, header: &InHeader, reader: &mut Reader<'_>) -> io::Result<Box<Body<'static>>> {
+fn copy_file_range(
+    tree: &Arc<Tree>,
+    header: &InHeader,
+    reader: &mut Reader<'_>,
+) -> io::Result<Box<Body<'static>>> {
     let copy: CopyFileRangeIn = reader.read_obj()?;
     if copy.flags != 0 {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));

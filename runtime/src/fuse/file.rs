@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
+use boesfs_abi::judge::{Creates, Intent, intent_of};
 use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::request::{ArgValue, Kind};
 use fuse_backend_rs::api::filesystem::{Context, Entry, OpenOptions, ZeroCopyReader, ZeroCopyWriter};
@@ -81,12 +82,13 @@ impl Tree {
             return Err(io::Error::from_raw_os_error(libc::ENXIO));
         }
         if flags & FMODE_EXEC != 0 {
-            self.gate.open(who, target.judged(), flags, &[], OpSet::of(&[Op::Exec]))?;
+            let intent = Intent { uses: OpSet::of(&[Op::Exec]), creates: Creates::No, by_kernel: true };
+            self.gate.open(who, target.judged(), flags, &[], intent)?;
             self.lower.access(target.object.as_fd(), libc::X_OK.cast_unsigned())?;
             let file = self.lower.open(target.object.as_fd(), OFlags::RDONLY)?;
             return Ok((self.keep(handle(node, file, who, HandleMode::Program)), OpenOptions::empty()));
         }
-        self.gate.open(who, target.judged(), flags, &LOST_AT_OPEN, intent(flags))?;
+        self.gate.open(who, target.judged(), flags, &LOST_AT_OPEN, intent(flags, Creates::No))?;
         let file = self.lower.open(target.object.as_fd(), lower_flags(flags))?;
         Ok(self.opened(who, node, target.judged(), file))
     }
@@ -115,8 +117,7 @@ impl Tree {
         let (who, path) = self.caller_at(context, parent, bytes, Op::Create)?;
         let object = Object { path: &path, kind: Some(Kind::File) };
         let mode = (mode & 0o7777) | libc::S_IFREG;
-        self.gate.ask(&who, object, Op::Create, &[ArgValue::Number(u64::from(mode))])?;
-        self.gate.open(&who, object, flags, &LOST_AT_CREATE, intent(flags))?;
+        self.gate.open(&who, object, flags, &LOST_AT_CREATE, intent(flags, Creates::New(Some(mode))))?;
         let dir = self.directory(parent)?;
         match Lower::create(dir.as_fd(), bytes, lower_flags(flags), mode) {
             Ok(file) => {
@@ -160,8 +161,7 @@ impl Tree {
         super::node::push(&mut path, format!("#{}", stat.st_ino).as_bytes());
         let object = Object { path: &path, kind: Some(Kind::File) };
         let mode = (mode & 0o7777) | libc::S_IFREG;
-        self.gate.ask(&who, object, Op::Create, &[ArgValue::Number(u64::from(mode))])?;
-        self.gate.open(&who, object, flags, &LOST_AT_CREATE, intent(flags))?;
+        self.gate.open(&who, object, flags, &LOST_AT_CREATE, intent(flags, Creates::New(Some(mode))))?;
         let held = Arc::new(OwnedFd::from(file.try_clone()?));
         let node = self.nodes().enter_unnamed(path.clone(), lower::found(&stat)?, held);
         let entry = self.entry_of(&who, node, object, &stat);
@@ -207,7 +207,9 @@ impl Tree {
             }
             (HandleMode::Direct, Sender::Pages) => {
                 let who = self.gate.who_or(context, &handle.opener);
-                [Op::Read, Op::Mmap, Op::Exec].into_iter().try_for_each(|op| self.gate.ask_any(&who, object, op))
+                [Op::Read, Op::Mmap, Op::Exec]
+                    .into_iter()
+                    .try_for_each(|op| self.gate.ask_any(&who, object, op))
             }
             (HandleMode::Cached, _) => {
                 let who = self.gate.who_or(context, &handle.opener);
@@ -290,7 +292,13 @@ impl Tree {
         Ok(rustix::fs::seek(&handle.file, place)?)
     }
 
-    pub(crate) fn copy(&self, context: &Context, from: CopyEnd, to: CopyEnd, length: u64) -> io::Result<usize> {
+    pub(crate) fn copy(
+        &self,
+        context: &Context,
+        from: CopyEnd,
+        to: CopyEnd,
+        length: u64,
+    ) -> io::Result<usize> {
         let (source, sink) = (self.handle(from.handle)?, self.handle(to.handle)?);
         for (end, op) in [(from, Op::Read), (to, Op::Write)] {
             let (path, kind) = self.judged(end.node)?;
@@ -309,13 +317,12 @@ impl Tree {
         );
         match copied {
             // The kernel would go on by splice, which cannot be told from a mapping.
-            Err(rustix::io::Errno::XDEV | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                PAGES.with_borrow_mut(|pages| {
+            Err(rustix::io::Errno::XDEV | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => PAGES
+                .with_borrow_mut(|pages| {
                     pages.resize(length.min(MAY_BE_CUT as usize), 0);
                     let held = source.file.read_at(pages, from.offset)?;
                     sink.file.write_at(&pages[..held], to.offset)
-                })
-            }
+                }),
             copied => Ok(copied?),
         }
     }
@@ -327,19 +334,9 @@ fn handle(node: u64, file: File, who: &Who, mode: HandleMode) -> Handle {
     Handle { node, file, opener: who.clone(), mode, position: Mutex::new(()) }
 }
 
-/// What an open with `flags` is for.
-fn intent(flags: u32) -> OpSet {
-    let flags = flags.cast_signed();
-    let mut intent = match flags & libc::O_ACCMODE {
-        libc::O_RDONLY => OpSet::of(&[Op::Read]),
-        libc::O_WRONLY => OpSet::of(&[Op::Write]),
-        // Access mode 3 asks for the right to both.
-        _ => OpSet::of(&[Op::Read, Op::Write]),
-    };
-    if flags & libc::O_TRUNC != 0 {
-        intent = intent.with(Op::Write);
-    }
-    intent
+/// What an open of a regular file with `flags` is for.
+fn intent(flags: u32, creates: Creates) -> Intent {
+    Intent { creates, ..intent_of(flags.into(), Some(Kind::File)) }
 }
 
 /// The flags with which a file that was opened with `flags` is opened beneath. Appending is said with each
@@ -363,7 +360,13 @@ fn exact(span: Span) -> [ArgValue; 2] {
 
 /// Truncation, by name or by an open file.
 impl Tree {
-    pub(crate) fn truncate(&self, context: &Context, target: &Target, handle: Option<u64>, size: u64) -> io::Result<()> {
+    pub(crate) fn truncate(
+        &self,
+        context: &Context,
+        target: &Target,
+        handle: Option<u64>,
+        size: u64,
+    ) -> io::Result<()> {
         act_as(context.uid, context.gid)?;
         match handle {
             Some(handle) => Ok(rustix::fs::ftruncate(&self.handle(handle)?.file, size)?),

@@ -4,13 +4,15 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::image::ClassId;
+use boesfs_abi::judge::{Caller, Intent};
+use boesfs_abi::op::Op;
 use boesfs_abi::request::ArgValue;
 use boesfs_abi::verdict::{Level, Reason, Verdict};
 use fuse_backend_rs::api::filesystem::Context;
 
 use super::caller::Resolver;
-use super::decision::{Caller, Class, Decide, Destination, Object, Ruling, UNRESOLVED, errno_number};
+use super::decision::{Decide, Destination, Object, Ruling, UNRESOLVED, errno_number};
 use crate::events::{Cause, Denials, Event};
 use crate::plane::Plane;
 
@@ -147,7 +149,7 @@ impl Gate {
         object: Object<'_>,
         flags: u32,
         lost: &[i32],
-        intent: OpSet,
+        intent: Intent,
     ) -> io::Result<()> {
         self.settle(who, |caller| {
             let known = u64::from(flags & !KERNEL_FLAGS);
@@ -177,7 +179,7 @@ impl Gate {
     /// Whether every subject would be allowed each of `ops` on `object`, whatever its ids and with any tuple.
     pub(crate) fn permits_all(&self, object: Object<'_>, ops: &[Op]) -> bool {
         (0..self.decide.classes()).all(|class| {
-            let caller = Caller { class: Class(class), uid: None, gid: None };
+            let caller = Caller { class: ClassId(class), uid: None, gid: None };
             ops.iter().all(|op| self.decide.ask(&caller, object, *op, &unknown(*op)).allows())
         })
     }

@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
-use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::judge::intent_of;
+use boesfs_abi::op::Op;
 use boesfs_abi::request::Kind;
 use fuse_backend_rs::api::filesystem::{Context, DirEntry};
 use rustix::fs::{FileType, OFlags, RawDir, SeekFrom};
@@ -26,7 +27,7 @@ impl Tree {
         let _names = self.names_stay();
         let (who, path, kind) = self.caller(context, node, Op::Open)?;
         let target = self.reach(node, path, kind)?;
-        self.gate.open(&who, target.judged(), flags, &LOST, OpSet::of(&[Op::Iterate]))?;
+        self.gate.open(&who, target.judged(), flags, &LOST, intent_of(flags.into(), Some(Kind::Dir)))?;
         let file = self.lower.open(target.object.as_fd(), OFlags::RDONLY | OFlags::DIRECTORY)?;
         let position = Mutex::new(());
         Ok(self.keep(Handle { node, file, opener: who, mode: HandleMode::Direct, position }))

@@ -138,7 +138,13 @@ impl Tree {
         Ok(target)
     }
 
-    pub(crate) fn xattr(&self, context: &Context, id: u64, name: &CStr, size: u32) -> io::Result<GetxattrReply> {
+    pub(crate) fn xattr(
+        &self,
+        context: &Context,
+        id: u64,
+        name: &CStr,
+        size: u32,
+    ) -> io::Result<GetxattrReply> {
         let _names = self.names_stay();
         let target = self.allowed(context, id, Op::Getattr)?;
         let mut value = vec![0; XATTR_MAX];
@@ -183,7 +189,12 @@ fn timestamps(wanted: &stat64, valid: SetattrValid) -> Timestamps {
         }
     };
     Timestamps {
-        last_access: time(SetattrValid::ATIME, SetattrValid::ATIME_NOW, wanted.st_atime, wanted.st_atime_nsec),
+        last_access: time(
+            SetattrValid::ATIME,
+            SetattrValid::ATIME_NOW,
+            wanted.st_atime,
+            wanted.st_atime_nsec,
+        ),
         last_modification: time(
             SetattrValid::MTIME,
             SetattrValid::MTIME_NOW,

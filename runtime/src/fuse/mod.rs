@@ -1,7 +1,7 @@
 //! The fuse plane: a pass-through file system over the protected directory, in which every request is judged.
 //!
 //! From a request on `/dev/fuse` to an answer, by way of one effective decision on the (parent, name) that the
-//! request is about. Knows no policy text and no image: it asks a [`Decide`].
+//! request is about. Knows no policy text; only [`engine`] knows an image, the rest asks a [`Decide`].
 //!
 //! It stands on fuse-backend-rs and not on fuser because there a node's id and the inode number that stat shows are two
 //! things (in fuser the one is the other, so two hard links could not be two nodes and one file), because a request's flags
@@ -19,6 +19,7 @@
 //! | [`tree`] | both put together |
 //! | [`names`], [`file`], [`meta`], [`listing`] | the operations |
 //! | [`protocol`], [`device`], [`session`] | how requests come and answers go |
+//! | [`engine`] | the plane as the sandbox uses it, deciding by an image |
 //!
 //! # What is enforced how
 //!
@@ -42,6 +43,7 @@
 mod caller;
 mod decision;
 mod device;
+mod engine;
 mod file;
 mod gate;
 mod listing;
@@ -54,6 +56,7 @@ mod session;
 mod tree;
 
 pub use caller::Subjects;
-pub use decision::{Caller, Class, Decide, Destination, Object, Ruling};
+pub use decision::{Decide, Destination, Object, Ruling};
+pub use engine::FuseEngine;
 pub use gate::Labels;
 pub use session::{Served, Session, SessionError, mount};

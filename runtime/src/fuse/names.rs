@@ -61,7 +61,13 @@ impl Tree {
         needed.iter().try_for_each(|op| self.gate.ask_any(who, object, *op))
     }
 
-    pub(crate) fn make_dir(&self, context: &Context, parent: u64, name: &CStr, mode: u32) -> io::Result<Entry> {
+    pub(crate) fn make_dir(
+        &self,
+        context: &Context,
+        parent: u64,
+        name: &CStr,
+        mode: u32,
+    ) -> io::Result<Entry> {
         let _names = self.names_stay();
         let (who, path) = self.caller_at(context, parent, name.to_bytes(), Op::Mkdir)?;
         let mode = mode & 0o7777;
@@ -72,7 +78,13 @@ impl Tree {
         self.made(&who, parent, name, &path, &dir)
     }
 
-    pub(crate) fn make_node(&self, context: &Context, parent: u64, name: &CStr, make: Make) -> io::Result<Entry> {
+    pub(crate) fn make_node(
+        &self,
+        context: &Context,
+        parent: u64,
+        name: &CStr,
+        make: Make,
+    ) -> io::Result<Entry> {
         let _names = self.names_stay();
         let mode = if make.mode & libc::S_IFMT == 0 { make.mode | libc::S_IFREG } else { make.mode };
         let kind = lower::kind_of(mode)?;
@@ -104,7 +116,13 @@ impl Tree {
         self.made(&who, parent, name, &path, &dir)
     }
 
-    pub(crate) fn make_link(&self, context: &Context, node: u64, parent: u64, name: &CStr) -> io::Result<Entry> {
+    pub(crate) fn make_link(
+        &self,
+        context: &Context,
+        node: u64,
+        parent: u64,
+        name: &CStr,
+    ) -> io::Result<Entry> {
         let _names = self.names_stay();
         let (who, path) = self.caller_at(context, parent, name.to_bytes(), Op::Link)?;
         let (old, kind) = self.judged(node)?;
@@ -130,14 +148,7 @@ impl Tree {
         self.remove(context, parent, name, Op::Rmdir, AtFlags::REMOVEDIR)
     }
 
-    fn remove(
-        &self,
-        context: &Context,
-        parent: u64,
-        name: &CStr,
-        op: Op,
-        flags: AtFlags,
-    ) -> io::Result<()> {
+    fn remove(&self, context: &Context, parent: u64, name: &CStr, op: Op, flags: AtFlags) -> io::Result<()> {
         let _names = self.names_change();
         let (who, path) = self.caller_at(context, parent, name.to_bytes(), op)?;
         let side = self.side(parent, name, path)?;

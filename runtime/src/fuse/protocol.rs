@@ -67,7 +67,14 @@ impl FileSystem for Tree {
         self.make_node(context, parent, name, Make { mode, dev })
     }
 
-    fn mkdir(&self, context: &Context, parent: u64, name: &CStr, mode: u32, _umask: u32) -> io::Result<Entry> {
+    fn mkdir(
+        &self,
+        context: &Context,
+        parent: u64,
+        name: &CStr,
+        mode: u32,
+        _umask: u32,
+    ) -> io::Result<Entry> {
         self.make_dir(context, parent, name, mode)
     }
 
@@ -169,7 +176,14 @@ impl FileSystem for Tree {
         self.allocate(context, handle, mode, offset, length)
     }
 
-    fn lseek(&self, context: &Context, _inode: u64, handle: u64, offset: u64, whence: u32) -> io::Result<u64> {
+    fn lseek(
+        &self,
+        context: &Context,
+        _inode: u64,
+        handle: u64,
+        offset: u64,
+        whence: u32,
+    ) -> io::Result<u64> {
         self.seek(context, handle, offset, whence)
     }
 
@@ -187,7 +201,14 @@ impl FileSystem for Tree {
         Ok(())
     }
 
-    fn setxattr(&self, context: &Context, inode: u64, name: &CStr, value: &[u8], flags: u32) -> io::Result<()> {
+    fn setxattr(
+        &self,
+        context: &Context,
+        inode: u64,
+        name: &CStr,
+        value: &[u8],
+        flags: u32,
+    ) -> io::Result<()> {
         self.set_xattr(context, inode, name, value, flags)
     }
 

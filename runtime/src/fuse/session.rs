@@ -114,7 +114,10 @@ impl Session {
                     abort();
                 }
             };
-            thread::Builder::new().name(format!("fuse-{number}")).spawn(work).map_err(SessionError::Threads)?;
+            thread::Builder::new()
+                .name(format!("fuse-{number}"))
+                .spawn(work)
+                .map_err(SessionError::Threads)?;
         }
         Ok(Served { tree })
     }

@@ -163,7 +163,14 @@ impl Tree {
     }
 
     /// The answer that `name` in `parent` is what `stat` says, with one more reference to its node.
-    pub(crate) fn entry(&self, who: &Who, parent: u64, name: &[u8], path: &[u8], stat: &Stat) -> io::Result<Entry> {
+    pub(crate) fn entry(
+        &self,
+        who: &Who,
+        parent: u64,
+        name: &[u8],
+        path: &[u8],
+        stat: &Stat,
+    ) -> io::Result<Entry> {
         let found = lower::found(stat)?;
         let inode = self.nodes().enter(parent, name, found)?;
         Ok(self.entry_of(who, inode, Object { path, kind: Some(found.kind) }, stat))

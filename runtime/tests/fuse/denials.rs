@@ -163,7 +163,9 @@ fn truncate(path: &Path) -> io::Result<()> {
 
 fn hidden_names_are_not_there() -> Case {
     Case {
-        rules: || Rules::of(vec![deny(Op::Lookup, "/secret"), deny(Op::Lookup, "/d/h"), deny(Op::Lookup, "/new")]),
+        rules: || {
+            Rules::of(vec![deny(Op::Lookup, "/secret"), deny(Op::Lookup, "/d/h"), deny(Op::Lookup, "/new")])
+        },
         before: |dir| {
             fs::create_dir_all(dir.join("secret/below")).unwrap();
             fs::create_dir(dir.join("d")).unwrap();
@@ -209,7 +211,8 @@ fn tuples_are_tested_as_they_were_passed() -> Case {
                 deny(Op::Open, "/o").when(|args| number(&args[0]) & 0o2000 != 0),
                 deny(Op::Mkdir, "/d").when(|args| number(&args[0]) == 0o700),
                 deny(Op::Create, "/c").when(|args| number(&args[0]) == 0o100_600),
-                deny(Op::Rename, "/r").when(|args| matches!(&args[0], ArgValue::Bytes(to) if to.ends_with(b"/no"))),
+                deny(Op::Rename, "/r")
+                    .when(|args| matches!(&args[0], ArgValue::Bytes(to) if to.ends_with(b"/no"))),
                 deny(Op::Fsync, "/f").when(|args| number(&args[0]) == 1),
             ])
         },
@@ -259,12 +262,16 @@ fn mappings_are_denied() -> Case {
             let loader = fs::read_dir("/lib64").unwrap().map(|name| name.unwrap().path());
             let loader = loader.filter(|path| path.to_string_lossy().contains("ld-linux")).last().unwrap();
             // The loader reads the head of the file and maps the rest.
-            let through_loader = |name: &str| Command::new(&loader).arg(dir.join(name)).output().unwrap().status;
+            let through_loader =
+                |name: &str| Command::new(&loader).arg(dir.join(name)).output().unwrap().status;
             assert!(through_loader("free").success());
             assert!(!through_loader("run").success());
             assert!(!through_loader("map").success());
             denied(Command::new(dir.join("run")).status());
-            assert!(Command::new(dir.join("prog")).status().unwrap().success(), "the kernel's own mapping is exec");
+            assert!(
+                Command::new(dir.join("prog")).status().unwrap().success(),
+                "the kernel's own mapping is exec"
+            );
             assert!(!through_loader("prog").success());
         },
         after: |_, events| {

@@ -10,8 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use boesfs_abi::image::ClassId;
 use boesfs_runtime::events::{self, Packet};
-use boesfs_runtime::fuse::{Class, Labels, Subjects};
+use boesfs_runtime::fuse::{Labels, Subjects};
 use libtest_mimic::{Arguments, Trial};
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -71,7 +72,8 @@ impl Case {
         let dir = temp.path().join("dir");
         fs::create_dir(&dir).unwrap();
         (self.before)(&dir);
-        let mut server = again("server", name, &dir).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut server =
+            again("server", name, &dir).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(server.stdout.take().unwrap());
         let mut seen = Vec::new();
         let mut line = String::new();
@@ -108,11 +110,12 @@ impl Case {
         let labels = Labels { sandbox: "test".into(), policy: "00".into(), generation: 1 };
         let rules = (self.rules)();
         let subjects = match rules.classes.is_empty() {
-            true => Subjects::Entry { name: b"/bin/test".to_vec(), class: Class(0) },
+            true => Subjects::Entry { name: b"/bin/test".to_vec(), class: ClassId(0) },
             false => Subjects::Exe,
         };
         let served = session.serve(Box::new(rules.under(&dir)), subjects, labels, denials).unwrap();
-        rustix::mount::move_mount(mount.as_fd(), "", CWD, &dir, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).unwrap();
+        rustix::mount::move_mount(mount.as_fd(), "", CWD, &dir, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .unwrap();
         served.arm();
 
         let name = std::env::var(NAME).unwrap();

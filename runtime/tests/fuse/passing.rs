@@ -82,8 +82,10 @@ fn names_are_made_moved_and_removed() -> Case {
             fs::remove_dir(dir.join("c")).unwrap();
             rustix::fs::mkfifoat(CWD, dir.join("p"), Mode::from_raw_mode(0o600)).unwrap();
             assert_eq!(fs::metadata(dir.join("p")).unwrap().mode() & libc::S_IFMT, libc::S_IFIFO);
-            let mut names: Vec<_> =
-                fs::read_dir(dir).unwrap().map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
+            let mut names: Vec<_> = fs::read_dir(dir)
+                .unwrap()
+                .map(|name| name.unwrap().file_name().into_string().unwrap())
+                .collect();
             names.sort();
             assert_eq!(names, ["a", "p", "s", "y"]);
         },
@@ -153,7 +155,13 @@ fn modes_are_masked_by_the_caller() -> Case {
         inside: |dir| {
             rustix::process::umask(Mode::from_raw_mode(0o027));
             let mode = |name: &str| fs::metadata(dir.join(name)).unwrap().mode() & 0o7777;
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o666).open(dir.join("f")).unwrap();
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o666)
+                .open(dir.join("f"))
+                .unwrap();
             fs::create_dir(dir.join("d")).unwrap();
             rustix::fs::mkfifoat(CWD, dir.join("p"), Mode::from_raw_mode(0o666)).unwrap();
             assert_eq!((mode("f"), mode("d"), mode("p")), (0o640, 0o750, 0o640));
@@ -170,7 +178,8 @@ fn ten_thousand_names_are_listed() -> Case {
             }
         },
         inside: |dir| {
-            let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|name| name.unwrap().file_name()).collect();
+            let mut names: Vec<_> =
+                fs::read_dir(dir).unwrap().map(|name| name.unwrap().file_name()).collect();
             names.sort();
             names.dedup();
             assert_eq!(names.len(), 10_000);
@@ -194,7 +203,8 @@ fn a_big_file_is_copied_byte_by_byte() -> Case {
             // copy_file_range
             assert_eq!(fs::copy(dir.join("big"), dir.join("ranged")).unwrap(), SIZE);
             // read and write, in odd pieces
-            let (from, to) = (File::open(dir.join("big")).unwrap(), File::create(dir.join("written")).unwrap());
+            let (from, to) =
+                (File::open(dir.join("big")).unwrap(), File::create(dir.join("written")).unwrap());
             let mut piece = vec![0; 1_234_567];
             let mut at = 0;
             loop {

@@ -3,11 +3,13 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::image::ClassId;
+use boesfs_abi::judge::{Caller, Creates, Intent};
+use boesfs_abi::op::Op;
 use boesfs_abi::request::{ArgValue, Kind};
 use boesfs_abi::verdict::{Errno, Level, Reason, Verdict};
 use boesfs_runtime::events::{Cause, EventErrno, RuleRef};
-use boesfs_runtime::fuse::{Caller, Class, Decide, Destination, Object, Ruling};
+use boesfs_runtime::fuse::{Decide, Destination, Object, Ruling};
 
 /// `op` on `path` (below the mount; all below it with a `/**` at the end) is denied, if `when` holds for its tuple.
 pub(crate) struct Rule {
@@ -75,7 +77,7 @@ impl Rules {
             let applies = |when: fn(&[ArgValue]) -> bool| args.contains(&ArgValue::Unknown) || when(args);
             here && rule.op == op
                 && rule.when.is_none_or(applies)
-                && rule.class.is_none_or(|class| Class(class) == caller.class)
+                && rule.class.is_none_or(|class| ClassId(class) == caller.class)
         })
     }
 
@@ -131,10 +133,10 @@ impl Decide for Rules {
         1 + u32::try_from(self.classes.len()).unwrap()
     }
 
-    fn class_of(&self, path: &[u8]) -> Class {
+    fn class_of(&self, path: &[u8]) -> ClassId {
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
         let class = self.classes.iter().position(|class| class.as_bytes() == name);
-        Class(class.map_or(0, |class| u32::try_from(class).unwrap() + 1))
+        ClassId(class.map_or(0, |class| u32::try_from(class).unwrap() + 1))
     }
 
     fn hides(&self) -> bool {
@@ -146,22 +148,22 @@ impl Decide for Rules {
         self.all(caller, &[(object.path, op, args)])
     }
 
-    fn open(&self, caller: &Caller, object: Object<'_>, flags: &ArgValue, intent: OpSet) -> Ruling {
+    fn open(&self, caller: &Caller, object: Object<'_>, flags: &ArgValue, intent: Intent) -> Ruling {
         let flags = std::slice::from_ref(flags);
         let all = [ArgValue::Unknown, ArgValue::Unknown];
         let mut asked: Vec<(&[u8], Op, &[ArgValue])> = Vec::new();
-        if intent != OpSet::of(&[Op::Exec]) {
+        if !intent.by_kernel {
             asked.push((object.path, Op::Open, flags));
         }
-        asked.extend(intent.iter().map(|op| (object.path, op, &all[..op.spec().args.len()])));
-        // What is denied for some tuples only is left to the read or write itself.
-        let partly = |op: &Op| {
-            self.rules.iter().any(|rule| rule.op == *op && rule.when.is_some())
+        let mode = match intent.creates {
+            Creates::New(Some(mode)) => Some([ArgValue::Number(mode.into())]),
+            Creates::New(None) | Creates::No => None,
         };
-        asked.retain(|(_, op, _)| *op == Op::Open || !partly(op));
-        if asked.is_empty() {
-            asked.push((object.path, Op::Open, flags));
-        }
+        asked.extend(mode.iter().map(|mode| (object.path, Op::Create, &mode[..])));
+        // What is denied for some tuples only is left to the read or write itself.
+        let partly = |op: &Op| self.rules.iter().any(|rule| rule.op == *op && rule.when.is_some());
+        let uses = intent.uses.iter().filter(|op| !partly(op));
+        asked.extend(uses.map(|op| (object.path, op, &all[..op.spec().args.len()])));
         self.all(caller, &asked)
     }
 
