@@ -69,7 +69,7 @@ fn agree(function: PathFunction, pattern: &[u8], paths: &[Vec<u8>]) -> Result<()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn globs_keep_their_meaning(
