@@ -4,6 +4,7 @@
 //! lowering, automaton or image, so that they can be judged by it. It knows no state, no class and no plane.
 
 mod complete;
+mod index;
 mod matcher;
 mod nearest;
 mod pattern;
@@ -18,6 +19,7 @@ use boesfs_abi::request::{ArgValue, Kind, Request};
 use boesfs_abi::verdict::{Effect, Verdict};
 
 use crate::model::{BaseEffect, Expr, Model, Node, Operand, PathFunction, Shape};
+pub use index::Index;
 use pattern::Pattern;
 use subject::Programs;
 
@@ -45,6 +47,8 @@ pub struct Reference<'m> {
     model: &'m Model,
     patterns: HashMap<(PathFunction, Vec<u8>), Pattern>,
     programs: Programs<'m>,
+    /// Whether the matcher looks at the object at all.
+    compares_obj: bool,
 }
 
 /// A request as it is judged: `lookup2` as `lookup`, in `BoesFS` shape `exec` as `open` and `ioctl` as `setattr`.
@@ -97,24 +101,35 @@ impl<'m> Reference<'m> {
                 .entry((*function, text.clone()))
                 .or_insert_with(|| Pattern::new(*function, text, model.options.compat));
         });
-        Self { model, patterns, programs: Programs::new(model) }
+        Self { model, patterns, programs: Programs::new(model), compares_obj: nearest::compares_obj(model) }
     }
 
     /// Decides one request.
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {
+        self.decide_by(request, 0..self.model.rules.len())
+    }
+
+    /// Decides one request by `rules` alone, which are in file order.
+    #[must_use]
+    pub fn decide_by(&self, request: &Request, rules: impl IntoIterator<Item = usize>) -> Decision {
         let mut question = Question::new(self.model.shape, request);
-        let candidates = self.candidates(&question);
+        let candidates = self.candidates(&question, rules);
         complete::decide(self, &mut question, &candidates)
     }
 
-    /// The rules that may match, in the order in which the effect consults them.
-    fn candidates(&self, question: &Question<'_>) -> Vec<Candidate<'m>> {
+    /// Those of `rules` that may match, in the order in which the effect consults them.
+    fn candidates(
+        &self,
+        question: &Question<'_>,
+        rules: impl IntoIterator<Item = usize>,
+    ) -> Vec<Candidate<'m>> {
         let mut candidates = if self.model.effect.nearest {
-            self.nearest_entry(question)
+            self.nearest_entry(question, rules)
         } else {
             let looked_at = |rule: usize| self.model.effect.base.looks_at(self.model.rules[rule].eft);
-            (0..self.model.rules.len())
+            rules
+                .into_iter()
                 .filter(|rule| looked_at(*rule) && !self.model.rules[*rule].inert)
                 .map(|rule| Candidate { rule, condition: Condition::Matcher(&self.model.matcher) })
                 .filter(|candidate| self.applies(candidate, question) != Some(false))

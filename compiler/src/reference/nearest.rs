@@ -1,6 +1,6 @@
 //! The nearest entry (LANGUAGE §7).
 
-use crate::model::{CompareOp, Expr, Node, Operand, PathFunction, RequestField, Scope, Shape};
+use crate::model::{CompareOp, Expr, Model, Node, Operand, PathFunction, RequestField, Scope, Shape};
 
 use super::matcher::{all, text_of};
 use super::pattern::is_under;
@@ -34,12 +34,16 @@ enum Nearness {
 }
 
 impl<'m> Reference<'m> {
-    /// The rules of the nearest entry of the request's object, each with the terms that stand there.
-    pub(super) fn nearest_entry(&self, question: &Question<'_>) -> Vec<Candidate<'m>> {
+    /// Those of `rules` in the nearest entry of the request's object, each with the terms that stand there.
+    pub(super) fn nearest_entry(
+        &self,
+        question: &Question<'_>,
+        rules: impl IntoIterator<Item = usize>,
+    ) -> Vec<Candidate<'m>> {
         let mut nearest: Option<Nearness> = None;
         let mut entry: Vec<Candidate<'m>> = Vec::new();
-        let compares_obj = self.compares_obj();
-        for (index, rule) in self.model.rules.iter().enumerate() {
+        for index in rules {
+            let rule = &self.model.rules[index];
             if rule.inert || !self.model.effect.base.looks_at(rule.eft) {
                 continue;
             }
@@ -54,7 +58,7 @@ impl<'m> Reference<'m> {
                 }
                 let (of_path, rest): (Conjunction<'m>, Conjunction<'m>) =
                     rest.into_iter().partition(|(leaf, _)| leaf.reads().contains(&&RequestField::Obj));
-                for place in self.places(&of_path, index, compares_obj) {
+                for place in self.places(&of_path, index, self.compares_obj) {
                     let Some(nearness) = covers(place, question.obj) else { continue };
                     if nearest.is_none_or(|nearest| nearness > nearest) {
                         nearest = Some(nearness);
@@ -90,12 +94,6 @@ impl<'m> Reference<'m> {
             };
             held.map(|held| held == *wanted)
         }))
-    }
-
-    fn compares_obj(&self) -> bool {
-        let mut found = false;
-        for_each_expression(self.model, &mut |expr, _| found |= reads(expr).contains(&&RequestField::Obj));
-        found
     }
 
     /// The disjunctive form of `node`, or of its opposite, for one rule: constants are gone.
@@ -177,6 +175,13 @@ impl<'m> Reference<'m> {
             Leaf::Node(_) => Vec::new(),
         }
     }
+}
+
+/// Whether the matcher looks at the object at all.
+pub(super) fn compares_obj(model: &Model) -> bool {
+    let mut found = false;
+    for_each_expression(model, &mut |expr, _| found |= reads(expr).contains(&&RequestField::Obj));
+    found
 }
 
 /// How near an entry at `place` is to `path`, if it covers it. The directory `/` covers itself.
