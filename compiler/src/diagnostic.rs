@@ -129,6 +129,16 @@ impl Diagnostic {
         self
     }
 
+    /// Whether it says that a limit was hit.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self.code, "E0120" | "E0121" | "E0122" | "E0123" | "E0124")
+            || matches!(
+                self.code,
+                "E0501" | "E0502" | "E0503" | "E0504" | "E0505" | "E0506" | "E0507" | "E0508" | "E0509"
+            )
+    }
+
     /// The place itself.
     #[must_use]
     pub fn span(&self) -> Span {

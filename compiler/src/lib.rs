@@ -6,7 +6,9 @@
 
 pub mod automaton;
 pub mod diagnostic;
+pub mod image;
 pub mod model;
+pub mod pipeline;
 pub mod reference;
 pub mod rules;
 pub mod sources;

@@ -1,0 +1,271 @@
+//! One request to one engine: the decision, and beside it the effective one.
+
+use boesfs_abi::image::ValidImage;
+use boesfs_abi::judge::{Caller, Judge, Outcome};
+use boesfs_abi::op::Op;
+use boesfs_abi::request::{Kind, Request};
+use boesfs_abi::verdict::Verdict;
+use boesfs_compiler::automaton::Compiled;
+use boesfs_compiler::diagnostic::closest;
+use boesfs_compiler::model::Model;
+use boesfs_compiler::pipeline;
+use boesfs_compiler::reference::Reference;
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+/// What answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineArg {
+    /// The evaluator that reads rules one by one.
+    Reference,
+    /// The automaton in memory.
+    Dfa,
+    /// The image, packed and read back.
+    Image,
+}
+
+/// What answers, made ready.
+pub(super) enum Engine<'p> {
+    Reference(Reference<'p>, &'p Model),
+    Dfa(&'p Compiled, &'p Model),
+    Image(&'p ValidImage, Option<&'p Model>),
+}
+
+/// Who is asked, and within which directory.
+pub(super) struct Panel<'p> {
+    engine: Engine<'p>,
+    judge: Judge<'p>,
+    /// The names of the policy and of its model.
+    files: Vec<String>,
+}
+
+/// What was asked, as text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Question {
+    pub(super) sub: Vec<u8>,
+    pub(super) obj: Vec<u8>,
+    pub(super) act: String,
+    pub(super) args: Vec<String>,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) kind: Option<String>,
+    pub(super) dom: Option<Vec<u8>>,
+}
+
+impl Question {
+    /// The request it means.
+    pub(super) fn request(&self) -> Result<Request, String> {
+        let op = Op::from_name(&self.act).ok_or_else(|| {
+            let known = boesfs_abi::op::OPS.iter().map(|spec| spec.name);
+            match closest(&self.act, known) {
+                Some(name) => format!("unknown operation `{}`, did you mean `{name}`?", self.act),
+                None => format!("unknown operation `{}`", self.act),
+            }
+        })?;
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        let mut request = Request::new(&self.sub, &self.obj, op)
+            .and_then(|request| request.with_text_args(&args))
+            .map_err(|error| error.to_string())?;
+        if let Some(dom) = &self.dom {
+            request = request.in_domain(dom);
+        }
+        request.uid = self.uid;
+        request.gid = self.gid;
+        if let Some(kind) = &self.kind {
+            request.kind = Some(Kind::from_name(kind).ok_or_else(|| {
+                let known = Kind::ALL.map(Kind::name).join(", ");
+                format!("unknown kind `{kind}`, the kinds are {known}")
+            })?);
+        }
+        Ok(request)
+    }
+}
+
+/// The rule that decided.
+#[derive(Clone, Debug)]
+pub(super) struct Decider {
+    pub(super) id: String,
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) text: String,
+}
+
+/// The answer to one request.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) decision: Verdict,
+    pub(super) rule: Option<Decider>,
+    /// Denied only because something about the request is unknown.
+    pub(super) unknown: bool,
+    pub(super) effective: Outcome,
+    /// The effective decision is stopped by something else than the decision.
+    pub(super) stopped: bool,
+}
+
+impl<'p> Panel<'p> {
+    /// The engine `wanted` over a policy that passed all stages.
+    pub(super) fn of_text(outcome: &'p pipeline::Outcome, wanted: EngineArg, dir: &[u8]) -> Option<Self> {
+        let (model, dfa, packed) = (outcome.model.as_ref()?, outcome.dfa.as_ref()?, outcome.packed.as_ref()?);
+        let engine = match wanted {
+            EngineArg::Reference => Engine::Reference(Reference::new(model), model),
+            EngineArg::Dfa => Engine::Dfa(dfa, model),
+            EngineArg::Image => Engine::Image(&packed.image, Some(model)),
+        };
+        let files = outcome.tree.sources.iter().map(|source| source.name.clone()).collect();
+        Some(Self { engine, judge: Judge::new(&packed.image, dir), files })
+    }
+
+    /// An image as it is.
+    pub(super) fn of_image(image: &'p ValidImage, dir: &[u8]) -> Self {
+        let files = vec!["policy".to_owned(), "model".to_owned()];
+        Self { engine: Engine::Image(image, None), judge: Judge::new(image, dir), files }
+    }
+
+    /// Asks.
+    pub(super) fn ask(&self, request: &Request) -> Answer {
+        let (decision, rule, unknown) = self.decide(request);
+        let image = self.judge.image();
+        let caller = Caller {
+            class: image.class_of(request.sub(), request.dom()),
+            uid: request.uid,
+            gid: request.gid,
+        };
+        let effective = self.judge.ask(&caller, request.obj(), request.kind, request.op(), request.args());
+        let itself = effective.path == request.obj()
+            && image.asked_as(effective.op).0 == image.asked_as(request.op()).0
+            && matches!(
+                effective.reason,
+                boesfs_abi::verdict::Reason::Rule
+                    | boesfs_abi::verdict::Reason::Default
+                    | boesfs_abi::verdict::Reason::UnknownArgs
+            );
+        let stopped = !effective.allowed() && !(itself && decision == Verdict::Deny);
+        Answer { decision, rule, unknown, effective, stopped }
+    }
+
+    fn decide(&self, request: &Request) -> (Verdict, Option<Decider>, bool) {
+        match &self.engine {
+            Engine::Reference(reference, model) => {
+                let decision = reference.decide(request);
+                (decision.verdict, decision.rule.map(|rule| self.decider(model, rule)), decision.unknown)
+            }
+            Engine::Dfa(dfa, model) => match dfa.decide(request) {
+                Some(decision) => (
+                    decision.verdict,
+                    decision.rule.map(|rule| self.decider(model, rule.0 as usize)),
+                    decision.unknown,
+                ),
+                None => (Verdict::Deny, None, false),
+            },
+            Engine::Image(image, model) => {
+                let decision = image.decide_request(request);
+                let index = decision.at.and_then(|at| image.rule_index(at));
+                let rule = match (index, model) {
+                    (Some(index), Some(model)) => Some(self.decider(model, index as usize)),
+                    (Some(_), None) => decision.at.and_then(|at| image.rule(at)).map(|info| Decider {
+                        id: info.id.clone(),
+                        file: self.file(info.file),
+                        line: info.line,
+                        text: info.text.clone(),
+                    }),
+                    (None, _) => None,
+                };
+                (decision.verdict, rule, decision.reason == boesfs_abi::verdict::Reason::UnknownArgs)
+            }
+        }
+    }
+
+    fn decider(&self, model: &Model, index: usize) -> Decider {
+        let rule = &model.rules[index];
+        Decider {
+            id: rule.annotations.id.clone().unwrap_or_else(|| rule.line.to_string()),
+            file: self.file(rule.file),
+            line: rule.line,
+            text: rule.text.clone(),
+        }
+    }
+
+    fn file(&self, index: u32) -> String {
+        self.files.get(index as usize).cloned().unwrap_or_default()
+    }
+}
+
+impl Answer {
+    /// The verdict that counts.
+    pub(super) fn verdict(&self, which: Which) -> Verdict {
+        match which {
+            Which::Decision => self.decision,
+            Which::Effective => self.effective.verdict,
+        }
+    }
+
+    /// The answer as a program reads it.
+    pub(super) fn json(&self) -> Value {
+        let mut value = json!({
+            "decision": self.decision.to_string(),
+            "effective": self.effective.verdict.to_string(),
+            "rule": self.rule.as_ref().map(|rule| json!({
+                "id": rule.id,
+                "file": rule.file,
+                "line": rule.line,
+            })),
+            "stopped_by": self.stopped.then(|| json!({
+                "act": self.effective.op.name(),
+                "obj": shown(&self.effective.path),
+                "reason": self.effective.reason.name(),
+            })),
+        });
+        if let Some(object) = value.as_object_mut() {
+            if self.unknown {
+                object.insert("unknown_args".to_owned(), true.into());
+            }
+            if self.effective.outside {
+                object.insert("outside".to_owned(), true.into());
+            }
+        }
+        value
+    }
+
+    /// The answer as a person reads it.
+    pub(super) fn human(&self) -> String {
+        let why = match &self.rule {
+            Some(rule) => format!("{}:{}: {}", rule.file, rule.line, rule.text),
+            None => "no rule decides, the effect's default does".to_owned(),
+        };
+        let unknown =
+            if self.unknown { "\n           some value of what is not known is denied" } else { "" };
+        let effective = match (self.effective.outside, self.stopped) {
+            (true, _) => {
+                format!("{}, `{}` lies outside `--dir`", self.effective.verdict, shown(&self.effective.path))
+            }
+            (false, true) => format!(
+                "{}, stopped by {} of {} ({})",
+                self.effective.verdict,
+                self.effective.op,
+                shown(&self.effective.path),
+                self.effective.reason.name(),
+            ),
+            (false, false) => self.effective.verdict.to_string(),
+        };
+        format!("decision:  {}\n           {why}{unknown}\neffective: {effective}\n", self.decision)
+    }
+}
+
+/// Which of the two verdicts counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Decision,
+    Effective,
+}
+
+/// Bytes as text: `\` doubled and what is not UTF-8 as `\xHH`, so that they can be told again.
+fn shown(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! `boesfsc build`.
+
+use std::fs::Permissions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use boesfs_abi::image::strip;
+use boesfs_compiler::pipeline::Stage;
+use clap::Args;
+use serde_json::json;
+
+use super::given::{Reading, Subject};
+use super::{CommandError, Exit, Format, Screen};
+
+/// Arguments of `build`.
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    /// The policy.
+    #[arg(value_name = "POLICY")]
+    policy: PathBuf,
+    /// Where the image goes. It appears there whole or not at all.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Leave out rule texts and ids: events then name rules by number.
+    #[arg(long)]
+    strip: bool,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+impl BuildArgs {
+    pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
+        let Subject::Text(outcome) = self.reading.subject(&self.policy, Stage::LAST)? else {
+            return Err(CommandError::Usage(format!("`{}` is an image already", self.policy.display())));
+        };
+        let exit = self.reading.report(&outcome, screen)?;
+        let mut built = None;
+        if exit == Exit::Fine
+            && let Some(packed) = &outcome.packed
+        {
+            let file = if self.strip {
+                strip(&packed.file).map_err(|error| CommandError::World(error.to_string()))?
+            } else {
+                packed.file.clone()
+            };
+            write(&self.output, &file).map_err(|error| {
+                CommandError::World(format!("`{}` cannot be written: {error}", self.output.display()))
+            })?;
+            built = Some((packed.image.id_hex(), file.len()));
+        }
+        match (screen.format, built) {
+            (Format::Human, Some((id, bytes))) => {
+                writeln!(screen.out, "{}: {bytes} bytes, policy {id}", self.output.display())?;
+            }
+            (Format::Human, None) => {}
+            (Format::Json, built) => screen.json(&json!({
+                "version": 1,
+                "output": built.as_ref().map(|_| self.output.display().to_string()),
+                "id": built.as_ref().map(|(id, _)| id),
+                "bytes": built.as_ref().map(|(_, bytes)| bytes),
+                "diagnostics": Reading::json(&outcome),
+            }))?,
+        }
+        Ok(exit)
+    }
+}
+
+/// Writes `bytes` beside `path`, then moves them there: nobody ever sees half of them under that name.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".boesfsc-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! `boesfsc inspect`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use boesfs_abi::image::ValidImage;
+use boesfs_compiler::image::{Summary, dump};
+use boesfs_compiler::pipeline::{Outcome, Stage};
+use boesfs_grammar::{SyntaxTree, Value};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::given::{Reading, Subject};
+use super::{CommandError, Exit, Format, Screen};
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// The policy, or an image.
+    #[arg(value_name = "POLICY")]
+    policy: PathBuf,
+    /// Which stage; without it a summary of the image.
+    #[arg(long, value_enum)]
+    stage: Option<StageArg>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// Which stage to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StageArg {
+    /// The text as it was understood, with the place of every part.
+    Tree,
+    /// Names bound and fields typed.
+    Model,
+    /// Rules as terms.
+    Rules,
+    /// The automaton.
+    Dfa,
+    /// The tables of the image.
+    Image,
+}
+
+impl StageArg {
+    fn stage(self) -> Stage {
+        match self {
+            Self::Tree => Stage::Tree,
+            Self::Model => Stage::Model,
+            Self::Rules => Stage::Rules,
+            Self::Dfa => Stage::Dfa,
+            Self::Image => Stage::Image,
+        }
+    }
+}
+
+impl InspectArgs {
+    pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
+        let until = self.stage.map_or(Stage::LAST, StageArg::stage);
+        match self.reading.subject(&self.policy, until)? {
+            Subject::Image(image) => match self.stage {
+                None => summary(&image, screen),
+                Some(StageArg::Image) => text(&dump(&image), StageArg::Image, screen),
+                Some(_) => Err(CommandError::Usage(
+                    "an image holds no text: only `--stage image` can be printed of it".to_owned(),
+                )),
+            },
+            Subject::Text(outcome) => {
+                let exit = self.reading.report(&outcome, screen)?;
+                if exit != Exit::Fine && self.stage != Some(StageArg::Tree) {
+                    if screen.format == Format::Json {
+                        screen.json(&json!({"version": 1, "diagnostics": Reading::json(&outcome)}))?;
+                    }
+                    return Ok(exit);
+                }
+                match (self.stage, &outcome.packed) {
+                    (Some(stage), _) => {
+                        text(&printed(&outcome, stage), stage, screen)?;
+                    }
+                    (None, Some(packed)) => {
+                        summary(&packed.image, screen)?;
+                    }
+                    (None, None) => {}
+                }
+                Ok(exit)
+            }
+        }
+    }
+}
+
+fn summary(image: &ValidImage, screen: &mut Screen) -> Result<Exit, CommandError> {
+    let summary = Summary::of(image);
+    match screen.format {
+        Format::Human => write!(screen.out, "{summary}")?,
+        Format::Json => {
+            let mut value = summary.json();
+            if let Some(object) = value.as_object_mut() {
+                object.insert("version".to_owned(), 1.into());
+            }
+            screen.json(&value)?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn text(text: &str, stage: StageArg, screen: &mut Screen) -> Result<Exit, CommandError> {
+    match screen.format {
+        Format::Human => screen.out.write_all(text.as_bytes())?,
+        Format::Json => screen.json(&json!({
+            "version": 1,
+            "stage": stage.to_possible_value().map(|value| value.get_name().to_owned()),
+            "text": text,
+        }))?,
+    }
+    Ok(Exit::Fine)
+}
+
+/// The stage as text; empty if the policy did not come so far.
+fn printed(outcome: &Outcome, stage: StageArg) -> String {
+    match stage {
+        StageArg::Tree => tree(&outcome.tree),
+        StageArg::Model => outcome.model.as_ref().map(|model| format!("{model:#?}\n")).unwrap_or_default(),
+        StageArg::Rules => outcome.rules.as_ref().map(|rules| format!("{rules:#?}\n")).unwrap_or_default(),
+        StageArg::Dfa => outcome.dfa.as_ref().map(|dfa| dfa.dump()).unwrap_or_default(),
+        StageArg::Image => outcome.packed.as_ref().map(|packed| dump(&packed.image)).unwrap_or_default(),
+    }
+}
+
+fn tree(tree: &SyntaxTree) -> String {
+    let mut lines = Vec::new();
+    for section in &tree.sections {
+        let name = section.kind.map_or("unknown", boesfs_grammar::SectionKind::name);
+        lines.push((section.span, format!("section {name}")));
+    }
+    for definition in &tree.definitions {
+        let value = match &definition.value {
+            Some(Value::Matcher(matcher)) => format!("{matcher:#?}"),
+            Some(value) => format!("{value:?}"),
+            None => "malformed".to_owned(),
+        };
+        lines.push((definition.span, format!("{} = {value}", definition.key.text)));
+    }
+    for line in &tree.lines {
+        let cells: Vec<String> = tree
+            .cells(line)
+            .iter()
+            .map(|cell| format!("{:?}", String::from_utf8_lossy(&tree.text(*cell))))
+            .collect();
+        let said: Vec<String> = tree
+            .annotations(line)
+            .iter()
+            .map(|said| format!(" @{}={:?}", said.key.text, said.value.text))
+            .collect();
+        lines.push((line.span, format!("line {}: {}{}", line.line, cells.join(", "), said.concat())));
+    }
+    lines.sort_by_key(|(span, _)| (span.file, span.start));
+    let mut text = String::new();
+    for (span, line) in lines {
+        let name = tree.sources.get(usize::from(span.file)).map_or("", |source| source.name.as_str());
+        text.push_str(&format!("{name}:{}..{}: {line}\n", span.start, span.end));
+    }
+    text
+}

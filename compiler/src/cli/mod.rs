@@ -1,0 +1,169 @@
+//! The command line: arguments to stages, and what they say to streams and exit status.
+
+mod ask;
+mod build;
+mod check;
+mod eval;
+mod given;
+mod inspect;
+mod requests;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
+
+use boesfs_compiler::diagnostic::human::Colour;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Checks, compiles and asks policies about file access.
+#[derive(Debug, Parser)]
+#[command(name = "boesfsc", version, max_term_width = 100, after_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How to print.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// When to use colours; `NO_COLOR` in the environment means never.
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
+    color: When,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  fine
+  1  the policy has errors or denied lints, or an expectation failed
+  2  wrong usage, or an invalid request
+  3  a file could not be read or written, or a limit was hit
+  4  `eval` of a single request: denied
+
+Examples:
+  boesfsc check policy.conf
+  boesfsc check --model model.txt policy.txt
+  boesfsc build policy.conf -o policy.bin
+  boesfsc eval policy.conf --sub /bin/bash --obj /srv/f --act read
+  boesfsc inspect policy.bin --stage dfa";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says what is wrong or odd with policies.
+    Check(check::CheckArgs),
+    /// Compiles a policy to an image.
+    Build(build::BuildArgs),
+    /// Asks a policy or an image about requests.
+    Eval(eval::EvalArgs),
+    /// Prints what a stage of the compiler makes of a policy, or what an image holds.
+    Inspect(inspect::InspectArgs),
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// For programs; with a `"version"`.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// If the stream is a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What a command ends with. Of several policies the worst counts, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Exit {
+    Fine,
+    Denied,
+    Refused,
+    Usage,
+    World,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::World => 3,
+            Self::Denied => 4,
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    /// The command line or a request in it makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A file, a stream or the machine.
+    #[error("{0}")]
+    World(String),
+}
+
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        Self::World(format!("cannot write the result: {error}"))
+    }
+}
+
+impl From<boesfs_compiler::LoadError> for CommandError {
+    fn from(error: boesfs_compiler::LoadError) -> Self {
+        Self::World(error.to_string())
+    }
+}
+
+/// Where a command writes, and how.
+struct Screen {
+    format: Format,
+    colour: Colour,
+    out: io::BufWriter<io::Stdout>,
+}
+
+impl Screen {
+    /// Writes a JSON value as one line of the result.
+    fn json(&mut self, value: &serde_json::Value) -> io::Result<()> {
+        writeln!(self.out, "{value}")
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let colour = match cli.color {
+        When::Always => Colour::Always,
+        When::Never => Colour::Never,
+        When::Auto if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => Colour::Never,
+        When::Auto if io::stderr().is_terminal() => Colour::Always,
+        When::Auto => Colour::Never,
+    };
+    let mut screen = Screen { format: cli.format, colour, out: io::BufWriter::new(io::stdout()) };
+    let result = match cli.command {
+        Command::Check(args) => args.run(&mut screen),
+        Command::Build(args) => args.run(&mut screen),
+        Command::Eval(args) => args.run(&mut screen),
+        Command::Inspect(args) => args.run(&mut screen),
+    };
+    let result = result.and_then(|exit| {
+        screen.out.flush()?;
+        Ok(exit)
+    });
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            // Nothing can be done if even this cannot be written.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            match error {
+                CommandError::Usage(_) => Exit::Usage,
+                CommandError::World(_) => Exit::World,
+            }
+        }
+    };
+    ExitCode::from(exit.code())
+}

@@ -1,0 +1,122 @@
+//! `eval --requests`: JSON lines in, JSON lines out, in order.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::path::Path;
+
+use boesfs_abi::verdict::Verdict;
+use serde_json::{Value, json};
+
+use super::ask::{Panel, Question, Which};
+use super::{CommandError, Exit, Screen};
+
+const KEYS: [&str; 9] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom", "expect"];
+
+/// Answers every line of `file`. A line that is no request is answered by an error, and the rest goes on.
+pub(super) fn answer_all(
+    panel: &Panel<'_>,
+    file: &Path,
+    which: Which,
+    screen: &mut Screen,
+) -> Result<Exit, CommandError> {
+    let failed =
+        |error: io::Error| CommandError::World(format!("`{}` cannot be read: {error}", file.display()));
+    let mut input: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(file).map_err(failed)?))
+    };
+    let mut exit = Exit::Fine;
+    let mut line = Vec::new();
+    let mut number = 0_u64;
+    loop {
+        line.clear();
+        if input.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Ok(exit);
+        }
+        number += 1;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let asked = serde_json::from_slice(&line)
+            .map_err(|error| format!("not JSON: {error}"))
+            .and_then(|value: Value| asked(&value))
+            .and_then(|(question, expect)| Ok((question.request()?, expect)));
+        let (request, expect) = match asked {
+            Ok(asked) => asked,
+            Err(error) => {
+                exit = Exit::Refused;
+                screen.json(&json!({ "error": error }))?;
+                continue;
+            }
+        };
+        let answer = panel.ask(&request);
+        screen.json(&answer.json())?;
+        let verdict = answer.verdict(which);
+        if let Some(expect) = expect.filter(|expect| *expect != verdict) {
+            exit = Exit::Refused;
+            let _ = writeln!(
+                io::stderr(),
+                "{}:{number}: expected {expect}, the answer is {verdict}",
+                file.display()
+            );
+        }
+    }
+}
+
+/// The request in one line, and what is expected of it.
+fn asked(value: &Value) -> Result<(Question, Option<Verdict>), String> {
+    let object = value.as_object().ok_or("not a JSON object")?;
+    if let Some(key) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(match boesfs_compiler::diagnostic::closest(key, KEYS) {
+            Some(known) => format!("unknown key `{key}`, did you mean `{known}`?"),
+            None => format!("unknown key `{key}`, the keys are {}", KEYS.join(", ")),
+        });
+    }
+    // A null is a key that is not there.
+    let get = |key: &str| object.get(key).filter(|value| !value.is_null());
+    let text = |key: &str| match get(key) {
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("`{key}` is not a string")),
+        None => Ok(None),
+    };
+    let required = |key: &str| text(key)?.ok_or_else(|| format!("`{key}` is missing"));
+    let number = |key: &str| match get(key) {
+        Some(value) => value
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
+            .map(Some)
+            .ok_or_else(|| format!("`{key}` is not a 32-bit number")),
+        None => Ok(None),
+    };
+    let args = match get("args") {
+        Some(Value::Array(items)) => items.iter().map(argument).collect::<Result<_, _>>()?,
+        Some(_) => return Err("`args` is not an array".to_owned()),
+        None => Vec::new(),
+    };
+    let expect = match text("expect")?.as_deref() {
+        Some("allow") => Some(Verdict::Allow),
+        Some("deny") => Some(Verdict::Deny),
+        Some(other) => return Err(format!("`expect` is `{other}`, neither allow nor deny")),
+        None => None,
+    };
+    let question = Question {
+        sub: required("sub")?.into_bytes(),
+        obj: required("obj")?.into_bytes(),
+        act: required("act")?,
+        args,
+        uid: number("uid")?,
+        gid: number("gid")?,
+        kind: text("kind")?,
+        dom: text("dom")?.map(String::into_bytes),
+    };
+    Ok((question, expect))
+}
+
+fn argument(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err("an argument is neither a string nor a number".to_owned()),
+    }
+}

@@ -1,0 +1,223 @@
+//! The stages one after the other: sources to syntax tree, model, rules, automaton and image, with what each has to say.
+
+use boesfs_abi::image::{ValidImage, decode};
+use boesfs_grammar::{Source, Span, SyntaxTree, parse};
+
+use crate::automaton::{self, AutomatonError, Compiled};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::image::{PackError, pack};
+use crate::model::{Model, Settings, resolve};
+use crate::rules::{self, LowerError, Problem, RuleSet};
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The syntax tree.
+    Tree,
+    /// Names bound and fields typed.
+    Model,
+    /// Rules as terms.
+    Rules,
+    /// The automaton.
+    Dfa,
+    /// The image, packed and read back.
+    Image,
+}
+
+impl Stage {
+    /// The last stage: what has passed it can be written.
+    pub const LAST: Self = Self::Image;
+}
+
+/// An image as it is written, and as it is read back.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// The bytes of the file.
+    pub file: Vec<u8>,
+    /// The same, decoded.
+    pub image: ValidImage,
+}
+
+/// How large a policy may become, beside its text ([`Settings::limits`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// When rules are lowered.
+    pub rules: rules::Limits,
+    /// When the automaton is built.
+    pub automaton: automaton::Limits,
+}
+
+/// What became of a policy. A stage is missing if it was not asked for, or if the one before has errors.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The policy as written, with its sources.
+    pub tree: SyntaxTree,
+    /// Names bound and fields typed.
+    pub model: Option<Model>,
+    /// Rules as terms.
+    pub rules: Option<RuleSet>,
+    /// The automaton.
+    pub dfa: Option<Compiled>,
+    /// The image.
+    pub packed: Option<Packed>,
+    /// All there is to say, stage by stage.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Outcome {
+    /// Whether nothing is in the way of the stages asked for.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error)
+    }
+
+    /// Whether a limit was hit, so that more room would help.
+    #[must_use]
+    pub fn hit_limit(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_limit)
+    }
+}
+
+/// Takes `sources` (a policy, or a policy and its model) as far as `until`.
+#[must_use]
+pub fn run(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Stage) -> Outcome {
+    let parsed = parse(sources, &settings.limits);
+    let mut outcome = Outcome {
+        tree: parsed.tree,
+        diagnostics: parsed.errors.into_iter().map(Diagnostic::from).collect(),
+        ..Outcome::default()
+    };
+    if until == Stage::Tree {
+        return outcome;
+    }
+    let (model, findings) = resolve(&outcome.tree, settings);
+    outcome.diagnostics.extend(findings);
+    outcome.diagnostics.sort_by_key(|diagnostic| (diagnostic.span().file, diagnostic.span().start));
+    if !outcome.is_sound() {
+        return outcome;
+    }
+    let Some(model) = model else { return outcome };
+    if until >= Stage::Rules {
+        match rules::lower(&model, &limits.rules) {
+            Ok(rules) => outcome.rules = Some(rules),
+            Err(errors) => outcome.diagnostics.extend(errors.into_iter().map(Diagnostic::from)),
+        }
+    }
+    if until >= Stage::Dfa
+        && let Some(rules) = &outcome.rules
+    {
+        match Compiled::new(rules, &limits.automaton) {
+            Ok(dfa) => outcome.dfa = Some(dfa),
+            Err(error) => outcome.diagnostics.push(too_large(&error, rules, &model)),
+        }
+    }
+    if until >= Stage::Image
+        && let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa)
+    {
+        match image(rules, dfa) {
+            Ok(packed) => outcome.packed = Some(packed),
+            Err(error) => outcome.diagnostics.push(
+                Diagnostic::error("E0509", error.to_string(), model.matcher.span)
+                    .label("the policy is too large for an image")
+                    .help("divide it into several policies"),
+            ),
+        }
+    }
+    outcome.model = Some(model);
+    outcome
+}
+
+fn image(rules: &RuleSet, dfa: &Compiled) -> Result<Packed, PackError> {
+    let file = pack(dfa, rules)?;
+    let image = decode(&file)?;
+    Ok(Packed { file, image })
+}
+
+impl From<LowerError> for Diagnostic {
+    fn from(error: LowerError) -> Self {
+        let LowerError { span, problem } = error;
+        match problem {
+            Problem::RuleTerms { needed, limit } => Self::error(
+                "E0501",
+                format!("the rule falls into {needed} alternatives or more, the limit is {limit}"),
+                span,
+            )
+            .label("too many ways to match")
+            .help("split the rule or simplify the matcher, or raise the limit with `--max-rule-terms`"),
+            Problem::Terms { needed, limit } => Self::error(
+                "E0502",
+                format!("the rules fall into {needed} alternatives or more, the limit is {limit}"),
+                span,
+            )
+            .label("too much from here on")
+            .help("simplify the matcher, or raise the limit with `--max-terms`"),
+            Problem::Subjects { needed, limit } => Self::error(
+                "E0503",
+                format!("the policy tells {needed} subjects apart, the limit is {limit}"),
+                span,
+            )
+            .help("name fewer programs and domains, or raise the limit with `--max-subjects`"),
+            Problem::Pattern { reason } => {
+                Self::error("E0405", format!("the pattern cannot be compiled: {reason}"), span)
+                    .label("in this pattern")
+            }
+            Problem::NoEntry => {
+                Self::error("E0408", "under `nearest` each way to match needs one condition on `r.obj`", span)
+                    .label("no entry")
+                    .help(
+                        "use `r.obj == p.x`, `under(r.obj, p.x)` or `within(r.obj, p.x)`, or drop `nearest`",
+                    )
+            }
+            Problem::TwoEntries => {
+                Self::error("E0408", "under `nearest` a way to match has two conditions on `r.obj`", span)
+                    .label("two entries")
+                    .help("keep one of them in each term")
+            }
+            Problem::TwoRequestFields => {
+                Self::error("E0401", "two fields of the request cannot be compared with each other", span)
+                    .label("neither side is known when the policy is compiled")
+            }
+        }
+    }
+}
+
+/// A breach of the automaton's limits, at the rules that take most part in it.
+fn too_large(error: &AutomatonError, rules: &RuleSet, model: &Model) -> Diagnostic {
+    let of_atom = |atom: u32| {
+        let names = |rule: &rules::Rule| {
+            rule.terms.iter().flat_map(|term| &term.paths).any(|test| test.atom.0 == atom)
+        };
+        rules.rules.iter().position(names).and_then(|rule| model.rules.get(rule)).map(|rule| rule.span)
+    };
+    let (code, flag, culprits): (&'static str, &str, Vec<Option<Span>>) = match error {
+        AutomatonError::TooLarge { what, patterns, .. } => {
+            let flag = match *what {
+                "states" => "--max-states",
+                "transitions" => "--max-transitions",
+                _ => "--max-set-items",
+            };
+            ("E0504", flag, patterns.iter().take(3).map(|atom| of_atom(*atom)).collect())
+        }
+        AutomatonError::Patterns { pattern, .. } => {
+            ("E0505", "--max-pattern-states", vec![of_atom(*pattern)])
+        }
+        AutomatonError::Nesting { pattern, .. } => {
+            ("E0506", "--max-pattern-nesting", vec![of_atom(*pattern)])
+        }
+        AutomatonError::Cells { .. } => ("E0507", "--max-cells", Vec::new()),
+        AutomatonError::Boxes { rules, .. } => (
+            "E0508",
+            "--max-boxes",
+            rules.iter().take(3).map(|rule| model.rules.get(rule.0 as usize).map(|rule| rule.span)).collect(),
+        ),
+    };
+    let mut culprits = culprits.into_iter().flatten();
+    let first = culprits.next().unwrap_or(model.matcher.span);
+    let mut diagnostic = Diagnostic::error(code, error.to_string(), first)
+        .label("takes most part in it")
+        .help(format!("simplify the patterns, or raise the limit with `{flag}`"));
+    for span in culprits {
+        diagnostic = diagnostic.secondary(span, "and this");
+    }
+    diagnostic
+}
