@@ -154,6 +154,7 @@ fn each_operation_is_denied() -> Case {
             let stray = events.iter().find(|event| event.starts_with("allow"));
             assert_eq!(stray, None);
         },
+        ..PLAIN
     }
 }
 
@@ -192,6 +193,7 @@ fn hidden_names_are_not_there() -> Case {
             refused(fs::remove_file(dir.join("d/h")), libc::ENOENT);
         },
         after: |dir, _| assert!(dir.join("d/h").exists() && dir.join("d/a").exists()),
+        ..PLAIN
     }
 }
 
@@ -280,6 +282,7 @@ fn mappings_are_denied() -> Case {
                 assert!(events.iter().any(|event| event == line), "{line}: {events:#?}");
             }
         },
+        ..PLAIN
     }
 }
 
@@ -312,6 +315,7 @@ fn moves_are_judged_on_both_ends() -> Case {
             rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, 64).unwrap();
         },
         after: |dir, _| assert_eq!(fs::read(dir.join("stays")).unwrap(), b"stays"),
+        ..PLAIN
     }
 }
 
@@ -355,6 +359,7 @@ fn a_path_is_judged_as_it_is_now() -> Case {
             file.write_all_at(b"3", 0).unwrap();
         },
         after: |dir, _| assert_eq!(fs::read(dir.join("dark/f")).unwrap(), b"3"),
+        ..PLAIN
     }
 }
 

@@ -3,6 +3,8 @@
 //! Needs `/dev/fuse` and the right to make user namespaces that map ids; a machine without them fails these tests.
 //! Has no standard harness: namespaces can only be entered by a process without threads.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod mounted;
 mod policy;
 

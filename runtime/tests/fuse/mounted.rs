@@ -7,6 +7,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -29,14 +31,34 @@ pub(crate) struct Case {
     pub(crate) rules: fn() -> Rules,
     /// Gets the protected directory before it is covered.
     pub(crate) before: fn(&Path),
+    /// Gets the protected directory in the sandbox's namespaces, before it is covered.
+    pub(crate) beneath: fn(&Path),
     /// Gets the mount. Runs in a process of its own.
     pub(crate) inside: fn(&Path),
     /// Gets the protected directory, uncovered, and the events, one JSON object each.
     pub(crate) after: fn(&Path, &[String]),
+    /// What becomes of the server.
+    pub(crate) server: Fate,
+}
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// After the body.
+    Outlives,
+    /// By the body's hand.
+    IsKilled,
 }
 
 /// A case in which nothing is denied or checked afterwards.
-pub(crate) const PLAIN: Case = Case { rules: Rules::none, before: |_| {}, inside: |_| {}, after: |_, _| {} };
+pub(crate) const PLAIN: Case = Case {
+    rules: Rules::none,
+    before: |_| {},
+    beneath: |_| {},
+    inside: |_| {},
+    after: |_, _| {},
+    server: Fate::Outlives,
+};
 
 /// A test's name and what makes the case.
 pub(crate) type Test = (&'static str, fn() -> Case);
@@ -58,7 +80,7 @@ pub(crate) fn main(tests: &[Test]) {
     match role.as_str() {
         "server" => case().serve(),
         "body" => {
-            let shown = rustix::fs::statfs(&place()).unwrap().f_type;
+            let shown = rustix::fs::statfs(place()).unwrap().f_type;
             assert_eq!(shown, FUSE_SUPER_MAGIC, "the mount is what is tested");
             (case().inside)(&place());
         }
@@ -69,6 +91,7 @@ pub(crate) fn main(tests: &[Test]) {
 impl Case {
     fn run_outside(&self, name: &str) {
         let temp = tempfile::tempdir().unwrap();
+        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let dir = temp.path().join("dir");
         fs::create_dir(&dir).unwrap();
         (self.before)(&dir);
@@ -91,7 +114,11 @@ impl Case {
             }
             line.clear();
         }
-        assert!(server.wait().unwrap().success(), "the server or the body failed; events: {seen:#?}");
+        let status = server.wait().unwrap();
+        match self.server {
+            Fate::Outlives => assert!(status.success(), "the server or the body failed; events: {seen:#?}"),
+            Fate::IsKilled => assert_eq!(status.signal(), Some(libc::SIGKILL)),
+        }
         (self.after)(&dir, &seen);
     }
 
@@ -103,6 +130,7 @@ impl Case {
         nix::sys::prctl::set_dumpable(false).unwrap();
 
         let dir = place();
+        (self.beneath)(&dir);
         let tree = rustix::fs::open(&dir, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let shown = dir.as_os_str().as_bytes().to_vec();
         let (session, mount) = boesfs_runtime::fuse::mount(tree, shown).unwrap();

@@ -57,6 +57,12 @@ impl Rules {
         Self { rules, ..Self::default() }
     }
 
+    /// The same, telling the programs with these base names apart.
+    pub(crate) fn telling(mut self, classes: &[&'static str]) -> Self {
+        self.classes = classes.to_vec();
+        self
+    }
+
     pub(crate) fn under(mut self, dir: &Path) -> Self {
         self.dir = dir.as_os_str().as_bytes().to_vec();
         self
