@@ -57,7 +57,9 @@ fn main() -> ExitCode {
     let mut engine = Nothing(Options::parse());
     match outcome(&mut engine) {
         Ok(Outcome::Ended(Ending::Exited(status))) => ExitCode::from(status),
-        Ok(Outcome::Ended(Ending::Signaled(signal))) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(255)),
+        Ok(Outcome::Ended(Ending::Signaled(signal))) => {
+            ExitCode::from(u8::try_from(128 + signal).unwrap_or(255))
+        }
         Ok(Outcome::KillLimit) => ExitCode::from(137),
         Ok(Outcome::Killed(reason)) => complain(&reason, 137),
         Ok(Outcome::Failed(failure)) => {
@@ -87,7 +89,12 @@ fn outcome(engine: &mut Nothing) -> Result<Outcome, Box<dyn std::error::Error>> 
         root,
         dir,
         cwd,
-        command: engine.0.command.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<_, _>>()?,
+        command: engine
+            .0
+            .command
+            .iter()
+            .map(|word| CString::new(word.as_bytes()))
+            .collect::<Result<_, _>>()?,
         environment: std::env::vars_os()
             .map(|(name, value)| CString::new([name.as_bytes(), b"=", &value.into_vec()].concat()))
             .collect::<Result<_, _>>()?,

@@ -50,7 +50,9 @@ pub enum PolicyError {
         by: String,
     },
     /// A rule names something by another than its real name.
-    #[error("{rule} {says} `{path}`, but `{link}` is a symbolic link in the sandbox's root and the path leads to `{leads}`: name that instead")]
+    #[error(
+        "{rule} {says} `{path}`, but `{link}` is a symbolic link in the sandbox's root and the path leads to `{leads}`: name that instead"
+    )]
     Link {
         /// The rule.
         rule: String,
@@ -112,7 +114,11 @@ pub fn check_outside(image: &ValidImage, dir: &Path) -> Result<(), PolicyError> 
         Some(outside) => Err(PolicyError::Outside {
             denied: escape(&outside.path),
             dir: dir.to_owned(),
-            by: if outside.by_default { "it denies by default".to_owned() } else { describe(image, outside.at) },
+            by: if outside.by_default {
+                "it denies by default".to_owned()
+            } else {
+                describe(image, outside.at)
+            },
         }),
     }
 }
@@ -192,7 +198,8 @@ fn denied_though_open(image: &ValidImage, op: Op) -> Option<String> {
     (0..image.header().cell_count).find_map(|index| {
         let cell = image.cell(index);
         let has = |mask: u32| OpSet::from_bits(mask).contains(op);
-        if OpSet::from_bits(cell.deny).contains(Op::Open) || OpSet::from_bits(cell.deny).contains(Op::Lookup) {
+        if OpSet::from_bits(cell.deny).contains(Op::Open) || OpSet::from_bits(cell.deny).contains(Op::Lookup)
+        {
             return None;
         }
         if has(cell.deny) && !has(cell.by_default) {

@@ -89,9 +89,11 @@ fn bpf_lsm() -> Facility {
     let name = "bpf lsm";
     match read("/sys/kernel/security/lsm") {
         Some(list) => Facility { name, available: list.split(',').any(|lsm| lsm == "bpf"), detail: list },
-        None => {
-            Facility { name, available: false, detail: "/sys/kernel/security/lsm cannot be read (securityfs?)".into() }
-        }
+        None => Facility {
+            name,
+            available: false,
+            detail: "/sys/kernel/security/lsm cannot be read (securityfs?)".into(),
+        },
     }
 }
 
@@ -135,7 +137,11 @@ fn seccomp() -> Facility {
     let actions = "/proc/sys/kernel/seccomp/actions_avail";
     match read(actions) {
         Some(list) => Facility { name: "seccomp", available: true, detail: list },
-        None => Facility { name: "seccomp", available: false, detail: format!("{} is not there", Path::new(actions).display()) },
+        None => Facility {
+            name: "seccomp",
+            available: false,
+            detail: format!("{} is not there", Path::new(actions).display()),
+        },
     }
 }
 

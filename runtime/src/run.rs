@@ -100,8 +100,8 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
 
 /// The caller's working directory as the sandbox sees it; the root if it does not see it.
 fn working_directory(root: &Root) -> Result<PathBuf, Refusal> {
-    let outside =
-        std::env::current_dir().map_err(|error| Refusal(format!("cannot tell the working directory: {error}")))?;
+    let outside = std::env::current_dir()
+        .map_err(|error| Refusal(format!("cannot tell the working directory: {error}")))?;
     Ok(root.seen_inside(&outside).unwrap_or_else(|| PathBuf::from("/")))
 }
 

@@ -313,15 +313,14 @@ pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives every signal its default action and unblocks all but those in `blocked`.
+/// Blocks exactly the signals in `blocked`, and gives SIGPIPE, which Rust's runtime ignores, its default action.
+/// What the caller's caller has ignored stays ignored.
 ///
 /// # Errors
 /// What sigprocmask(2) says.
-pub fn reset_signals(blocked: &nix::sys::signal::SigSet) -> io::Result<()> {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the default action refers to no code of ours. Signals that cannot be set are refused, which is fine.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
+pub fn restore_signals(blocked: &nix::sys::signal::SigSet) -> io::Result<()> {
+    // SAFETY: the default action refers to no code of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     Ok(nix::sys::signal::sigprocmask(nix::sys::signal::SigmaskHow::SIG_SETMASK, Some(blocked), None)?)
 }
 

@@ -36,14 +36,14 @@ pub(crate) struct Collection {
 impl Collection {
     /// Collects `fixtures`, in the sandbox's pid namespace and the caller's root.
     pub(crate) fn new(fixtures: &[Fixture]) -> io::Result<Self> {
-        let proc = sys::new_mount(c"proc", &[(c"source", Some(c"proc"))], NOSUID | NODEV | NOEXEC).map_err(|error| {
-            match error.raw_os_error() {
+        let proc = sys::new_mount(c"proc", &[(c"source", Some(c"proc"))], NOSUID | NODEV | NOEXEC).map_err(
+            |error| match error.raw_os_error() {
                 Some(libc::EPERM) => {
                     context(error, "a /proc of its own (is part of the caller's /proc mounted over?)")
                 }
                 _ => context(error, "a /proc of its own"),
-            }
-        })?;
+            },
+        )?;
         let sys = fixtures.contains(&Fixture::Sys).then(|| {
             let mount = sys::clone_mount(c"/sys", Depth::Recursive)?;
             sys::make_read_only(mount.as_fd(), Depth::Recursive)?;
@@ -104,7 +104,11 @@ impl Collection {
     }
 
     fn place_dev(&mut self) -> io::Result<()> {
-        let dev = sys::new_mount(c"tmpfs", &[(c"source", Some(c"dev")), (c"mode", Some(c"0755"))], NOSUID | NOEXEC)?;
+        let dev = sys::new_mount(
+            c"tmpfs",
+            &[(c"source", Some(c"dev")), (c"mode", Some(c"0755"))],
+            NOSUID | NOEXEC,
+        )?;
         sys::move_mount(dev.as_fd(), c"/dev")?;
         for (name, mount) in &self.devices {
             let path = Path::new("/dev").join(name);
@@ -112,11 +116,13 @@ impl Collection {
             sys::move_mount(mount.as_fd(), &sys::c_path(&path)?)?;
         }
         std::fs::create_dir("/dev/pts")?;
-        let terminals = [(c"source", Some(c"devpts")), (c"ptmxmode", Some(c"0666")), (c"mode", Some(c"0620"))];
+        let terminals =
+            [(c"source", Some(c"devpts")), (c"ptmxmode", Some(c"0666")), (c"mode", Some(c"0620"))];
         let pts = sys::new_mount(c"devpts", &terminals, NOSUID | NOEXEC)?;
         sys::move_mount(pts.as_fd(), c"/dev/pts")?;
         std::fs::create_dir("/dev/shm")?;
-        let shm = sys::new_mount(c"tmpfs", &[(c"source", Some(c"shm")), (c"mode", Some(c"1777"))], NOSUID | NODEV)?;
+        let shm =
+            sys::new_mount(c"tmpfs", &[(c"source", Some(c"shm")), (c"mode", Some(c"1777"))], NOSUID | NODEV)?;
         sys::move_mount(shm.as_fd(), c"/dev/shm")?;
         symlink("pts/ptmx", "/dev/ptmx")?;
         symlink("/proc/self/fd", "/dev/fd")?;

@@ -63,7 +63,8 @@ struct Init<'a> {
 
 impl Init<'_> {
     fn live(&mut self) -> Result<Ending, Failure> {
-        keeper::introduce(self.birth.gate.as_fd()).map_err(|error| Failure::setup("speak to the keeper", error))?;
+        keeper::introduce(self.birth.gate.as_fd())
+            .map_err(|error| Failure::setup("speak to the keeper", error))?;
         let mut entry = None;
         for step in &self.session.plan.steps {
             if let Step::Init(step) = step {
@@ -280,7 +281,7 @@ fn wait_and_exec(
     let setup = |error| Failure::setup("prepare the command", error);
     message::expect(socket, &Message::Go).map_err(setup)?;
     sys::close_all_but(&[socket.as_fd()]).map_err(setup)?;
-    sys::reset_signals(&session.signal_mask).map_err(setup)?;
+    sys::restore_signals(&session.signal_mask).map_err(setup)?;
     match gate {
         ExecGate::Open => {}
         ExecGate::Stopped => ptrace::traceme().map_err(|error| {
