@@ -1,1 +1,13 @@
-//! boesfs testbench.
+//! The testbench: what was written, what was compiled and what the kernel does are the same.
+//!
+//! A [`case`] is a policy, requests and the decisions they must get; the [`suite`] puts every case to every
+//! [`engine`]. Conformance files, random policies and the differential against Casbin go through the same engines.
+
+pub mod case;
+pub mod conformance;
+pub mod engine;
+pub mod policy;
+pub mod provoke;
+pub mod question;
+pub mod report;
+pub mod suite;

@@ -1,0 +1,132 @@
+//! What the fuzz targets do with their bytes. Tests call the same functions on the inputs that once failed.
+//!
+//! A body returns whatever the bytes are, and panics only if the project is wrong about them.
+
+mod near;
+
+pub use near::{paths_near, requests_near};
+
+use boesfs_abi::decide::Fields;
+use boesfs_abi::image::{Debug, Defaults, Parts, ValidImage, decode, encode};
+use boesfs_abi::op::OPS;
+use boesfs_abi::verdict::Verdict;
+use boesfs_compiler::model::{Allow, Settings};
+use boesfs_compiler::pipeline::{self, Limits, Outcome, Stage};
+use boesfs_compiler::reference::Reference;
+use boesfs_compiler::{automaton, rules};
+use boesfs_grammar::Source;
+
+/// The byte that parts a policy from its model; no source may hold it.
+const PART: u8 = 0;
+
+/// Policy text gets an image or an error, and everything that is said points into the text.
+pub fn parse(data: &[u8]) {
+    let _ = outcome(data, Stage::Model);
+}
+
+/// What becomes of `data`: one source, or policy and model with a zero byte between them. Limits are far below the
+/// defaults, so that an input that reaches one is not a slow one.
+fn outcome(data: &[u8], until: Stage) -> Outcome {
+    let limits = Limits {
+        rules: rules::Limits { rule_terms: 256, terms: 4096, subjects: 4096 },
+        automaton: automaton::Limits {
+            states: 20_000,
+            transitions: 200_000,
+            pattern_states: 5_000,
+            set_items: 1_000_000,
+            cells: 200_000,
+            boxes: 256,
+            ..automaton::Limits::default()
+        },
+    };
+    let text = boesfs_grammar::Limits { bytes: 1 << 16, rules: 200, nesting: 32, line: 1 << 12 };
+    let settings = Settings { allow: Allow::All, limits: text, ..Settings::default() };
+    let parts = data.splitn(2, |byte| *byte == PART);
+    let sources: Vec<Source> = parts.map(|part| Source::new("input", part)).collect();
+    let outcome = pipeline::run(sources, &settings, &limits, until);
+    for diagnostic in &outcome.diagnostics {
+        assert!(!diagnostic.message.is_empty(), "{diagnostic:?} says nothing");
+        for label in &diagnostic.labels {
+            let source = outcome.tree.sources.get(usize::from(label.span.file));
+            let length = source.map_or(0, |source| source.bytes.len());
+            assert!(
+                label.span.start <= label.span.end && label.span.end as usize <= length,
+                "{diagnostic:?} points outside its source"
+            );
+        }
+    }
+    assert!(outcome.model.is_some() || !outcome.is_sound(), "neither a model nor an error");
+    outcome
+}
+
+/// What compiles decides as the reference does, in memory and as an image.
+pub fn compile_vs_reference(data: &[u8]) {
+    let outcome = outcome(data, Stage::LAST);
+    let (Some(model), Some(compiled), Some(packed)) = (&outcome.model, &outcome.dfa, &outcome.packed) else {
+        return;
+    };
+    let image = &packed.image;
+    let reference = Reference::new(model);
+    for request in requests_near(model, 400) {
+        let wanted = reference.decide(&request);
+        let told = (wanted.verdict, wanted.rule);
+        let dfa = compiled
+            .decide(&request)
+            .map(|decision| (decision.verdict, decision.rule.map(|rule| rule.0 as usize)));
+        assert_eq!(dfa, Some(told), "the automaton on {request:?}");
+        let decision = image.decide_request(&request);
+        let rule = decision.at.and_then(|at| image.rule_index(at)).map(|rule| rule as usize);
+        assert_eq!((decision.verdict, rule), told, "the image on {request:?}");
+    }
+}
+
+/// Bytes are refused, or are an image that can be walked and asked everything.
+pub fn image_decode(data: &[u8]) {
+    if let Ok(image) = decode(data) {
+        use_image(&image);
+        let parts = Parts {
+            blob: image.blob().to_vec(),
+            subjects: image.subjects().clone(),
+            literals: image.literals().to_vec(),
+            debug: image.debug().cloned(),
+        };
+        assert_eq!(encode(&parts).as_deref(), Ok(data), "what is decoded encodes to the same bytes");
+    }
+    // Behind a right hash: the bytes as what decides.
+    let subjects = boesfs_abi::subjects::Subjects {
+        groups: vec![(None, None)],
+        classes: vec![boesfs_abi::image::ClassId(0)],
+        ..Default::default()
+    };
+    for debug in [None, Some(Debug::default())] {
+        let parts = Parts { blob: data.to_vec(), subjects: subjects.clone(), literals: Vec::new(), debug };
+        if let Ok(file) = encode(&parts) {
+            match decode(&file) {
+                Ok(image) => use_image(&image),
+                Err(error) => panic!("what was encoded does not decode: {error}"),
+            }
+        }
+    }
+}
+
+/// Asks an image about everything, on a few paths.
+fn use_image(image: &ValidImage) {
+    let paths: [&[u8]; 6] = [b"/", b"/a", b"/a/b", b"/srv/data/x.txt", b"/\xff", b"/etc/passwd"];
+    let classes: Vec<_> = image.classes().take(64).collect();
+    for path in paths {
+        let state = image.walk(image.path_start(), path);
+        let _ = (image.edges(state), image.is_sink(state), image.text_class(path));
+        for class in &classes {
+            for spec in &OPS {
+                let decision = image.decide(state, *class, spec.op, &Fields::UNKNOWN);
+                if let Some(at) = decision.at {
+                    let _ = image.rule(at);
+                }
+                if image.never_allowed(state, *class, spec.op, &Fields::UNKNOWN) {
+                    assert_eq!(decision.verdict, Verdict::Deny, "{} on {path:?}", spec.name);
+                }
+            }
+        }
+    }
+    let _ = image.denial_outside(b"/srv", Defaults::Count);
+}

@@ -1,0 +1,106 @@
+//! The command line of the testbench.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use boesfs_testbench::engine::{NAMES, PURE};
+use boesfs_testbench::provoke::call::LEAVE;
+use boesfs_testbench::{case, conformance, provoke, suite};
+use clap::{Parser, Subcommand};
+
+/// One suite of cases, many engines.
+#[derive(Parser)]
+#[command(version, about, after_help = "Example:\n  boesfs-testbench run --engine image --engine fuse")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs every case on every engine.
+    Run {
+        /// Only these engines.
+        #[arg(long = "engine", value_name = "ENGINE", value_parser = NAMES)]
+        engines: Vec<String>,
+        /// Engines that must not be left out.
+        #[arg(long = "require", value_name = "ENGINE", value_parser = NAMES)]
+        required: Vec<String>,
+        /// The folder of cases; those this program was built with if not given.
+        #[arg(long, value_name = "DIR")]
+        cases: Option<PathBuf>,
+        /// A folder of conformance files to run as well.
+        #[arg(long, value_name = "DIR")]
+        conformance: Option<PathBuf>,
+    },
+    /// Runs conformance files.
+    Conformance {
+        /// The files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// On these engines; on all that need no sandbox if not given.
+        #[arg(long = "engine", value_name = "ENGINE", value_parser = NAMES)]
+        engines: Vec<String>,
+        /// Engines that must not be left out.
+        #[arg(long = "require", value_name = "ENGINE", value_parser = NAMES)]
+        required: Vec<String>,
+    },
+    /// Does system calls in a sandbox, as told on the standard input.
+    #[command(hide = true)]
+    Prober,
+    /// Ends at once: what is run to see whether it can be.
+    #[command(hide = true, name = LEAVE)]
+    Leave,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("boesfs-testbench: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let (cases, engines, required) = match command {
+        Command::Prober => {
+            provoke::prober::serve()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Leave => return Ok(ExitCode::SUCCESS),
+        Command::Run { engines, required, cases, conformance } => {
+            let mut cases = match cases {
+                Some(folder) => case::below(&folder)?,
+                None => case::embedded()?,
+            };
+            if let Some(folder) = conformance {
+                let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?
+                    .map(|entry| entry.map(|entry| entry.path()))
+                    .collect::<Result<_, _>>()?;
+                files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+                files.sort();
+                for file in files {
+                    cases.extend(conformance::read(&file)?);
+                }
+            }
+            (cases, or(engines, &NAMES), required)
+        }
+        Command::Conformance { files, engines, required } => {
+            let mut cases = Vec::new();
+            for file in files {
+                cases.extend(conformance::read(&file)?);
+            }
+            (cases, or(engines, &PURE), required)
+        }
+    };
+    let mut report = suite::run(&cases, &engines);
+    report.require(&required);
+    print!("{report}");
+    Ok(if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn or(engines: Vec<String>, all: &[&str]) -> Vec<String> {
+    if engines.is_empty() { all.iter().map(|name| (*name).to_owned()).collect() } else { engines }
+}
