@@ -12,5 +12,6 @@ pub mod pipeline;
 pub mod reference;
 pub mod rules;
 pub mod sources;
+pub mod validate;
 
 pub use sources::{LoadError, Sources};

@@ -7,6 +7,7 @@ use boesfs_abi::layout::{
     FIELD_UID, Test,
 };
 use boesfs_abi::op::{ArgType, Op};
+use boesfs_abi::request::Kind;
 
 /// A set of text classes, as the image stores it: bit `c % 32` of word `c / 32`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,7 +64,7 @@ pub struct TextClasses {
 
 impl TextClasses {
     /// The classes below `count`, of which `of_paths` are those of canonical paths; no set has a number yet.
-    pub(super) fn new(count: u32, of_paths: TextSet, of_texts: TextSet) -> Self {
+    pub(crate) fn new(count: u32, of_paths: TextSet, of_texts: TextSet) -> Self {
         Self { count, of_paths: Some(of_paths), of_texts: Some(of_texts), ..Self::default() }
     }
 
@@ -111,6 +112,19 @@ pub struct Numbers {
     ranges: Vec<(u64, u64)>,
     any: Vec<u64>,
     none: u64,
+}
+
+/// A value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Example {
+    /// A number.
+    Number(u64),
+    /// A text of this class.
+    Text(u32),
+    /// A kind.
+    Kind(Kind),
+    /// None: the call does not carry it.
+    Absent,
 }
 
 /// Every kind.
@@ -214,6 +228,19 @@ impl FieldSet {
                 unreachable!("INVARIANT: both are sets of one field of one operation")
             }
         }
+    }
+
+    /// Some value of the set, if it has any.
+    #[must_use]
+    pub fn example(&self) -> Option<Example> {
+        let value = match &self.values {
+            Values::Numbers(numbers) => numbers.example().map(Example::Number),
+            Values::Texts(set) => set.iter().next().map(Example::Text),
+            Values::Kinds(kinds) => {
+                Kind::ALL.into_iter().find(|kind| kinds >> *kind as u8 & 1 == 1).map(Example::Kind)
+            }
+        };
+        value.or(self.absent.then_some(Example::Absent))
     }
 
     /// Whether no request of `op` has a value in the set.

@@ -25,7 +25,7 @@ pub use cell::{Cell, Line, Outcome};
 pub use decide::Decision;
 pub use dfa::{Dfa, Edge, StateId};
 pub(crate) use dump::{spelt_byte, spelt_ops, spelt_rule, spelt_test};
-pub use fields::{FieldBox, FieldSet, Numbers, TextClasses, TextSet, Values, domain, may_be_absent};
+pub use fields::{Example, FieldBox, FieldSet, Numbers, TextClasses, TextSet, Values, domain, may_be_absent};
 pub use limits::{AutomatonError, Input, Limits};
 pub use minimise::minimise;
 pub use rows::decided_ops;
