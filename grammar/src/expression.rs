@@ -28,7 +28,8 @@ pub(crate) fn matcher(text: &str, span: Span, limits: &Limits) -> Result<Expr, S
 
 /// Checks quotes and nesting before anything recurses.
 fn bounded(text: &str, span: Span, limits: &Limits) -> Result<(), SyntaxError> {
-    let mut open = Vec::new();
+    // What is open, where, and how many `!` stand before it: they nest as well.
+    let mut open: Vec<(u8, usize, usize)> = Vec::new();
     let mut bangs = 0_usize;
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -42,47 +43,24 @@ fn bounded(text: &str, span: Span, limits: &Limits) -> Result<(), SyntaxError> {
                 };
                 at += len + 1;
             }
-            byte @ (b'(' | b'[') => {
-                open.push((byte, at));
-                if open.len() + bangs > limits.nesting {
-                    return Err(too_deep(span.part(at, 1), limits));
-                }
-            }
+            byte @ (b'(' | b'[') => open.push((byte, at, bangs)),
             byte @ (b')' | b']') => match open.pop() {
-                Some((b'(', _)) if byte == b')' => {}
-                Some((b'[', _)) if byte == b']' => {}
-                Some((_, start)) => {
-                    let found = char::from(byte);
-                    let pair = char::from(bytes[start]);
-                    return Err(SyntaxError::new(
-                        "E0101",
-                        format!("`{pair}` is closed by `{found}`"),
-                        span.part(at, 1),
-                    )
-                    .label(format!("expected the pair of `{pair}`")));
+                Some((start, _, before)) if matches!((start, byte), (b'(', b')') | (b'[', b']')) => {
+                    bangs = before;
                 }
-                None => {
-                    return Err(SyntaxError::new(
-                        "E0101",
-                        format!("`{}` closes nothing", char::from(byte)),
-                        span.part(at, 1),
-                    )
-                    .help("remove it, or open it before"));
-                }
+                other => return Err(unpaired(byte, other.map(|(start, ..)| start), span.part(at, 1))),
             },
-            b'!' if bytes.get(at + 1) != Some(&b'=') => {
-                bangs += 1;
-                if open.len() + bangs > limits.nesting {
-                    return Err(too_deep(span.part(at, 1), limits));
-                }
-            }
-            b'&' | b'|' => bangs = 0,
+            b'!' if bytes.get(at + 1) != Some(&b'=') => bangs += 1,
+            b'&' | b'|' | b',' | b';' => bangs = open.last().map_or(0, |(_, _, before)| *before),
             _ => {}
+        }
+        if open.len() + bangs > limits.nesting {
+            return Err(too_deep(span.part(at, 1), limits));
         }
         at += 1;
     }
     match open.pop() {
-        Some((byte, start)) => Err(SyntaxError::new(
+        Some((byte, start, _)) => Err(SyntaxError::new(
             "E0101",
             format!("`{}` is not closed", char::from(byte)),
             span.part(start, 1),
@@ -90,6 +68,17 @@ fn bounded(text: &str, span: Span, limits: &Limits) -> Result<(), SyntaxError> {
         .label("opened here")
         .help(format!("add `{}`", if byte == b'(' { ')' } else { ']' }))),
         None => Ok(()),
+    }
+}
+
+/// `close` stands where nothing, or something else, is open.
+fn unpaired(close: u8, open: Option<u8>, span: Span) -> SyntaxError {
+    let close = char::from(close);
+    match open.map(char::from) {
+        Some(open) => SyntaxError::new("E0101", format!("`{open}` is closed by `{close}`"), span)
+            .label(format!("expected the pair of `{open}`")),
+        None => SyntaxError::new("E0101", format!("`{close}` closes nothing"), span)
+            .help("remove it, or open it before"),
     }
 }
 

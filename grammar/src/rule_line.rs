@@ -48,11 +48,11 @@ pub(crate) fn by_hand(line: &[u8], span: Span, out: &mut Vec<Cell>) {
 
 /// The cell between `start` and `end` of `line`, without the blanks around it.
 fn trimmed(line: &[u8], mut start: usize, mut end: usize, span: Span) -> Cell {
-    while start < end && is_blank(line[start]) {
-        start += 1;
-    }
     while start < end && is_blank(line[end - 1]) {
         end -= 1;
+    }
+    while start < end && is_blank(line[start]) {
+        start += 1;
     }
     Cell { span: span.part(start, end - start), quoted: false }
 }
@@ -156,5 +156,27 @@ fn unclosed(line: &[u8], span: Span) -> Option<SyntaxError> {
             _ => {}
         }
         at += line.get(at..)?.iter().position(|b| *b == b',')? + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::narrow;
+
+    proptest! {
+        #[test]
+        fn splitting_by_hand_is_the_grammar(line in r"[a-z /,#\t.\x{e9}-]{0,40}") {
+            let line = line.trim_matches([' ', '\t']).as_bytes();
+            // Lines that are empty or comments do not come here.
+            prop_assume!(!line.is_empty() && line[0] != b'#');
+            let span = Span { file: 0, start: 7, end: 7 + narrow(line.len()) };
+            let (mut hand, mut grammar) = (Vec::new(), Vec::new());
+            by_hand(line, span, &mut hand);
+            prop_assert!(by_grammar(line, span, &Limits::default(), &mut grammar).is_ok());
+            prop_assert_eq!(hand, grammar);
+        }
     }
 }
