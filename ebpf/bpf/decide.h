@@ -191,8 +191,8 @@ static __always_inline void boesfs_decide_list(struct boesfs_work *w, const stru
 		return;
 	}
 	denied = w->scan.status == BOESFS_SCAN_FOUND;
-	/* The rule to name is the first that some completion is decided by. */
-	boesfs_scan_begin(w, denied ? BOESFS_SCAN_DENYING : BOESFS_SCAN_ALLOWING, c->first, c->first_count);
+	/* The first box that is possible names the rule: the first that decides so for some completion. */
+	boesfs_scan_begin(w, BOESFS_SCAN_BOX, denied ? c->denies : c->allows, denied ? c->denies_count : c->allows_count);
 	boesfs_scan_run(w);
 	if (w->scan.status == BOESFS_SCAN_FOUND) {
 		w->decision.entry = w->scan.entry;
@@ -230,7 +230,7 @@ static __always_inline void boesfs_decide(struct boesfs_blob b, struct boesfs_wo
 	}
 	if (!(c->depend & bit)) {
 		boesfs_set_decision(w, !!(c->deny & bit), c->by_default & bit ? BOESFS_REASON_DEFAULT : BOESFS_REASON_RULE,
-				    !!(c->errno_low & bit) | !!(c->errno_high & bit) << 1, !!(c->report & bit));
+				    (c->errno_low & bit ? 1 : 0) + (c->errno_high & bit ? 2 : 0), !!(c->report & bit));
 		return;
 	}
 	w->scan.op = op;

@@ -47,11 +47,14 @@ static long boesfs_walk_body(__u32 i, void *ctx)
 {
 	struct boesfs_work *w = ((struct boesfs_loop *)ctx)->work;
 	struct boesfs_blob b = boesfs_blob_get();
+	__u32 which = w->walk.which;
 
-	if (!b.base || w->walk.which > 2)
+	/* VERIFIER: keeps the bound with the register; else it is read from memory again. */
+	asm volatile("" : "+r"(which));
+	if (!b.base || which > 2)
 		return 1;
 	for (int k = 0; k < 4; k++) {
-		boesfs_walk_step(b, &w->walk, w->path[w->walk.which]);
+		boesfs_walk_step(b, &w->walk, w->path[which]);
 		if (w->walk.status != BOESFS_WALK_GOING)
 			return 1;
 	}

@@ -36,8 +36,18 @@ enum boesfs_place_found {
 #define BOESFS_SB_KERNMOUNT (1ul << 22)
 #define BOESFS_MAX_ERRNO 4095
 
+/* Reads @member of the kernel's structure @type at @from. What @from is made of must not be relocated with it. */
 #define boesfs_read(to, type, from, member)                                                                            \
-	bpf_core_read(&(to), sizeof(to), &((struct type *)(from))->member)
+	({                                                                                                             \
+		__u64 from_ = (from);                                                                                  \
+		bpf_core_read(&(to), sizeof(to), &((struct type *)from_)->member);                                     \
+	})
+
+/* The part of @mount that file systems see. */
+static __always_inline __u64 boesfs_vfsmount_of(__u64 mount)
+{
+	return mount + bpf_core_field_offset(struct mount, mnt);
+}
 
 static __always_inline __u64 boesfs_mount_of(const struct vfsmount *mnt)
 {
@@ -55,7 +65,7 @@ static __always_inline __u32 boesfs_mount_kind(__u64 mount, __u64 mount_namespac
 	if (namespace == mount_namespace && namespace)
 		return BOESFS_FOUND_GOING;
 	if (namespace >= -(__u64)BOESFS_MAX_ERRNO) {
-		boesfs_read(superblock, mount, mount, mnt.mnt_sb);
+		boesfs_read(superblock, vfsmount, boesfs_vfsmount_of(mount), mnt_sb);
 		boesfs_read(flags, super_block, superblock, s_flags);
 		return flags & BOESFS_SB_KERNMOUNT ? BOESFS_FOUND_ANONYMOUS : BOESFS_FOUND_LAYER;
 	}
@@ -85,7 +95,7 @@ static __always_inline void boesfs_climb_step(struct boesfs_climb *c, struct boe
 		boesfs_read(c->dentry, mount, c->mount, mnt_mountpoint);
 		c->mount = parent;
 		c->mount_root = 0;
-		boesfs_read(c->mount_root, mount, parent, mnt.mnt_root);
+		boesfs_read(c->mount_root, vfsmount, boesfs_vfsmount_of(parent), mnt_root);
 		c->found = boesfs_mount_kind(parent, c->mount_namespace);
 		return;
 	}
@@ -158,7 +168,7 @@ static long boesfs_climb_try(__u32 i, void *ctx)
 	c->mount = c->from_mount;
 	c->at = BOESFS_PATH_END;
 	c->mount_root = 0;
-	boesfs_read(c->mount_root, mount, c->mount, mnt.mnt_root);
+	boesfs_read(c->mount_root, vfsmount, boesfs_vfsmount_of(c->mount), mnt_root);
 	c->found = boesfs_mount_kind(c->mount, c->mount_namespace);
 	if (c->found != BOESFS_FOUND_GOING)
 		return 1;

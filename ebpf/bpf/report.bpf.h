@@ -23,8 +23,8 @@ static __always_inline void boesfs_event_path(struct boesfs_scratch *s, struct b
 					      __u32 which, __u32 end)
 {
 	const struct boesfs_object *o = &s->work.object[which & 1];
-	__u32 begin = *at, start = o->start;
-	struct boesfs_dir *dir = bpf_map_lookup_elem(&dirs, &s->slot);
+	__u32 begin = *at, start = o->start, slot = s->slot;
+	struct boesfs_dir *dir = bpf_map_lookup_elem(&dirs, &slot);
 
 	if (o->place == BOESFS_INSIDE && dir && sandbox->dir_len) {
 		boesfs_event_append(&s->event, at, dir->path, sandbox->dir_len);

@@ -1,1 +1,77 @@
-//! boesfs ebpf.
+//! What decides in the kernel: BPF objects, and the same C as a library for the host.
+//!
+//! The sources are in `bpf/`: pure decision headers (`walk.h`, `decide.h`, `judge.h`), the programs of the lsm plane
+//! (`boesfs.bpf.c`) and the program of the `bpf` engine (`decide.bpf.c`). A BPF object is compiled for one size of
+//! policy, because the verifier must know it: [`SizeClass`].
+
+pub mod native;
+
+/// How large a policy's blob may be for an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SizeClass {
+    /// 64 KiB.
+    Small,
+    /// 1 MiB.
+    Medium,
+    /// 16 MiB.
+    Large,
+    /// 64 MiB.
+    Huge,
+}
+
+/// Bytes of a blob's map value behind the blob, always zero.
+pub const SLACK: usize = 128;
+
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+macro_rules! object {
+    ($name:literal) => {{
+        static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/", $name)));
+        &OBJECT.0
+    }};
+}
+
+impl SizeClass {
+    /// Every class, in order.
+    pub const ALL: [Self; 4] = [Self::Small, Self::Medium, Self::Large, Self::Huge];
+
+    /// Bytes of a blob that fit.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Small => 64 << 10,
+            Self::Medium => 1 << 20,
+            Self::Large => 16 << 20,
+            Self::Huge => 64 << 20,
+        }
+    }
+
+    /// The smallest class that holds `blob`; none if it is larger than any blob may be.
+    #[must_use]
+    pub fn of(blob: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| blob.len() <= class.bytes())
+    }
+
+    /// The lsm plane's object.
+    #[must_use]
+    pub fn lsm_object(self) -> &'static [u8] {
+        match self {
+            Self::Small => object!("boesfs.65536.o"),
+            Self::Medium => object!("boesfs.1048576.o"),
+            Self::Large => object!("boesfs.16777216.o"),
+            Self::Huge => object!("boesfs.67108864.o"),
+        }
+    }
+
+    /// The `bpf` engine's object.
+    #[must_use]
+    pub fn decide_object(self) -> &'static [u8] {
+        match self {
+            Self::Small => object!("decide.65536.o"),
+            Self::Medium => object!("decide.1048576.o"),
+            Self::Large => object!("decide.16777216.o"),
+            Self::Huge => object!("decide.67108864.o"),
+        }
+    }
+}

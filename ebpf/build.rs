@@ -1,0 +1,54 @@
+//! Compiles the decision headers for the host, and the BPF objects with clang, one for each size of policy.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Sizes a policy's blob may have, in bytes. `src/lib.rs` chooses among the same.
+const SIZES: [u32; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
+
+fn main() {
+    println!("cargo::rerun-if-changed=bpf");
+    println!("cargo::rerun-if-env-changed=CLANG");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("INVARIANT: cargo sets OUT_DIR"));
+    let clang = std::env::var("CLANG").unwrap_or_else(|_| "clang".into());
+    let mut running = Vec::new();
+    for program in ["boesfs", "decide"] {
+        for size in SIZES {
+            running.push((program, compile(&clang, program, size, &out)));
+        }
+    }
+    for (program, mut child) in running {
+        match child.wait() {
+            Ok(status) if status.success() => {}
+            Ok(status) => panic!("{clang} failed on bpf/{program}.bpf.c: {status}"),
+            Err(error) => panic!("{clang} failed on bpf/{program}.bpf.c: {error}"),
+        }
+    }
+    cc::Build::new()
+        .file("bpf/native.c")
+        .flag("-std=gnu11")
+        .warnings(true)
+        .extra_warnings(true)
+        .flag("-Wno-unused-parameter")
+        .opt_level(2)
+        .compile("boesfs_native");
+}
+
+fn compile(clang: &str, program: &str, size: u32, out: &Path) -> std::process::Child {
+    let spawned = Command::new(clang)
+        .args(["-g", "-O2", "-target", "bpf", "-mcpu=v3", "-std=gnu11"])
+        .args(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function"])
+        .arg(format!("-DBOESFS_BLOB_SIZE={size}"))
+        .arg("-c")
+        .arg(format!("bpf/{program}.bpf.c"))
+        .arg("-o")
+        .arg(out.join(format!("{program}.{size}.o")))
+        .spawn();
+    match spawned {
+        Ok(child) => child,
+        Err(error) => panic!(
+            "cannot run {clang}: {error}. BPF programs are compiled with clang and libbpf's headers: \
+             apt-get install clang libbpf-dev"
+        ),
+    }
+}

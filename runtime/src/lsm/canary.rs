@@ -1,0 +1,55 @@
+//! The proof that what the programs deny is denied: a child that may do nothing tries to open a file.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use boesfs_abi::layout::NO_CLASS;
+use boesfs_abi::map::Label;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::load::Loaded;
+use super::{SLOT, label_task};
+use crate::sys::{self, Cloned};
+
+/// The child's exit status if it was denied.
+const DENIED: i32 = 42;
+
+/// Tries it, and says what went wrong.
+pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
+    let pipe = || nix::unistd::pipe().map_err(|error| format!("cannot make a pipe: {error}"));
+    let (go, said) = pipe()?;
+    // A mount namespace of its own: tasks in the host's are let go.
+    let cloned = sys::clone(libc::CLONE_NEWNS).map_err(|error| format!("cannot make the canary: {error}"))?;
+    let (pid, task) = match cloned {
+        Cloned::Parent(pid, task) => (pid, task),
+        Cloned::Child => {
+            drop(said);
+            sys::exit(canary(go));
+        }
+    };
+    drop(go);
+    let label = Label { slot: SLOT, class: NO_CLASS, pending: NO_CLASS, flags: 0 };
+    let labelled = label_task(loaded, task.as_fd(), &label).map_err(|error| error.to_string());
+    let told = File::from(said).write_all(b"!").map_err(|error| error.to_string());
+    match waitpid(Pid::from_raw(pid), None) {
+        Ok(WaitStatus::Exited(_, DENIED)) => labelled.and(told),
+        Ok(status) => {
+            labelled.and(told)?;
+            Err(format!("a canary that must be denied was not ({status:?}): another security module may stand before ours"))
+        }
+        Err(error) => Err(format!("cannot wait for the canary: {error}")),
+    }
+}
+
+fn canary(go: OwnedFd) -> i32 {
+    let mut byte = [0];
+    if File::from(go).read_exact(&mut byte).is_err() {
+        return 1;
+    }
+    match File::open("/proc/self/status") {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => DENIED,
+        _ => 2,
+    }
+}

@@ -1,0 +1,81 @@
+//! Subjects of a sandbox: classes for the programs in its root, and names for classes in events.
+
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+use boesfs_abi::image::ClassId;
+use boesfs_abi::map::{CALL_PATH, Program};
+use boesfs_abi::subjects::ResolvedSubjects;
+
+use super::load::Programs;
+use crate::plane::Setup;
+
+/// The classes of a sandbox's programs.
+pub(super) struct Subjects {
+    /// For the kernel, when programs change class at exec.
+    pub(super) programs: Programs,
+    /// The class the command starts in.
+    pub(super) entry: ClassId,
+    /// The class of programs that are not named.
+    pub(super) other: ClassId,
+    /// For events.
+    pub(super) names: ClassNames,
+}
+
+/// What programs are called in events.
+pub(super) enum ClassNames {
+    /// One name for all: the command's.
+    Entry(Vec<u8>),
+    /// The program that runs, as long as it does; else a name of its class.
+    Running(Vec<(u32, Vec<u8>)>),
+}
+
+impl ClassNames {
+    /// The subject of an event of process `pid` in `class`.
+    pub(super) fn of(&self, class: u32, pid: u32) -> Vec<u8> {
+        match self {
+            Self::Entry(name) => name.clone(),
+            Self::Running(names) => match std::fs::read_link(format!("/proc/{pid}/exe")) {
+                Ok(path) => path.into_os_string().into_vec(),
+                Err(_) => names.iter().find(|(of, _)| *of == class).map_or_else(Vec::new, |(_, name)| name.clone()),
+            },
+        }
+    }
+}
+
+impl Subjects {
+    /// The subjects of the sandbox that `setup` describes.
+    pub(super) fn of(setup: &Setup) -> Self {
+        if setup.image.entry_subject() {
+            let class = setup.image.class_of(&setup.entry.named, Some(setup.name.as_bytes()));
+            return Self {
+                programs: Programs::default(),
+                entry: class,
+                other: class,
+                names: ClassNames::Entry(setup.entry.named.clone()),
+            };
+        }
+        let resolved = &setup.subjects;
+        let entry = match &setup.entry.path {
+            Some(path) => resolved.class_of(path.as_os_str().as_bytes()),
+            None => resolved.other,
+        };
+        let names = resolved.by_path.iter().chain(&resolved.by_name).map(|(text, class)| (class.0, text.clone()));
+        Self {
+            entry,
+            other: resolved.other,
+            names: ClassNames::Running(names.collect()),
+            programs: programs(resolved),
+        }
+    }
+}
+
+fn programs(resolved: &ResolvedSubjects) -> Programs {
+    let paths = resolved.by_path.iter().map(|program| (0, program));
+    let names = resolved.by_name.iter().map(|program| (1, program));
+    let row = |(is_name, (text, class)): (u32, &(Vec<u8>, ClassId))| {
+        let program = Program { class: class.0, len: text.len() as u32, is_name, reserved: 0 };
+        (program, text.clone())
+    };
+    // Longer ones name nothing that can run.
+    Programs(paths.chain(names).filter(|(_, (text, _))| text.len() < CALL_PATH as usize).map(row).collect())
+}
