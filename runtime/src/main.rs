@@ -35,15 +35,15 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn probe(args: &ProbeArgs) -> ExitCode {
     let report = Report::new();
-    match args.format {
-        Format::Human => print!("{report}"),
+    let text = match args.format {
+        Format::Human => report.to_string(),
         Format::Json => match serde_json::to_string_pretty(&report) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => text + "\n",
             Err(error) => {
                 eprintln!("boesfs: {error}");
                 return ExitCode::FAILURE;
             }
         },
-    }
-    ExitCode::SUCCESS
+    };
+    ExitCode::from(run::print(&text))
 }

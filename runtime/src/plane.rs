@@ -10,8 +10,7 @@
 //! | init | as the keeper, with mount and pid namespaces of its own; pid 1 in it | covers the protected directory, locks itself down, reaps, reports | none |
 //! | entry | the init's | becomes the command | none |
 //!
-//! The module of each plane gives `available() -> Result<(), EngineError>`, which `probe` and `--plane auto` ask, and
-//! `engine(Setup) -> Result<Box<dyn Engine>, EngineError>`.
+//! [`crate::engines`] knows which planes there are, whether each works here, and how its engine is made.
 //!
 //! In order: engine constructed (supervisor) · keeper cloned, ids mapped · `open` · init cloned · `serve` · init
 //! moves the mount `open` gave over the protected directory, changes the root, mounts its own `/proc`, `/dev` and

@@ -18,7 +18,7 @@ use crate::plane::Plane;
 use crate::sandbox::root::Root;
 
 /// The longest file that is read in the hope that it is an image.
-const LONGEST: u64 = 1 << 30;
+const LONGEST: u64 = 256 << 20;
 
 /// Why a policy is not used.
 #[derive(Debug, thiserror::Error)]

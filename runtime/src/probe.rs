@@ -1,16 +1,12 @@
 //! `boesfs probe`: what this machine can do for sandboxes, and which plane they would get.
 
 use std::fmt;
-use std::os::fd::AsFd;
-use std::path::Path;
 
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use serde::Serialize;
 
 use crate::cli::PlaneChoice;
 use crate::engines;
 use crate::plane::Plane;
-use crate::sys::{self, Cloned};
 
 /// What this machine can do, for this caller.
 #[derive(Clone, Debug, Serialize)]
@@ -32,8 +28,8 @@ pub struct Report {
 pub struct Facility {
     /// What.
     pub name: &'static str,
-    /// Whether it is there.
-    pub available: bool,
+    /// Whether it is there; `None` if that cannot be told.
+    pub available: Option<bool>,
     /// How that is known, or what is missing.
     pub detail: String,
 }
@@ -86,13 +82,15 @@ fn read(path: &str) -> Option<String> {
 }
 
 fn bpf_lsm() -> Facility {
-    let name = "bpf lsm";
-    match read("/sys/kernel/security/lsm") {
-        Some(list) => Facility { name, available: list.split(',').any(|lsm| lsm == "bpf"), detail: list },
+    let (name, path) = ("bpf lsm", "/sys/kernel/security/lsm");
+    match read(path) {
+        Some(list) => {
+            Facility { name, available: Some(list.split(',').any(|lsm| lsm == "bpf")), detail: list }
+        }
         None => Facility {
             name,
-            available: false,
-            detail: "/sys/kernel/security/lsm cannot be read (securityfs?)".into(),
+            available: None,
+            detail: format!("{path} cannot be read: is securityfs mounted?"),
         },
     }
 }
@@ -100,8 +98,8 @@ fn bpf_lsm() -> Facility {
 fn path(name: &'static str, path: &str) -> Facility {
     let opened = std::fs::File::options().read(true).open(path);
     let (available, detail) = match opened {
-        Ok(_) => (true, path.to_owned()),
-        Err(error) => (false, format!("{path}: {error}")),
+        Ok(_) => (Some(true), path.to_owned()),
+        Err(error) => (Some(false), format!("{path}: {error}")),
     };
     Facility { name, available, detail }
 }
@@ -113,35 +111,24 @@ fn mounted(name: &'static str, kind: &str) -> Facility {
         (file_system.split(' ').next()? == kind).then(|| mount.split(' ').nth(4).map(str::to_owned))?
     });
     match target {
-        Some(target) => Facility { name, available: true, detail: target },
-        None => Facility { name, available: false, detail: "not mounted".into() },
+        Some(target) => Facility { name, available: Some(true), detail: target },
+        None => Facility { name, available: Some(false), detail: "not mounted".into() },
     }
 }
 
-/// Sysctls and security modules have many ways to say no: making one is the only sure answer.
 fn user_namespaces() -> Facility {
     let name = "user namespaces";
-    let made = sys::clone(libc::CLONE_NEWUSER).map(|cloned| match cloned {
-        Cloned::Child => sys::exit(0),
-        Cloned::Parent(_, pidfd) => {
-            let _ = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);
-        }
-    });
-    match made {
-        Ok(()) => Facility { name, available: true, detail: "one was made".into() },
-        Err(error) => Facility { name, available: false, detail: error.to_string() },
+    match engines::try_user_namespace() {
+        Ok(()) => Facility { name, available: Some(true), detail: "one was made".into() },
+        Err(error) => Facility { name, available: Some(false), detail: error.to_string() },
     }
 }
 
 fn seccomp() -> Facility {
-    let actions = "/proc/sys/kernel/seccomp/actions_avail";
-    match read(actions) {
-        Some(list) => Facility { name: "seccomp", available: true, detail: list },
-        None => Facility {
-            name: "seccomp",
-            available: false,
-            detail: format!("{} is not there", Path::new(actions).display()),
-        },
+    let (name, path) = ("seccomp", "/proc/sys/kernel/seccomp/actions_avail");
+    match read(path) {
+        Some(list) => Facility { name, available: Some(true), detail: list },
+        None => Facility { name, available: Some(false), detail: format!("{path} is not there") },
     }
 }
 
@@ -150,7 +137,8 @@ impl fmt::Display for Report {
         writeln!(f, "kernel           {}", self.kernel)?;
         let yes_no = |available| if available { "yes" } else { "no" };
         for Facility { name, available, detail } in &self.facilities {
-            writeln!(f, "{name:<16} {:<3}  {detail}", yes_no(*available))?;
+            let available = available.map_or("?", yes_no);
+            writeln!(f, "{name:<16} {available:<3}  {detail}")?;
         }
         for PlaneReport { plane, available, reason } in &self.planes {
             let name = format!("{plane} plane");

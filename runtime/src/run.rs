@@ -2,6 +2,8 @@
 
 use std::ffi::{CString, OsString};
 use std::fmt;
+use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +51,17 @@ pub fn run(args: &RunArgs) -> u8 {
     }
 }
 
+/// Writes `text` to the standard output; the exit status. A reader that has seen enough is no error.
+#[must_use]
+pub fn print(text: &str) -> u8 {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format_args!("standard output: {error}"), SETUP_FAILED)
+        }
+        Ok(()) | Err(_) => 0,
+    }
+}
+
 fn complain(what: &dyn fmt::Display, status: u8) -> u8 {
     eprintln!("boesfs: {what}");
     status
@@ -93,7 +106,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         root,
         command: args.command.iter().map(|word| c_string(word.clone())).collect::<Result<_, _>>()?,
         environment: std::env::vars_os().map(variable).collect::<Result<_, _>>()?,
-        kill_after: args.kill_after.or_else(|| image.kill_after().and_then(std::num::NonZeroU64::new)),
+        kill_after: args.kill_after.or_else(|| image.kill_after().and_then(NonZeroU64::new)),
     };
     Ok(Prepared { image: Arc::new(image), plane: chosen.plane, config })
 }
@@ -173,21 +186,24 @@ impl Prepared {
 
     fn print_plan(&self, format: Format) -> Result<u8, Refusal> {
         let plan = self.config.plan(self.plane, self.plane.exec_gate()).map_err(Refusal::new)?;
-        match format {
-            Format::Human => print!("{plan}"),
+        let mut text = match format {
+            Format::Human => plan.to_string(),
             Format::Json => {
                 let dry_run = DryRun {
                     version: 1,
                     sandbox: &self.config.name,
                     policy: &self.config.policy,
                     plane: self.plane,
-                    kill_after: self.config.kill_after.map(std::num::NonZeroU64::get),
+                    kill_after: self.config.kill_after.map(NonZeroU64::get),
                     plan: &plan,
                 };
-                println!("{}", serde_json::to_string_pretty(&dry_run).map_err(Refusal::new)?);
+                serde_json::to_string_pretty(&dry_run).map_err(Refusal::new)?
             }
+        };
+        if !text.ends_with('\n') {
+            text.push('\n');
         }
-        Ok(0)
+        Ok(print(&text))
     }
 
     fn status(&self, outcome: &Outcome) -> u8 {
@@ -195,7 +211,7 @@ impl Prepared {
             Outcome::Ended(Ending::Exited(status)) => *status,
             Outcome::Ended(Ending::Signaled(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             Outcome::KillLimit => {
-                let limit = self.config.kill_after.map_or(0, std::num::NonZeroU64::get);
+                let limit = self.config.kill_after.map_or(0, NonZeroU64::get);
                 complain(&format_args!("killed at its kill limit of {limit} denials"), KILLED)
             }
             Outcome::Killed(reason) => complain(reason, KILLED),

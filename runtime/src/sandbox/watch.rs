@@ -47,7 +47,10 @@ pub(super) struct Watch<'a> {
     control_open: bool,
     engine_works: bool,
     ending: Option<Ending>,
+    /// Why nothing has run.
     failure: Option<Failure>,
+    /// Why what may have run was killed.
+    broken: Option<String>,
     limit_reached: bool,
 }
 
@@ -80,6 +83,7 @@ impl<'a> Watch<'a> {
             engine_works: true,
             ending: None,
             failure: None,
+            broken: None,
             limit_reached: false,
         }
     }
@@ -253,7 +257,14 @@ impl<'a> Watch<'a> {
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.failure.get_or_insert(failure);
+        match self.stage {
+            Stage::SettingUp => {
+                self.failure.get_or_insert(failure);
+            }
+            Stage::LetGo | Stage::Running => {
+                self.broken.get_or_insert(failure.to_string());
+            }
+        }
         self.kill();
     }
 
@@ -273,22 +284,22 @@ impl<'a> Watch<'a> {
         }
         for taken in [self.take_messages(), self.take_events()] {
             if let Err(failure) = taken {
-                self.failure.get_or_insert(failure);
+                self.fail(failure);
             }
         }
     }
 
     fn outcome(self) -> Outcome {
         let killed = "the sandbox was killed";
-        match (self.limit_reached, self.failure, self.ending, self.stage) {
-            (true, ..) => Outcome::KillLimit,
-            (false, Some(failure), _, Stage::SettingUp | Stage::LetGo) => Outcome::Failed(failure),
-            (false, Some(failure), _, Stage::Running) => Outcome::Killed(failure.to_string()),
-            (false, None, Some(ending), _) => Outcome::Ended(ending),
-            (false, None, None, Stage::SettingUp | Stage::LetGo) => {
-                Outcome::Failed(Failure::setup("set up the sandbox", killed))
-            }
-            (false, None, None, Stage::Running) => Outcome::Killed(killed.to_owned()),
+        if self.limit_reached {
+            return Outcome::KillLimit;
+        }
+        match (self.broken, self.failure, self.ending, self.stage) {
+            (Some(reason), ..) => Outcome::Killed(reason),
+            (None, Some(failure), ..) => Outcome::Failed(failure),
+            (None, None, Some(ending), _) => Outcome::Ended(ending),
+            (None, None, None, Stage::SettingUp) => Outcome::Failed(Failure::setup("set up the sandbox", killed)),
+            (None, None, None, Stage::LetGo | Stage::Running) => Outcome::Killed(killed.to_owned()),
         }
     }
 }
