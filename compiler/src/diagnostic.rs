@@ -202,6 +202,10 @@ lints! {
     LITERAL_STAR = "W0312", "literal-star";
     /// `r.act != p.act` with several operations, where Casbin compares text
     SET_COMPARISON = "W0313", "set-comparison";
+    /// a role that no rule speaks of
+    UNUSED_ROLE = "W0314", "unused-role";
+    /// control or reordering characters in a field, which make it look like another
+    HIDDEN_CHARACTERS = "W0315", "hidden-characters";
 }
 
 /// The lint called `name`, if there is one.

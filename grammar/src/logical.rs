@@ -48,15 +48,17 @@ impl<'a> Lines<'a> {
             text.resize(from - start, b' ');
             text.extend_from_slice(&self.bytes[from..end]);
             let line = &mut text[from - start..];
-            if let Some(hash) = comment(line, section == SectionKind::Matchers, &mut quote) {
-                line[hash..].fill(b' ');
-            } else if let Some(hash) = line.iter().position(|b| *b == b'#') {
+            let hashes = hashes(line, section == SectionKind::Matchers, &mut quote);
+            if let Some(hash) = hashes.inside {
                 let at = Span { file, start: 0, end: 0 }.part(from + hash, 1);
                 errors.push(
                     SyntaxError::new("N0101", "`#` inside a word or a string is part of it", at)
                         .label("Casbin would cut the line here")
                         .help("put a blank before `#` to start a comment"),
                 );
+            }
+            if let Some(hash) = hashes.comment {
+                line[hash..].fill(b' ');
             }
             let trimmed = line.trim_ascii_end().len();
             if trimmed == 0 || line[trimmed - 1] != b'\\' {
@@ -69,16 +71,29 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Where the comment of `line` starts. Quotes hide it where they mean something; `quote` is the open one.
-fn comment(line: &[u8], quotes: bool, quote: &mut Option<u8>) -> Option<usize> {
+/// The places of `#` in a line.
+#[derive(Default)]
+struct Hashes {
+    /// Where the comment starts.
+    comment: Option<usize>,
+    /// The first that belongs to a word or a string.
+    inside: Option<usize>,
+}
+
+/// Looks for `#`. Quotes hide it where they mean something; `quote` is the open one.
+fn hashes(line: &[u8], quotes: bool, quote: &mut Option<u8>) -> Hashes {
+    let mut found = Hashes::default();
     for (at, byte) in line.iter().enumerate() {
         match (*quote, *byte) {
+            (None, b'#') if at == 0 || matches!(line[at - 1], b' ' | b'\t') => {
+                found.comment = Some(at);
+                return found;
+            }
+            (_, b'#') => found.inside = found.inside.or(Some(at)),
             (Some(open), byte) if open == byte => *quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') if quotes => *quote = Some(*byte),
-            (None, b'#') if at == 0 || matches!(line[at - 1], b' ' | b'\t') => return Some(at),
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
-    None
+    found
 }

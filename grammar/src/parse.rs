@@ -122,17 +122,17 @@ impl Parser<'_> {
                 continue;
             }
             if text[0] == b'[' && self.header(text, span, form, &mut state) {
-                self.dangling(pending, span);
+                self.dangling(pending);
                 pending = self.tree.annotations.len();
                 continue;
             }
             match state {
                 State::In(SectionKind::Rules) => {
                     let number = lines.number;
-                    if !self.rule(text, span, number, pending) {
-                        return;
+                    let Some(annotated) = self.rule(text, span, number, pending) else { return };
+                    if annotated {
+                        pending = self.tree.annotations.len();
                     }
-                    pending = self.tree.annotations.len();
                 }
                 State::In(section) => {
                     let bytes = lines.logical((at, end), file, section, &mut self.errors);
@@ -149,8 +149,7 @@ impl Parser<'_> {
                 }
             }
         }
-        let end = narrow(bytes.len());
-        self.dangling(pending, Span { file, start: end, end });
+        self.dangling(pending);
     }
 
     /// Whether `line` holds no NUL and, unless it is a policy line, is UTF-8.
@@ -202,7 +201,7 @@ impl Parser<'_> {
     }
 
     /// Reports annotations from `pending` on, which no line follows.
-    fn dangling(&mut self, pending: usize, _end: Span) {
+    fn dangling(&mut self, pending: usize) {
         if let Some(first) = self.tree.annotations.get(pending) {
             let last = self.tree.annotations.last().map_or(first.value.span, |last| last.value.span);
             self.errors.push(not_before_a_rule(first.key.span.to(last)));
@@ -278,37 +277,42 @@ impl Parser<'_> {
         ));
     }
 
-    /// Takes `line` as a policy line; false if there are too many.
-    fn rule(&mut self, line: &[u8], span: Span, number: u32, pending: usize) -> bool {
+    /// Takes `line` as a policy line, and whether the annotations from `pending` on are its: they are a rule's, so
+    /// that a role line may stand between. `None` if there are too many lines.
+    fn rule(&mut self, line: &[u8], span: Span, number: u32, pending: usize) -> Option<bool> {
         if self.tree.lines.len() >= self.limits.rules {
             self.errors.push(
                 SyntaxError::new("E0122", format!("more than {} policy lines", self.limits.rules), span)
                     .label("this is one line too many")
                     .help("raise the limit with `--max-rules`"),
             );
-            return false;
+            return None;
         }
         let first = self.tree.cells.len();
         if let Err(error) = rule_line::cells(line, span, self.limits, &mut self.tree.cells) {
             self.errors.push(error);
             self.tree.cells.truncate(first);
             self.tree.annotations.truncate(pending);
-            return true;
+            return Some(true);
         }
         if let Some(at) = self.foreign_byte(line, span, first) {
             self.not_utf8(line, at, span);
             self.tree.cells.truncate(first);
             self.tree.annotations.truncate(pending);
-            return true;
+            return Some(true);
         }
+        let kind = &self.tree.cells[first].span;
+        let kind = &line[(kind.start - span.start) as usize..(kind.end - span.start) as usize];
+        let is_rule = kind.strip_prefix(b"p").is_some_and(|suffix| suffix.iter().all(u8::is_ascii_digit));
         let end = self.tree.cells.last().map_or(span.start, |cell| cell.span.end);
         self.tree.lines.push(Line {
             span: Span { end, ..span },
             line: number,
             cells: narrow(first)..narrow(self.tree.cells.len()),
-            annotations: narrow(pending)..narrow(self.tree.annotations.len()),
+            annotations: narrow(if is_rule { pending } else { self.tree.annotations.len() })
+                ..narrow(self.tree.annotations.len()),
         });
-        true
+        Some(is_rule)
     }
 
     /// The first byte of `line` that is not UTF-8 and stands in no quoted cell (from `first` on) and no comment.

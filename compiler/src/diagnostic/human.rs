@@ -110,6 +110,7 @@ fn sanitized(bytes: &[u8]) -> String {
             match c {
                 '\n' | '\t' => text.push(c),
                 '\r' => text.push(' '),
+                '\u{feff}' => text.push_str("   "),
                 c if hidden(c) => text.extend(std::iter::repeat_n('?', c.len_utf8())),
                 c => text.push(c),
             }
@@ -132,7 +133,8 @@ pub(crate) fn escaped(text: &str) -> String {
     out
 }
 
-fn hidden(c: char) -> bool {
+/// Whether `c` would move a terminal's cursor, reorder its line or show nothing.
+pub(crate) fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

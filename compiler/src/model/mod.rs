@@ -9,6 +9,7 @@ mod annotations;
 mod definitions;
 mod effect;
 mod functions;
+mod lints;
 mod matcher;
 mod nearest;
 mod options;

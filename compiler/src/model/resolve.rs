@@ -1,9 +1,12 @@
 //! The syntax tree to the model: every name bound, every field typed, every error found.
 
+use std::collections::HashSet;
+
 use boesfs_abi::op::OpSet;
 use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
 
 use super::definitions::Definitions;
+use super::lints::{Subjects, asked_texts, unused_roles};
 use super::matcher::{Bound, Names, bind};
 use super::options::Chosen;
 use super::roles::{Declared, action_line, cycles, edge};
@@ -121,12 +124,27 @@ impl<'a> Resolver<'a> {
         }
         self.others(&sorted, shape, &types, &declared);
         let mut model = None;
+        let mut asked = HashSet::new();
+        let before = self.out.len();
         for (suffix, shape) in types.iter().zip(&shapes) {
             let lines: Vec<&Line> = lines_of(&sorted, suffix);
-            let typed =
-                self.policy_type(&definitions, suffix, *shape, &lines, &declared.graphs, &action_roles);
+            let typed = self.policy_type(
+                &definitions,
+                suffix,
+                *shape,
+                &lines,
+                &declared.graphs,
+                &action_roles,
+                &mut asked,
+            );
             if *suffix == selected {
                 model = typed;
+            }
+        }
+        // After an error roles may seem unused only because a rule or a matcher is missing.
+        if self.out[before..].iter().all(|found| found.severity != Severity::Error || found.lint.is_some()) {
+            for graph in &declared.graphs {
+                unused_roles(graph, &asked, &mut self.out);
             }
         }
         let typed = model?;
@@ -241,6 +259,7 @@ impl<'a> Resolver<'a> {
         lines: &[&'a Line],
         graphs: &[RoleGraph],
         action_roles: &[ActionRole],
+        asked: &mut HashSet<Vec<u8>>,
     ) -> Option<Typed> {
         let (policy_key, policy) = definitions.policy(suffix)?;
         let mut sound = self.distinct(policy, "column");
@@ -301,7 +320,10 @@ impl<'a> Resolver<'a> {
             literal_ops,
         };
         let out = &mut self.out;
-        let rules = lines.iter().filter_map(|line| rule(&context, line, out)).collect();
+        let rules: Vec<Rule> = lines.iter().filter_map(|line| rule(&context, line, out)).collect();
+        let subjects = Subjects { shape, matcher: &bound.node, uses: &bound.uses, rules: &rules, graphs };
+        subjects.check(out);
+        asked_texts(&bound.node, &bound.uses, &rules, asked);
         Some(Typed { shape, effect, matcher: bound.node, columns, rules })
     }
 

@@ -11,8 +11,8 @@ use super::matcher::{Names, Use, bind};
 use super::tuple::tuple;
 use super::{Annotations, Field, Node, PolicyEffect, Rule, Scope, Shape};
 use crate::diagnostic::{
-    ABNORMAL_PATH, Diagnostic, INERT_RULE, Severity, UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY, closest,
-    suggestion,
+    ABNORMAL_PATH, BAD_TUPLE_VALUE, Diagnostic, HIDDEN_CHARACTERS, INERT_RULE, Severity,
+    UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY, closest, human::hidden, suggestion,
 };
 
 /// What all lines of one type share.
@@ -81,6 +81,7 @@ fn fields(
     let mut fields = Vec::new();
     for (((cell, uses), action), eval) in parts.columns.iter().zip(&uses).zip(actions).zip(evals) {
         let mut text = context.tree.text(*cell).into_owned();
+        out.extend(hidden_characters(&text, *cell));
         for how in uses {
             match how {
                 Use::Path | Use::Directory if names.shape == Shape::Boesfs => {
@@ -103,9 +104,10 @@ fn fields(
     if !context.effect.base.looks_at(eft) {
         out.push(inert_rule(eft, line, names.shape, parts.eft));
     }
-    // A bad value in a tuple weakens an allow no more than it weakens its absence.
+    // An allow rule that matches nothing leaves nothing unprotected.
     if eft == Effect::Allow {
-        for finding in out.iter_mut().filter(|d| d.lint.is_some()) {
+        let about_matching = [ABNORMAL_PATH.name, BAD_TUPLE_VALUE.name];
+        for finding in out.iter_mut().filter(|d| d.lint.is_some_and(|lint| about_matching.contains(&lint))) {
             finding.severity = Severity::Warning;
         }
     }
@@ -121,6 +123,20 @@ fn fields(
         text: String::from_utf8_lossy(context.tree.bytes(line.span)).into_owned(),
         inert,
     })
+}
+
+fn hidden_characters(text: &[u8], cell: Cell) -> Option<Diagnostic> {
+    let text = std::str::from_utf8(text).ok()?;
+    let odd = text.chars().find(|c| *c != '\t' && hidden(*c))?;
+    Some(
+        Diagnostic::denied(
+            &HIDDEN_CHARACTERS,
+            format!("the field holds the invisible character U+{:04X}", u32::from(odd)),
+            cell.span,
+        )
+        .label("looks like something else")
+        .help("remove it, unless the name really holds it"),
+    )
 }
 
 fn inert_rule(eft: Effect, line: &Line, shape: Shape, cell: Option<Cell>) -> Diagnostic {
