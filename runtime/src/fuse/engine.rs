@@ -16,6 +16,14 @@ use super::session::{Served, Session, mount};
 use crate::events::{Cause, Denials, EventErrno, RuleRef};
 use crate::plane::{Engine, EngineError, Plane, Setup};
 
+/// The plane for the sandbox of `setup`.
+///
+/// # Errors
+/// None as yet; what the machine lacks is met when the sandbox is made.
+pub fn engine(setup: Setup) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(FuseEngine::new(setup)))
+}
+
 /// The fuse plane at work on one sandbox.
 pub struct FuseEngine {
     setup: Setup,

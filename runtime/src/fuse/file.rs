@@ -12,7 +12,8 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use boesfs_abi::judge::{Creates, Intent, intent_of};
 use boesfs_abi::op::{Op, OpSet};
@@ -86,7 +87,7 @@ impl Tree {
             self.gate.open(who, target.judged(), flags, &[], intent)?;
             self.lower.access(target.object.as_fd(), libc::X_OK.cast_unsigned())?;
             let file = self.lower.open(target.object.as_fd(), OFlags::RDONLY)?;
-            return Ok((self.keep(handle(node, file, who, HandleMode::Program)), OpenOptions::empty()));
+            return Ok((self.keep(Handle::new(node, file, who, HandleMode::Program)), OpenOptions::empty()));
         }
         self.gate.open(who, target.judged(), flags, &LOST_AT_OPEN, intent(flags, Creates::No))?;
         let file = self.lower.open(target.object.as_fd(), lower_flags(flags))?;
@@ -101,7 +102,7 @@ impl Tree {
         } else {
             (HandleMode::Direct, OpenOptions::DIRECT_IO)
         };
-        (self.keep(handle(node, file, who, mode)), options)
+        (self.keep(Handle::new(node, file, who, mode)), options)
     }
 
     pub(crate) fn create_file(
@@ -207,9 +208,14 @@ impl Tree {
             }
             (HandleMode::Direct, Sender::Pages) => {
                 let who = self.gate.who_or(context, &handle.opener);
-                [Op::Read, Op::Mmap, Op::Exec]
-                    .into_iter()
-                    .try_for_each(|op| self.gate.ask_any(&who, object, op))
+                let needed = [Op::Read, Op::Mmap, Op::Exec];
+                if needed.into_iter().all(|op| self.gate.permits(&who, object, op)) {
+                    return Ok(());
+                }
+                if handle.unmapped.swap(true, Ordering::Relaxed) {
+                    return Err(io::Error::from_raw_os_error(libc::EACCES));
+                }
+                needed.into_iter().try_for_each(|op| self.gate.ask_any(&who, object, op))
             }
             (HandleMode::Cached, _) => {
                 let who = self.gate.who_or(context, &handle.opener);
@@ -329,10 +335,6 @@ impl Tree {
 }
 
 const O_EXCL: u32 = libc::O_EXCL.cast_unsigned();
-
-fn handle(node: u64, file: File, who: &Who, mode: HandleMode) -> Handle {
-    Handle { node, file, opener: who.clone(), mode, position: Mutex::new(()) }
-}
 
 /// What an open of a regular file with `flags` is for.
 fn intent(flags: u32, creates: Creates) -> Intent {

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use boesfs_abi::judge::intent_of;
 use boesfs_abi::op::Op;
@@ -29,8 +29,7 @@ impl Tree {
         let target = self.reach(node, path, kind)?;
         self.gate.open(&who, target.judged(), flags, &LOST, intent_of(flags.into(), Some(Kind::Dir)))?;
         let file = self.lower.open(target.object.as_fd(), OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let position = Mutex::new(());
-        Ok(self.keep(Handle { node, file, opener: who, mode: HandleMode::Direct, position }))
+        Ok(self.keep(Handle::new(node, file, &who, HandleMode::Direct)))
     }
 
     /// Hands the names in directory `handle` from the position `offset` on to `add`, until that takes no more.

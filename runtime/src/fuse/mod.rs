@@ -19,7 +19,7 @@
 //! | [`tree`] | both put together |
 //! | [`names`], [`file`], [`meta`], [`listing`] | the operations |
 //! | [`protocol`], [`device`], [`session`] | how requests come and answers go |
-//! | [`engine`] | the plane as the sandbox uses it, deciding by an image |
+//! | [`engine`], [`probe`] | the plane as the sandbox uses it, deciding by an image; whether it can be had |
 //!
 //! # What is enforced how
 //!
@@ -51,12 +51,14 @@ mod lower;
 mod meta;
 mod names;
 mod node;
+mod probe;
 mod protocol;
 mod session;
 mod tree;
 
 pub use caller::Subjects;
 pub use decision::{Decide, Destination, Object, Ruling};
-pub use engine::FuseEngine;
+pub use engine::{FuseEngine, engine};
 pub use gate::Labels;
+pub use probe::available;
 pub use session::{Served, Session, SessionError, mount};

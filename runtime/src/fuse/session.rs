@@ -65,10 +65,19 @@ pub struct Served {
 /// Whatever the kernel refuses.
 pub fn mount(tree: OwnedFd, dir: Vec<u8>) -> Result<(Session, OwnedFd), SessionError> {
     let lower = Lower::new(tree).map_err(SessionError::Tree)?;
-    let device = rustix::fs::open(DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| SessionError::Device(error.into()))?;
+    let device = open_device()?;
     let mount = make_mount(&device).map_err(SessionError::Mount)?;
     Ok((Session { device, lower, dir }, mount))
+}
+
+/// Makes a mount and lets it go.
+pub(crate) fn try_mount() -> Result<(), SessionError> {
+    make_mount(&open_device()?).map_err(SessionError::Mount).map(drop)
+}
+
+fn open_device() -> Result<OwnedFd, SessionError> {
+    rustix::fs::open(DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| SessionError::Device(error.into()))
 }
 
 fn make_mount(device: &OwnedFd) -> io::Result<OwnedFd> {

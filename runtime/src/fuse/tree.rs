@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -34,6 +34,15 @@ pub(crate) struct Handle {
     pub(crate) mode: HandleMode,
     /// Held while the position of an open directory matters.
     pub(crate) position: Mutex<()>,
+    /// Whether a mapping of it has been refused. That is told once: a fault is tried several times, and is no call.
+    pub(crate) unmapped: AtomicBool,
+}
+
+impl Handle {
+    pub(crate) fn new(node: u64, file: File, opener: &Who, mode: HandleMode) -> Self {
+        let (position, unmapped) = (Mutex::new(()), AtomicBool::new(false));
+        Self { node, file, opener: opener.clone(), mode, position, unmapped }
+    }
 }
 
 /// How an open file is read and written.

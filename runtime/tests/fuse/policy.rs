@@ -26,8 +26,6 @@ pub(crate) struct Rules {
     pub(crate) rules: Vec<Rule>,
     /// The base names of the programs that are told apart: the class of the first is 1.
     pub(crate) classes: Vec<&'static str>,
-    /// Every allowed request is told, too.
-    pub(crate) tell_all: bool,
     dir: Vec<u8>,
 }
 
@@ -94,7 +92,7 @@ impl Rules {
             errno: EventErrno::Policy(if hidden || op == Op::Lookup { Errno::Noent } else { Errno::Acces }),
             cause,
             level: Level::Event,
-            report: self.tell_all || verdict == Verdict::Deny,
+            report: verdict == Verdict::Deny,
             op,
             path: object.to_vec(),
             args: args.to_vec(),
