@@ -3,7 +3,8 @@
 mkdir -p /usr/bin && cp /bin/busybox /usr/bin/dd || exit 125
 export PATH="/usr/bin:$PATH"
 sh tree.sh /srv/demo || exit 125
-boesfs run --plane lsm --dir /srv/demo --outside allow --events events policy.bin -- /bin/sh attempts.sh /srv/demo
+boesfs run --plane lsm --dir /srv/demo --outside allow --events events policy.bin -- \
+    /bin/sh attempts.sh /srv/demo lsm
 status=$?
 echo '==== events'
 cat events

@@ -92,7 +92,13 @@ fn here(workspace: &Workspace, scratch: &Path) -> Result<u8, DemoError> {
     let events = scratch.join("events");
     let mut sandbox = Command::new(binaries::path(workspace, "boesfs"));
     sandbox.args(["run", "--plane", "fuse", "--dir"]).arg(&tree).args(["--outside", "allow", "--events"]);
-    sandbox.arg(&events).arg(&image).args(["--", "/bin/sh"]).arg(scratch.join("attempts.sh")).arg(&tree);
+    sandbox
+        .arg(&events)
+        .arg(&image)
+        .args(["--", "/bin/sh"])
+        .arg(scratch.join("attempts.sh"))
+        .arg(&tree)
+        .arg("fuse");
     println!("\n$ {}", shown(&sandbox));
     let (status, _) = process::follow(&mut sandbox)?;
     let lines = match fs::read_to_string(&events) {
