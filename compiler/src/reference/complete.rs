@@ -21,7 +21,7 @@ pub(super) fn decide<'m>(
     question: &mut Question<'_>,
     candidates: &[Candidate<'m>],
 ) -> Decision {
-    let choices = choices(reference, question, candidates);
+    let choices = choices(reference, &[(question, candidates)], Vec::new());
     let mut search =
         Search { reference, candidates, choices: &choices, sought: Verdict::Deny, best: None, any: false };
     search.run(question, 0);
@@ -33,6 +33,61 @@ pub(super) fn decide<'m>(
         Some(place) => Decision { verdict: Verdict::Deny, rule: rule(place), unknown: search.best.is_some() },
         None => Decision { verdict: Verdict::Allow, rule: rule(search.best.flatten()), unknown: false },
     }
+}
+
+/// Whether some arguments, of which those that differ in `bits` are all tried and of which the first is one that
+/// `accepts`, get the request allowed, whatever else is unknown.
+pub(super) fn some_arguments(
+    reference: &Reference<'_>,
+    question: &mut Question<'_>,
+    bits: &[u64],
+    accepts: &dyn Fn(u64) -> bool,
+) -> bool {
+    let candidates = reference.candidates(question, 0..reference.model.rules.len());
+    let extra: Vec<(Slot, Check)> =
+        bits.iter().map(|bit| (Slot::Arg(0), Check::of(ValueTest::AnyBit(*bit)))).collect();
+    let mut choices = choices(reference, &[(question, &candidates)], extra);
+    choices.retain(|(slot, _)| matches!(slot, Slot::Arg(_)));
+    each_completion(&mut [question], &choices, &mut |questions| {
+        let first = match questions[0].args.first() {
+            Some(ArgValue::Number(number)) => *number,
+            _ => 0,
+        };
+        accepts(first) && reference.decide_question(questions[0]).verdict == Verdict::Allow
+    })
+}
+
+/// Whether some request, asked about two paths, gets a pair of verdicts that is `sought`.
+pub(super) fn some_request<'r>(
+    reference: &Reference<'_>,
+    one: &mut Question<'r>,
+    other: &mut Question<'r>,
+    sought: &dyn Fn(Verdict, Verdict) -> bool,
+) -> bool {
+    let rules = 0..reference.model.rules.len();
+    let of_one = reference.candidates(one, rules.clone());
+    let of_other = reference.candidates(other, rules);
+    let choices = choices(reference, &[(one, &of_one), (other, &of_other)], Vec::new());
+    each_completion(&mut [one, other], &choices, &mut |questions| {
+        let verdict = |question: &mut Question<'_>| reference.decide_question(question).verdict;
+        let (first, second) = (verdict(questions[0]), verdict(questions[1]));
+        sought(first, second)
+    })
+}
+
+/// Whether `found` says yes for some completion, which all of `questions` share.
+fn each_completion(
+    questions: &mut [&mut Question<'_>],
+    choices: &[(Slot, Vec<ArgValue>)],
+    found: &mut dyn FnMut(&mut [&mut Question<'_>]) -> bool,
+) -> bool {
+    let Some(((slot, values), rest)) = choices.split_first() else { return found(questions) };
+    let any = values.iter().any(|value| {
+        questions.iter_mut().for_each(|question| question.set(*slot, value));
+        each_completion(questions, rest, found)
+    });
+    questions.iter_mut().for_each(|question| question.set(*slot, &ArgValue::Unknown));
+    any
 }
 
 /// A walk over all completions for those that get one verdict.
@@ -136,19 +191,22 @@ impl Question<'_> {
     }
 }
 
-/// For each unknown value that a candidate tests, values that pass and fail those tests in every way they can be.
+/// For each unknown value that a candidate or `extra` tests, values that pass and fail those tests in every way they
+/// can be. The questions are one request about several paths.
 fn choices<'m>(
     reference: &Reference<'m>,
-    question: &Question<'_>,
-    candidates: &[Candidate<'m>],
+    asked: &[(&Question<'_>, &[Candidate<'m>])],
+    extra: Vec<(Slot, Check)>,
 ) -> Vec<(Slot, Vec<ArgValue>)> {
+    let Some((question, _)) = asked.first() else { return Vec::new() };
     let mut checks: BTreeMap<Slot, HashSet<Check>> = BTreeMap::new();
     let mut collect = |slot: Slot, check: Check| {
         if question.value(slot) == ArgValue::Unknown {
             checks.entry(slot).or_default().insert(check);
         }
     };
-    for candidate in candidates {
+    extra.into_iter().for_each(|(slot, check)| collect(slot, check));
+    for candidate in asked.iter().flat_map(|(_, candidates)| *candidates) {
         let mut tests = Tests { reference, rule: candidate.rule, op: question.op, found: &mut collect };
         match &candidate.condition {
             Condition::Matcher(node) => tests.of_node(node),
@@ -158,7 +216,8 @@ fn choices<'m>(
     checks
         .into_iter()
         .map(|(slot, checks)| {
-            let checks: Vec<Check> = checks.into_iter().collect();
+            let mut checks: Vec<Check> = checks.into_iter().collect();
+            checks.sort_by_cached_key(|check| format!("{check:?}"));
             (slot, representatives(question, slot, &checks))
         })
         .collect()

@@ -4,6 +4,7 @@
 //! lowering, automaton or image, so that they can be judged by it. It knows no state, no class and no plane.
 
 mod complete;
+mod effective;
 mod index;
 mod matcher;
 mod nearest;
@@ -19,6 +20,7 @@ use boesfs_abi::request::{ArgValue, Kind, Request};
 use boesfs_abi::verdict::{Effect, Verdict};
 
 use crate::model::{BaseEffect, Expr, Model, Node, Operand, PathFunction, Shape};
+pub use effective::{Effective, effective};
 pub use index::Index;
 use pattern::Pattern;
 use subject::Programs;
@@ -116,6 +118,12 @@ impl<'m> Reference<'m> {
         let mut question = Question::new(self.model.shape, request);
         let candidates = self.candidates(&question, rules);
         complete::decide(self, &mut question, &candidates)
+    }
+
+    /// Decides by all rules; afterwards `question` is as it was.
+    fn decide_question(&self, question: &mut Question<'_>) -> Decision {
+        let candidates = self.candidates(question, 0..self.model.rules.len());
+        complete::decide(self, question, &candidates)
     }
 
     /// Those of `rules` that may match, in the order in which the effect consults them.

@@ -72,13 +72,16 @@ fn class_of(rules: &RuleSet, request: &Request) -> ClassId {
     let subjects = &rules.subjects;
     let base = request.sub().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let place = |wanted: SubjectLiteral| {
-        subjects.literals.iter().position(|literal| *literal == wanted).and_then(|place| u32::try_from(place).ok())
+        subjects
+            .literals
+            .iter()
+            .position(|literal| *literal == wanted)
+            .and_then(|place| u32::try_from(place).ok())
     };
-    let key = (
-        place(SubjectLiteral::Path(request.sub().to_vec())),
-        place(SubjectLiteral::Name(base.to_vec())),
-    );
-    let group = subjects.groups.iter().position(|group| *group == key).expect("every combination has a group");
+    let key =
+        (place(SubjectLiteral::Path(request.sub().to_vec())), place(SubjectLiteral::Name(base.to_vec())));
+    let group =
+        subjects.groups.iter().position(|group| *group == key).expect("every combination has a group");
     let domain = request.dom().and_then(|dom| subjects.domains.iter().position(|name| name == dom));
     subjects.classes[group * (subjects.domains.len() + 1) + domain.map_or(0, |domain| domain + 1)]
 }
@@ -114,7 +117,9 @@ pub(crate) fn atom_matches(atom: &PathAtom, text: &[u8]) -> bool {
     match atom {
         PathAtom::Literal(literal) => text == literal,
         PathAtom::Below(dir) if dir == b"/" => text.len() > 1 && text[0] == b'/',
-        PathAtom::Below(dir) => text.strip_prefix(dir.as_slice()).is_some_and(|rest| rest.len() > 1 && rest[0] == b'/'),
+        PathAtom::Below(dir) => {
+            text.strip_prefix(dir.as_slice()).is_some_and(|rest| rest.len() > 1 && rest[0] == b'/')
+        }
         PathAtom::Prefix(prefix) => text.starts_with(prefix),
         PathAtom::Pattern(regex) => ends(regex, text, &BTreeSet::from([0])).contains(&text.len()),
     }

@@ -50,22 +50,25 @@ impl Parser {
     /// How many patterns without braces `pattern` stands for.
     fn expansions(&self, pattern: &[u8]) -> usize {
         let Some(braces) = self.braces(pattern) else { return 1 };
-        let parts: usize = braces.parts.iter().map(|(start, end)| self.expansions(&pattern[*start..*end])).sum();
+        let parts: usize =
+            braces.parts.iter().map(|(start, end)| self.expansions(&pattern[*start..*end])).sum();
         parts.saturating_mul(self.expansions(&pattern[braces.end..]))
     }
 
     fn alternatives(&self, pattern: &[u8]) -> Regex {
         let Some(braces) = self.braces(pattern) else { return self.sequence(pattern) };
         let (before, after) = (&pattern[..braces.open], &pattern[braces.end..]);
-        let stars_near = before.last() == Some(&b'*')
-            || after.first() == Some(&b'*')
-            || pattern[braces.open..braces.end].contains(&b'*');
+        let star_follows = match after.first() {
+            Some(b'*') => true,
+            Some(b'{') => after.contains(&b'*'),
+            Some(_) | None => false,
+        };
+        let stars_near =
+            before.last() == Some(&b'*') || star_follows || pattern[braces.open..braces.end].contains(&b'*');
         let parts = braces.parts.iter().map(|(start, end)| &pattern[*start..*end]);
         if stars_near {
             // A star may join one outside the braces, or look at the slash beside it: take each way for itself.
-            return alternate(
-                parts.map(|part| self.alternatives(&[before, part, after].concat())).collect(),
-            );
+            return alternate(parts.map(|part| self.alternatives(&[before, part, after].concat())).collect());
         }
         let parts = alternate(parts.map(|part| self.alternatives(part)).collect());
         concat(vec![self.sequence(before), parts, self.alternatives(after)])

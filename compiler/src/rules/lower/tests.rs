@@ -10,22 +10,59 @@ use crate::rules::evaluate::atom_matches;
 use crate::rules::{PathAtom, Regex};
 
 const GLOB_PIECES: [&str; 24] = [
-    "/", "/", "a", "b", "*", "**", "**/", "/**", "/**/", "?", "[ab]", "[!a]", "[^a]", "[a-c]", "{a,b}", "{a/,b/**}",
-    "{*,b}", "{a,{b,/c}}", "{,a}", r"\*", r"\{", "]", "é", ".",
+    "/",
+    "/",
+    "a",
+    "b",
+    "*",
+    "**",
+    "**/",
+    "/**",
+    "/**/",
+    "?",
+    "[ab]",
+    "[!a]",
+    "[^a]",
+    "[a-c]",
+    "{a,b}",
+    "{a/,b/**}",
+    "{*,b}",
+    "{a,{b,/c}}",
+    "{,a}",
+    r"\*",
+    r"\{",
+    "]",
+    "é",
+    ".",
 ];
 
 const SEARCH_PIECES: [&str; 26] = [
-    "/", "/", "a", "b", ".", ".*", ".+", "[^/]+", "[^/]*", r"\d", r"\w+", r"\W", r"\S", "(a|b)", "(a|/b)", "^", "$",
-    "a{2,3}", "b?", "[^a]", "é", "[é-ü]", "(?i)", "|", "(?:^|/)a", "\n",
+    "/", "/", "a", "b", ".", ".*", ".+", "[^/]+", "[^/]*", r"\d", r"\w+", r"\W", r"\S", "(a|b)", "(a|/b)",
+    "^", "$", "a{2,3}", "b?", "[^a]", "é", "[é-ü]", "(?i)", "|", "(?:^|/)a", "\n",
 ];
 
-const KEY_PIECES: [&str; 17] = [
-    "/", "/", "a", "b", "*", "/*", "/:id", ":id", ":", "{id}", "/{id}", "{}", "{a}_{b}", ".", "|", "+", "?",
-];
+const KEY_PIECES: [&str; 17] =
+    ["/", "/", "a", "b", "*", "/*", "/:id", ":id", ":", "{id}", "/{id}", "{}", "{a}_{b}", ".", "|", "+", "?"];
 
 const NAMES: [&[u8]; 18] = [
-    b"a", b"b", b"c", b"ab", b"aa", b"abc", b".a", b"*", b"{", "é".as_bytes(), b"\xff", b"a?b", b"?", b"\n", b"1",
-    b"a_b", b"A", b"a]",
+    b"a",
+    b"b",
+    b"c",
+    b"ab",
+    b"aa",
+    b"abc",
+    b".a",
+    b"*",
+    b"{",
+    "é".as_bytes(),
+    b"\xff",
+    b"a?b",
+    b"?",
+    b"\n",
+    b"1",
+    b"a_b",
+    b"A",
+    b"a]",
 ];
 
 fn pattern(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
@@ -36,8 +73,9 @@ fn pattern(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn path() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(select(&NAMES[..]), 0..5)
-        .prop_map(|names| if names.is_empty() { b"/".to_vec() } else { [&b"/"[..], &names.join(&b"/"[..])].concat() })
+    prop::collection::vec(select(&NAMES[..]), 0..5).prop_map(|names| {
+        if names.is_empty() { b"/".to_vec() } else { [&b"/"[..], &names.join(&b"/"[..])].concat() }
+    })
 }
 
 fn holds(set: &PathSet, path: &[u8]) -> bool {
@@ -126,6 +164,15 @@ fn plain_languages_are_told_from_patterns() {
     assert_eq!(of(PathFunction::RegexMatch, "^/a/"), below("/a"));
     assert_eq!(of(PathFunction::KeyMatch2, "/a"), literal("/a"));
     assert_eq!(text_atom(b"/a"), Ok(PathAtom::Literal(b"/a".to_vec())));
+}
+
+#[test]
+fn stars_in_braces_see_what_stands_beside_them() {
+    let paths = ["/a/a", "/a/c", "/ac", "/a/b/c", "/b", "/a", "/abc"].map(|path| path.as_bytes().to_vec());
+    for pattern in ["/{a,{b,/c}}{*,b}{*,b}", "/{a/,b}{**/c,d}", "/{a/,b}{,x}{**/c,d}", "/a{/*,b}{*/c,c}"] {
+        agree(PathFunction::GlobMatch, pattern.as_bytes(), &paths).unwrap();
+        agree(PathFunction::PathMatch, pattern.as_bytes(), &paths).unwrap();
+    }
 }
 
 #[test]

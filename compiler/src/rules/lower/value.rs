@@ -22,7 +22,14 @@ pub(super) fn negated(
 ) -> Option<Formula> {
     let each = |parts: &[Formula]| parts.iter().map(|part| negated(part, cells)).collect::<Option<Vec<_>>>();
     Some(match formula {
-        Formula::And(parts) => Formula::Or(each(parts)?),
+        Formula::And(parts) => match parts.split_first() {
+            // What is tested after the operation is known is tested of that operation only.
+            Some((guard @ Formula::Leaf(Leaf::Ops(_)), rest)) if !rest.is_empty() => Formula::Or(vec![
+                negated(guard, cells)?,
+                Formula::And(vec![guard.clone(), Formula::Or(each(rest)?)]),
+            ]),
+            _ => Formula::Or(each(parts)?),
+        },
         Formula::Or(parts) => Formula::And(each(parts)?),
         Formula::Leaf(leaf) => match leaf {
             Leaf::Cells(set) => Formula::Leaf(Leaf::Cells(cells(set))),
@@ -45,11 +52,9 @@ fn test_negated(test: &Test) -> Formula {
             within(test.field, &below.into_iter().chain(above).collect::<Vec<_>>())
         }
         (TestField::Kind, Condition::KindIn(mask)) => kinds(EVERY_KIND & !mask),
-        (_, condition) => Formula::Leaf(Leaf::Test(Test {
-            field: test.field,
-            condition: *condition,
-            holds: !test.holds,
-        })),
+        (_, condition) => {
+            Formula::Leaf(Leaf::Test(Test { field: test.field, condition: *condition, holds: !test.holds }))
+        }
     }
 }
 

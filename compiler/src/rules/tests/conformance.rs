@@ -37,11 +37,7 @@ fn conformance() {
         }
     }
     say(&format!("conformance: {asked} requests, {} differences", differences.len()));
-    assert!(
-        differences.is_empty(),
-        "{}",
-        differences[..differences.len().min(SHOWN)].join("\n")
-    );
+    assert!(differences.is_empty(), "{}", differences[..differences.len().min(SHOWN)].join("\n"));
 }
 
 /// Says it whether or not the test passes.

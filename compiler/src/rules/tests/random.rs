@@ -14,14 +14,37 @@ use crate::rules::{Limits, evaluate, lower};
 const SUBJECTS: [&str; 8] =
     ["/bin/sh", "/usr/bin/git", "/usr/local/bin/git", "git", "sh", "dev", "ops", "/opt/dev"];
 const OBJECTS: [&str; 14] = [
-    "/", "/a", "/a/b", "/a/b/c", "/ab", "/a/x.txt", "/b", "/b/a", "/*", "/a/*", "/a/**", "/**/b", "\"/{a,b}/*\"", "keys",
+    "/",
+    "/a",
+    "/a/b",
+    "/a/b/c",
+    "/ab",
+    "/a/x.txt",
+    "/b",
+    "/b/a",
+    "/*",
+    "/a/*",
+    "/a/**",
+    "/**/b",
+    "\"/{a,b}/*\"",
+    "keys",
 ];
 const ACTIONS: [&str; 12] = [
-    "read", "write", "open", "lookup", "lookup2", "*", "@read", "@modify", "exec", "ioctl", "read write", "llseek",
+    "read",
+    "write",
+    "open",
+    "lookup",
+    "lookup2",
+    "*",
+    "@read",
+    "@modify",
+    "exec",
+    "ioctl",
+    "read write",
+    "llseek",
 ];
-const TUPLES: [&str; 10] = [
-    "*", "(*)", "(5)", "(<5)", "(>=100)", "(!=5)", "(&6)", "(*,<0)", "(*,-5..5)", "(/a/b)",
-];
+const TUPLES: [&str; 10] =
+    ["*", "(*)", "(5)", "(<5)", "(>=100)", "(!=5)", "(&6)", "(*,<0)", "(*,-5..5)", "(/a/b)"];
 
 const ATOMS: [&str; 34] = [
     "r.sub == p.sub",
@@ -194,7 +217,9 @@ fn value(ty: ArgType, op: Op, draw: Index) -> ArgValue {
         return ArgValue::Absent;
     }
     match ty {
-        ArgType::Unsigned | ArgType::Signed => ArgValue::Number(NUMBERS[draw.index(NUMBERS.len())].cast_unsigned()),
+        ArgType::Unsigned | ArgType::Signed => {
+            ArgValue::Number(NUMBERS[draw.index(NUMBERS.len())].cast_unsigned())
+        }
         ArgType::Path | ArgType::Text => ArgValue::Bytes([&b"/a/b"[..], b"/c"][draw.index(2)].to_vec()),
     }
 }
@@ -246,16 +271,18 @@ fn draws() -> impl Strategy<Value = Vec<Index>> {
 fn asked() -> impl Strategy<Value = Asked> {
     let objects = vec!["/", "/a", "/a/b", "/a/b/c", "/ab", "/a/x.txt", "/b", "/b/a", "/c", "/*"];
     let doms = select(vec![None, Some("d1"), Some("d2"), Some("zz")]);
-    (select(&SUBJECTS[..]), select(objects), 0..OPS.len(), doms, draws()).prop_map(|(sub, obj, op, dom, draws)| {
-        let mut request = Request::new(sub.as_bytes(), obj.as_bytes(), OPS[op].op).unwrap();
-        if let Some(dom) = dom {
-            request = request.in_domain(dom.as_bytes());
-        }
-        request.gid = Some(0);
-        let asked = Asked { request, draws };
-        let request = asked.redrawn(&asked.draws, |_| true);
-        Asked { request, ..asked }
-    })
+    (select(&SUBJECTS[..]), select(objects), 0..OPS.len(), doms, draws()).prop_map(
+        |(sub, obj, op, dom, draws)| {
+            let mut request = Request::new(sub.as_bytes(), obj.as_bytes(), OPS[op].op).unwrap();
+            if let Some(dom) = dom {
+                request = request.in_domain(dom.as_bytes());
+            }
+            request.gid = Some(0);
+            let asked = Asked { request, draws };
+            let request = asked.redrawn(&asked.draws, |_| true);
+            Asked { request, ..asked }
+        },
+    )
 }
 
 fn agree(policy: &str, requests: &[Asked], others: &[Vec<Index>]) -> Result<(), TestCaseError> {
