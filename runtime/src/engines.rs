@@ -1,14 +1,7 @@
 //! The planes there are: whether each can be had here, and its engine.
 
-use std::io;
-use std::os::fd::AsFd;
-
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-
 use crate::cli::PlaneChoice;
-use crate::fuse::FuseEngine;
 use crate::plane::{Engine, EngineError, Plane, Setup};
-use crate::sys::{self, Cloned};
 
 /// Whether `plane` works on this machine, for this caller.
 ///
@@ -17,7 +10,7 @@ use crate::sys::{self, Cloned};
 pub fn available(plane: Plane) -> Result<(), EngineError> {
     match plane {
         Plane::Lsm => crate::lsm::available(),
-        Plane::Fuse => fuse_available().map_err(|reason| EngineError::new(plane, reason)),
+        Plane::Fuse => crate::fuse::available(),
     }
 }
 
@@ -28,29 +21,7 @@ pub fn available(plane: Plane) -> Result<(), EngineError> {
 pub fn engine(plane: Plane, setup: Setup) -> Result<Box<dyn Engine>, EngineError> {
     match plane {
         Plane::Lsm => crate::lsm::engine(setup),
-        Plane::Fuse => Ok(Box::new(FuseEngine::new(setup))),
-    }
-}
-
-fn fuse_available() -> Result<(), String> {
-    let device = "/dev/fuse";
-    let opened = std::fs::File::options().read(true).write(true).open(device);
-    opened.map_err(|error| format!("{device}: {error}"))?;
-    try_user_namespace().map_err(|error| format!("no user namespace can be made: {error}"))
-}
-
-/// Makes a user namespace and lets it go: sysctls and security modules have many ways to say no, and trying is the
-/// only sure answer. The process must be single-threaded.
-///
-/// # Errors
-/// What clone(2) says.
-pub fn try_user_namespace() -> io::Result<()> {
-    match sys::clone(libc::CLONE_NEWUSER)? {
-        Cloned::Child => sys::exit(0),
-        Cloned::Parent(_, pidfd) => {
-            waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED)?;
-            Ok(())
-        }
+        Plane::Fuse => crate::fuse::engine(setup),
     }
 }
 

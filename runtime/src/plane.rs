@@ -86,6 +86,8 @@ pub struct Setup {
     pub dir: PathBuf,
     /// The sandbox's root as seen by the supervisor: canonical, `/` if the sandbox shares the caller's.
     pub root: PathBuf,
+    /// What the sandbox mounts of its own below `dir` (`/proc` and its like): not judged, whatever the plane.
+    pub mounts: Vec<PathBuf>,
     /// The command the sandbox is started with.
     pub entry: Entry,
     /// The sandbox dies at its Nth counted denial.

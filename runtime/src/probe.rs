@@ -1,12 +1,16 @@
 //! `boesfs probe`: what this machine can do for sandboxes, and which plane they would get.
 
 use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
 
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use serde::Serialize;
 
 use crate::cli::PlaneChoice;
 use crate::engines;
 use crate::plane::Plane;
+use crate::sys::{self, Cloned};
 
 /// What this machine can do, for this caller.
 #[derive(Clone, Debug, Serialize)]
@@ -118,9 +122,21 @@ fn mounted(name: &'static str, kind: &str) -> Facility {
 
 fn user_namespaces() -> Facility {
     let name = "user namespaces";
-    match engines::try_user_namespace() {
+    match try_user_namespace() {
         Ok(()) => Facility { name, available: Some(true), detail: "one was made".into() },
         Err(error) => Facility { name, available: Some(false), detail: error.to_string() },
+    }
+}
+
+/// Makes a user namespace and lets it go: sysctls and security modules have many ways to say no, and trying is the
+/// only sure answer. The process must be single-threaded.
+fn try_user_namespace() -> io::Result<()> {
+    match sys::clone(libc::CLONE_NEWUSER)? {
+        Cloned::Child => sys::exit(0),
+        Cloned::Parent(_, pidfd) => {
+            waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED)?;
+            Ok(())
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::engines;
 use crate::events::Log;
 use crate::plane::{Entry, Plane, Setup};
 use crate::policy;
-use crate::sandbox::plan::Plan;
+use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
 use crate::sandbox::{self, Config, Ending, Failure, Outcome};
 
@@ -176,6 +176,11 @@ impl Prepared {
             name: self.config.name.clone(),
             dir: self.config.dir.clone(),
             root: root.path().to_owned(),
+            mounts: Fixture::of(root)
+                .into_iter()
+                .map(|fixture| PathBuf::from(fixture.target()))
+                .filter(|target| target.starts_with(&self.config.dir))
+                .collect(),
             entry: Entry {
                 path: root.find_command(name, self.config.search_path(), &self.config.cwd),
                 named,

@@ -101,6 +101,18 @@ pub fn kill(pid: u32, signal: c_int) -> io::Result<()> {
     check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
 }
 
+/// Whether SIGKILL is on its way to task `pid`, or there is no such task any more.
+#[must_use]
+pub fn is_being_killed(pid: u32) -> bool {
+    const KILL: u64 = 1 << (libc::SIGKILL - 1);
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let pending = status.lines().filter_map(|line| {
+        let mask = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    });
+    pending.fold(0, |all, mask| all | mask) & KILL != 0
+}
+
 /// Which namespace: device and inode of its file under /proc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamespaceId(u64, u64);

@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Event;
 use crate::sys;
@@ -16,12 +17,18 @@ const LIMIT: u8 = b'K';
 /// The longest packet: two arguments and a path of 4 096 bytes, each byte escaped, and a rule's text.
 const PACKET: usize = 128 * 1024;
 
+/// How long the kernel may take to pass the death of an init on to its pid namespace.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often that is looked at.
+const PAUSE: Duration = Duration::from_micros(50);
+
 /// What the caller of [`Denials::report`] does with the call it judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Answer it.
     Answer,
-    /// The sandbox has been killed, the calling process first: whatever is answered, it sees no more of it.
+    /// The sandbox has been killed, the calling process included: whatever is answered, nobody sees it.
     Killed,
 }
 
@@ -76,8 +83,8 @@ impl Denials {
         shared.pid_namespace = Some(pid_namespace);
     }
 
-    /// Reports `event`. If it is the denial at which the sandbox dies, or a later one, its process
-    /// and the whole sandbox have been sent SIGKILL when this returns: call it before answering the call.
+    /// Reports `event`. If it is the denial at which the sandbox dies, or a later one, its process and the whole
+    /// sandbox have been killed when this returns: call it before answering the call.
     #[must_use = "a killed caller must not be answered as if it lived"]
     pub fn report(&self, event: &Event) -> Next {
         let mut shared = self.lock();
@@ -133,15 +140,23 @@ impl Shared {
         packet.len() <= PACKET && sys::send_packet(self.socket.as_fd(), packet, &[]).is_ok()
     }
 
-    /// Kills the caller itself before the init, so that it cannot run on while the init dies. Its id is used only
-    /// while it names a task of the sandbox: a caller that is gone may have left it to somebody else.
+    /// Kills the init, and with it everything in its pid namespace; returns when that has reached `caller`, which still
+    /// waits for its answer: so nobody in the sandbox sees what comes of the call.
+    ///
+    /// The caller's id is used only while it names a task of the sandbox: one that is gone may have left it to
+    /// somebody else.
     fn kill(&self, caller: u32) {
         let Some(init) = &self.init else { return };
-        if self.pid_namespace.is_some() && sys::pid_namespace(caller).ok() == self.pid_namespace {
-            // A caller that died meanwhile is as dead as it is meant to be.
-            let _ = sys::kill(caller, libc::SIGKILL);
-        }
         let _ = sys::pidfd_kill(init.as_fd(), libc::SIGKILL);
+        let began = Instant::now();
+        while sys::pid_namespace(caller).ok() == self.pid_namespace && !sys::is_being_killed(caller) {
+            if began.elapsed() > PATIENCE {
+                // A caller that died meanwhile is as dead as it is meant to be.
+                let _ = sys::kill(caller, libc::SIGKILL);
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 

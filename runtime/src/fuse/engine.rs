@@ -70,7 +70,7 @@ impl Engine for FuseEngine {
         let labels = Labels { sandbox: setup.name.clone(), policy: setup.image.id_hex(), generation: 1 };
         let decide = Box::new(Policy { setup: setup.clone() });
         let served = session
-            .serve(decide, subjects, labels, denials)
+            .serve(decide, subjects, labels, denials, &setup.mounts)
             .map_err(|error| EngineError::new(Plane::Fuse, error))?;
         self.stage = Stage::Served(served);
         Ok(())

@@ -35,16 +35,19 @@ impl Tree {
     pub(crate) fn find(&self, context: &Context, parent: u64, name: &CStr) -> io::Result<Entry> {
         let bytes = name.to_bytes();
         let _names = self.names_stay();
+        if let Some(entry) = self.covered(parent, bytes) {
+            return Ok(entry);
+        }
         let (who, path) = self.caller_at(context, parent, bytes, Op::Lookup)?;
         let dir = self.directory(parent)?;
+        self.refuse_processes(&who, parent, &path, dir.as_fd(), Op::Lookup)?;
         let there = Lower::child(dir.as_fd(), bytes).and_then(|object| {
             let stat = self.lower.stat(object.as_fd())?;
-            Ok((object, stat, lower::kind_of(stat.st_mode)?))
+            Ok((stat, lower::kind_of(stat.st_mode)?))
         });
-        let kind = there.as_ref().ok().map(|(_, _, kind)| *kind);
+        let kind = there.as_ref().ok().map(|(_, kind)| *kind);
         self.gate.ask_any(&who, Object { path: &path, kind }, Op::Lookup)?;
-        let (object, stat, kind) = there?;
-        self.refuse_proc(&who, parent, &path, &object, &stat)?;
+        let (stat, kind) = there?;
         self.ask_special(&who, Object { path: &path, kind: Some(kind) }, kind)?;
         self.entry(&who, parent, bytes, &path, &stat)
     }

@@ -143,6 +143,12 @@ impl Fixture {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Proc, Self::Sys, Self::Dev];
 
+    /// Those that a sandbox with this `root` has: a root without the directory for one goes without it.
+    #[must_use]
+    pub fn of(root: &Root) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|fixture| root.has_directory(Path::new(fixture.target()))).collect()
+    }
+
     /// Where it is mounted.
     #[must_use]
     pub fn target(self) -> &'static str {
@@ -187,10 +193,7 @@ impl Plan {
     pub fn new(wanted: Wanted<'_>) -> Self {
         let Wanted { plane, gate, root, dir, cwd, command, ids } = wanted;
         let (inside_covers, at_root) = (covers(plane), dir == Path::new("/"));
-        let fixtures: Vec<Fixture> = Fixture::ALL
-            .into_iter()
-            .filter(|fixture| root.has_directory(Path::new(fixture.target())))
-            .collect();
+        let fixtures = Fixture::of(root);
         let mut steps = vec![
             Step::Supervisor(SupervisorStep::CloneKeeper(vec![
                 Namespace::User,
