@@ -1,0 +1,60 @@
+//! The automaton against a naive evaluator of rule sets.
+
+mod naive;
+mod random;
+
+use boesfs_abi::verdict::Verdict;
+use boesfs_compiler::automaton::{Compiled, Input, Limits, SetId, determinize, minimise};
+use boesfs_compiler::image::{dump, packed};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn labels_are_the_languages_an_input_lies_in(
+        atoms in proptest::collection::vec(random::atom(), 0..5),
+        inputs in proptest::collection::vec("[/abc]{0,7}", 1..40),
+    ) {
+        let labelled = determinize(&atoms, Input::Paths, &Limits::default()).expect("small");
+        let minimal = minimise(&labelled.dfa);
+        prop_assert!(minimal.state_count() <= labelled.dfa.state_count());
+        for input in inputs {
+            let want: Vec<u32> = (0u32..)
+                .zip(&atoms)
+                .filter(|(_, atom)| naive::lies_in(atom, input.as_bytes()))
+                .map(|(id, _)| id)
+                .collect();
+            let label = labelled.dfa.label(labelled.dfa.walk(input.as_bytes()));
+            prop_assert_eq!(labelled.sets.get(SetId(label)), want.as_slice(), "{}", input);
+            prop_assert_eq!(minimal.label(minimal.walk(input.as_bytes())), label, "{}", input);
+        }
+    }
+
+    #[test]
+    fn decisions_are_those_of_the_rules(
+        rules in random::rule_set(),
+        requests in proptest::collection::vec(random::request(), 1..12),
+    ) {
+        let compiled = Compiled::new(&rules, &Limits::default()).expect("small");
+        let image = packed(&compiled, &rules).expect("it can be packed");
+        for (request, class) in requests {
+            let have = compiled.decide(&request).expect("every subject has a class");
+            let want = naive::decide(&rules, &request, class);
+            let in_image = image.decide_request(&request);
+            prop_assert_eq!(
+                (in_image.verdict, in_image.at.and_then(|at| image.rule_index(at)), in_image.report),
+                (have.verdict, have.rule.map(|rule| rule.0), have.report),
+                "{:?}\n{}", request, dump(&image)
+            );
+            if have.verdict == Verdict::Deny {
+                prop_assert_eq!(in_image.errno, have.errno);
+            }
+            let have = (have.verdict, have.rule.map(|rule| rule.0), have.unknown);
+            prop_assert_eq!(have, want, "{:?}\n{}", request, compiled.dump());
+            if want.0 == Verdict::Deny {
+                prop_assert!(compiled.may_deny().contains(request.op()));
+            }
+        }
+    }
+}
