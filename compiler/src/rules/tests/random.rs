@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 
 use super::model;
 use crate::reference::Reference;
-use crate::rules::{Limits, evaluate, lower};
+use crate::rules::{Condition, Limits, Test, TestField, evaluate, lower};
 
 const SUBJECTS: [&str; 8] =
     ["/bin/sh", "/usr/bin/git", "/usr/local/bin/git", "git", "sh", "dev", "ops", "/opt/dev"];
@@ -29,7 +29,9 @@ const OBJECTS: [&str; 14] = [
     "\"/{a,b}/*\"",
     "keys",
 ];
-const ACTIONS: [&str; 12] = [
+const ACTIONS: [&str; 14] = [
+    "mine",
+    "mine write",
     "read",
     "write",
     "open",
@@ -46,7 +48,10 @@ const ACTIONS: [&str; 12] = [
 const TUPLES: [&str; 10] =
     ["*", "(*)", "(5)", "(<5)", "(>=100)", "(!=5)", "(&6)", "(*,<0)", "(*,-5..5)", "(/a/b)"];
 
-const ATOMS: [&str; 34] = [
+const ATOMS: [&str; 37] = [
+    "g4(r.act, \"reader\")",
+    "r.uid != 5",
+    "r.kind != \"dir\"",
     "r.sub == p.sub",
     "r.sub == p.sub",
     "g(r.sub, p.sub)",
@@ -107,7 +112,8 @@ const NEAREST_MATCHERS: [&str; 5] = [
 ];
 
 const ROLES: &str = "g, git, dev\ng, /bin/sh, ops\ng, dev, ops\ng2, /a/b, keys\ng2, /b, keys\n\
-                     g3, git, ops, d1\ng3, /bin/sh, dev, d2\n";
+                     g3, git, ops, d1\ng3, /bin/sh, dev, d2\n\
+                     g4, read, reader\ng4, lookup2, reader\na, mine, read, (5)\na, mine, @make, (*)\n";
 
 fn formula() -> impl Strategy<Value = String> {
     let leaf = select(&ATOMS[..]).prop_map(str::to_owned);
@@ -124,6 +130,7 @@ fn with_tuple() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => formula(),
         1 => formula().prop_map(|rest| format!("r.act == p.act && r.args == p.args && {rest}")),
+        1 => formula().prop_map(|rest| format!("!(r.args == p.args) && {rest}")),
         1 => Just("g(r.sub, p.sub) && keyMatch(r.obj, p.obj) && r.act == p.act && r.args == p.args".to_owned()),
     ]
 }
@@ -146,7 +153,7 @@ fn casbin() -> impl Strategy<Value = String> {
         let priority = effect.starts_with("priority");
         let mut text = String::from("[request_definition]\nr = sub, obj, act, args, dom, uid, kind\n");
         text += &format!(
-            "[policy_definition]\np = {}sub, obj, act{}, eft\n[role_definition]\ng = _, _\ng2 = _, _\ng3 = _, _, _\n",
+            "[policy_definition]\np = {}sub, obj, act{}, eft\n[role_definition]\ng = _, _\ng2 = _, _\ng3 = _, _, _\ng4 = _, _\na = _, _; _, _\n",
             if priority { "priority, " } else { "" },
             if tuples { ", args" } else { "" }
         );
@@ -285,11 +292,26 @@ fn asked() -> impl Strategy<Value = Asked> {
     )
 }
 
+/// Whether `op` has a value of the type that `test` is of.
+fn fits(op: Op, test: &Test) -> bool {
+    let TestField::Arg(place) = test.field else { return true };
+    let numbers = matches!(test.condition, Condition::Between(..) | Condition::AnyBit(_));
+    op.spec().args.get(usize::from(place)).is_some_and(|arg| match arg.ty {
+        ArgType::Unsigned | ArgType::Signed => numbers,
+        ArgType::Path | ArgType::Text => !numbers,
+    })
+}
+
 fn agree(policy: &str, requests: &[Asked], others: &[Vec<Index>]) -> Result<(), TestCaseError> {
     let Ok(model) = model(None, policy) else { return Ok(()) };
     let rules = lower(&model, &Limits::default());
     prop_assert!(rules.is_ok(), "{policy}\n{:?}", rules.err());
     let rules = rules.unwrap();
+    for term in rules.rules.iter().flat_map(|rule| &rule.terms) {
+        for (op, test) in term.ops.iter().flat_map(|op| term.tests.iter().map(move |test| (op, test))) {
+            prop_assert!(fits(op, test), "{policy}\n{op} has no {test:?}");
+        }
+    }
     let reference = Reference::new(&model);
     let boesfs = model.shape == crate::model::Shape::Boesfs;
     for asked in requests {
