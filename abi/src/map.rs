@@ -22,6 +22,8 @@ pub const SANDBOX_OVERLAY: u32 = 1 << 2;
 pub const SANDBOX_USERNS: u32 = 1 << 3;
 /// More mounts than [`MAX_MOUNTS`] were found.
 pub const SANDBOX_MOUNTS_FULL: u32 = 1 << 4;
+/// The subject is the program that runs: an exec gives the class.
+pub const SANDBOX_CLASSES: u32 = 1 << 5;
 
 /// The task has not run the command yet: nothing it does is asked.
 pub const LABEL_ENTERING: u32 = 1 << 0;

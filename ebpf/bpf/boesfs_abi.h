@@ -45,6 +45,7 @@ typedef unsigned long long __u64;
 #define BOESFS_SANDBOX_OVERLAY 0x4u
 #define BOESFS_SANDBOX_USERNS 0x8u
 #define BOESFS_SANDBOX_MOUNTS_FULL 0x10u
+#define BOESFS_SANDBOX_CLASSES 0x20u
 #define BOESFS_LABEL_ENTERING 0x1u
 #define BOESFS_LABEL_PENDING 0x2u
 #define BOESFS_OP_COUNT 0x16u
@@ -319,7 +320,7 @@ struct boesfs_entry {
 	__u32 tests;
 	/* How many. */
 	__u32 test_count;
-	/* Index of the rule that decides; `NO_RULE` for a default. Boxes: `NO_RULE`. */
+	/* Index of the rule that decides; `NO_RULE` for a default. */
 	__u32 rule;
 	/* 1 denies, 0 allows. */
 	__u8 deny;

@@ -53,7 +53,7 @@ static long boesfs_walk_body(__u32 i, void *ctx)
 	asm volatile("" : "+r"(which));
 	if (!b.base || which > 2)
 		return 1;
-	for (int k = 0; k < 4; k++) {
+	for (int k = 0; k < 2; k++) {
 		boesfs_walk_step(b, &w->walk, w->path[which]);
 		if (w->walk.status != BOESFS_WALK_GOING)
 			return 1;

@@ -26,6 +26,119 @@ int BPF_PROG(boesfs_task_alloc, struct task_struct *task, unsigned long clone_fl
 	return 0;
 }
 
+/* Compares the climb's path, or its last name, with a program of the policy's subjects. */
+struct boesfs_program_loop {
+	struct boesfs_scratch *scratch;
+	__u32 index;
+	/* First byte of what is compared. */
+	__u32 start;
+	__u32 differs;
+	__u32 reserved;
+};
+
+static long boesfs_program_word(__u32 i, void *ctx)
+{
+	struct boesfs_program_loop *loop = ctx;
+	__u32 index = loop->index, at = loop->start + i * 8, off = i * 8;
+	struct boesfs_program_text *program = bpf_map_lookup_elem(&programs, &index);
+	__u64 diff;
+
+	if (!program || at >= BOESFS_PATH_END || off > BOESFS_CALL_PATH - 8) {
+		loop->differs = 1;
+		return 1;
+	}
+	at &= BOESFS_PATH_END - 1;
+	off &= BOESFS_CALL_PATH - 8;
+	diff = *(__u64 *)&loop->scratch->work.path[0][at] ^ *(__u64 *)&program->text[off];
+	if (BOESFS_PATH_END - at < 8)
+		diff &= ~0ull >> 8 * (8 - (BOESFS_PATH_END - at));
+	if (diff)
+		loop->differs = 1;
+	return diff != 0;
+}
+
+static long boesfs_program_body(__u32 i, void *ctx)
+{
+	struct boesfs_program_loop *loop = ctx;
+	struct boesfs_program_text *program = bpf_map_lookup_elem(&programs, &i);
+	__u32 start;
+
+	if (!program)
+		return 1;
+	start = program->program.is_name ? loop->scratch->climb.name_at : loop->scratch->climb.at;
+	if (program->program.len != BOESFS_PATH_END - start)
+		return 0;
+	loop->index = i;
+	loop->start = start;
+	loop->differs = 0;
+	bpf_loop((program->program.len + 7) / 8, boesfs_program_word, ctx, 0);
+	if (loop->differs)
+		return 0;
+	loop->scratch->program_class = program->program.class;
+	return 1;
+}
+
+/* The class of the program at the climb's from_mount and from_dentry, into the scratch. */
+__attribute__((noinline)) int boesfs_program_class_call(struct boesfs_scratch *s, __u32 count, __u32 other)
+{
+	struct boesfs_program_loop loop = { .scratch = s };
+
+	if (!s)
+		return 0;
+	s->program_class = BOESFS_NO_CLASS;
+	boesfs_climb_call(s);
+	if (s->climb.found == BOESFS_FOUND_ANONYMOUS)
+		s->program_class = other;
+	if (s->climb.found != BOESFS_FOUND_OUTSIDE)
+		return 0;
+	s->program_class = other;
+	bpf_loop(count, boesfs_program_body, &loop, 0);
+	return 0;
+}
+
+/*
+ * The file is the one that will run: a script's is its interpreter by now. The task gets its class when the exec
+ * commits. One that changes class keeps nothing of its environment that a loader would obey.
+ */
+SEC("lsm/bprm_creds_from_file")
+int BPF_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct file *file, int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_scratch *s;
+	__u32 confinement, class;
+
+	if (ret)
+		return ret;
+	confinement = boesfs_confinement(bpf_get_current_task_btf(), &caller);
+	if (confinement == BOESFS_BARRED)
+		return -BOESFS_EACCES_NUMBER;
+	if (!caller.label)
+		return 0;
+	/* One that is entering is free, and its sandbox has not been looked for. */
+	caller.sandbox = boesfs_sandbox_get(caller.label->slot);
+	if (!caller.sandbox)
+		return -BOESFS_EACCES_NUMBER;
+	if (!(caller.sandbox->flags & BOESFS_SANDBOX_CLASSES))
+		return 0;
+	if (!boesfs_scratch_take(&caller))
+		return -BOESFS_EACCES_NUMBER;
+	s = caller.scratch;
+	s->climb.from_mount = boesfs_mount_of(file->f_path.mnt);
+	s->climb.from_dentry = (__u64)file->f_path.dentry;
+	s->climb.anchor_mount = 0;
+	s->climb.anchor_dentry = 0;
+	s->climb.mount_namespace = caller.sandbox->mount_namespace;
+	s->climb.which = 0;
+	boesfs_program_class_call(s, caller.sandbox->program_count, caller.sandbox->other_class);
+	class = s->program_class;
+	boesfs_scratch_give(&caller);
+	caller.label->pending = class;
+	caller.label->flags |= BOESFS_LABEL_PENDING;
+	if (class != caller.label->class && !(caller.label->flags & BOESFS_LABEL_ENTERING))
+		bpf_bprm_opts_set(bprm, BPF_F_BPRM_SECUREEXEC);
+	return 0;
+}
+
 /* The exec is past its last failure: the task has the new program's class, and runs the command if it did not. */
 SEC("lsm/bprm_committed_creds")
 int BPF_PROG(boesfs_bprm_committed_creds, struct linux_binprm *bprm)

@@ -419,6 +419,55 @@ static __always_inline __u32 boesfs_tests_args(struct boesfs_blob b, __u32 op)
 	return !h || h->tests_args & BOESFS_BIT(op);
 }
 
+/* The call's own tuple, after names on the way were judged without one. */
+static __always_inline void boesfs_load_args(struct boesfs_work *w)
+{
+	w->request.known = (w->request.known & ~BOESFS_ARGS_MASK) | (w->args.known & BOESFS_ARGS_MASK);
+	w->request.absent = w->args.absent & BOESFS_ARGS_MASK;
+	w->request.value[0] = w->args.value[0];
+	w->request.value[1] = w->args.value[1];
+	w->request.value[2] = w->args.value[2];
+	w->request.value[3] = w->args.value[3];
+}
+
+/*
+ * @op on object 0 with the work's tuple, and whatever @uses says, a set of operations, if that is denied whatever its
+ * arguments. A tuple that is a text is in the third path's room.
+ */
+static __always_inline __u32 boesfs_judge_simple(struct boesfs_blob b, struct boesfs_work *w, __u32 op, __u32 uses)
+{
+	if (boesfs_locate_run(w, 0))
+		return 1;
+	if (w->object[0].place != BOESFS_INSIDE)
+		return 0;
+	if (op == BOESFS_OP_SYMLINK && boesfs_tests_args(b, op)) {
+		const struct boesfs_policy_header *h = boesfs_header(b);
+
+		w->args.known = 1;
+		w->args.value[0] = 0;
+		if (h && h->text_start) {
+			boesfs_walk_begin(&w->walk, 2, 0, w->text_len, h->text_start, 0);
+			boesfs_walk_run(w);
+			w->args.value[0] = w->walk.label;
+			if (w->walk.status != BOESFS_WALK_DONE)
+				w->args.known = 0;
+		}
+	}
+	boesfs_load_args(w);
+	/* The protected directory itself is not looked up by this policy. */
+	if (op == BOESFS_OP_LOOKUP && w->object[0].start == BOESFS_PATH_END)
+		return 0;
+	if (boesfs_plain(w, 0, op, w->object[0].kind))
+		return 1;
+	if (BOESFS_BIT(op) & BOESFS_OPS_THROUGH_OPEN && boesfs_never(w, 0, BOESFS_OP_OPEN))
+		return 1;
+	if (uses & BOESFS_BIT(BOESFS_OP_READ) && boesfs_never(w, 0, BOESFS_OP_READ))
+		return 1;
+	if (uses & BOESFS_BIT(BOESFS_OP_WRITE) && boesfs_never(w, 0, BOESFS_OP_WRITE))
+		return 1;
+	return uses & BOESFS_BIT(BOESFS_OP_EXEC) && boesfs_never(w, 0, BOESFS_OP_EXEC);
+}
+
 /* What an open() is. */
 struct boesfs_open {
 	/* Flags, if they are known, and those of their bits that are not. */

@@ -53,10 +53,19 @@ struct super_block {
 	unsigned long s_magic;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct inode {
 	umode_t i_mode;
 	struct super_block *i_sb;
 	unsigned int i_flags;
+	struct hlist_head i_dentry;
 };
 
 struct dentry {
@@ -65,6 +74,9 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
 };
 
 struct vfsmount {
@@ -97,6 +109,7 @@ struct file {
 	struct inode *f_inode;
 	unsigned int f_flags;
 	fmode_t f_mode;
+	__s64 f_pos;
 };
 
 struct nsproxy {
@@ -134,13 +147,25 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
+struct pt_regs {
+	unsigned long r10;
+	unsigned long dx;
+	unsigned long orig_ax;
+};
+
+struct sock;
+
+struct unix_sock {
+	struct path path;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
 #pragma clang attribute pop
 
 struct mnt_idmap;
 struct user_namespace;
-struct kernel_siginfo;
-struct sock;
-struct socket;
-struct sockaddr;
 
 #endif

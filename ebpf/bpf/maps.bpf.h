@@ -83,11 +83,12 @@ struct boesfs_climb {
 	__u64 mount_namespace;
 	/* First byte of the path so far. */
 	__u32 at;
+	/* First byte of the last name. */
+	__u32 name_at;
 	/* Which of the work's paths is written. */
 	__u32 which;
 	/* enum boesfs_place_found. */
 	__u32 found;
-	__u32 reserved;
 };
 
 struct boesfs_event {
@@ -101,8 +102,12 @@ struct boesfs_scratch {
 	/* Which sandbox, and the caller's label as it was. */
 	__u32 slot;
 	__u32 class;
-	__u32 tried_mounts;
-	__u32 candidates;
+	/* Whether a recorded mount shows the object's file system, and whether one gives it a name. */
+	__u32 shown;
+	__u32 named;
+	/* The class of the program that is to run. */
+	__u32 program_class;
+	__u32 reserved;
 	struct boesfs_event event;
 };
 

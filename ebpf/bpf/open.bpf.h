@@ -3,7 +3,7 @@
 #ifndef BOESFS_OPEN_BPF_H
 #define BOESFS_OPEN_BPF_H
 
-#include "report.bpf.h"
+#include "ask.bpf.h"
 
 #define BOESFS_O_ACCMODE 3u
 #define BOESFS_O_WRONLY 1u
@@ -13,45 +13,6 @@
 #define BOESFS_O_TMPFILE 020000000u
 /* The kernel's own flag of an open that is for running the file. */
 #define BOESFS_FMODE_EXEC 0x20u
-
-/* What comes of a place where names are not the sandbox's. */
-enum boesfs_stray {
-	/* It is the sandbox's: judge. */
-	BOESFS_STRAY_JUDGE,
-	BOESFS_STRAY_ALLOW,
-	BOESFS_STRAY_DENY,
-};
-
-/* @given: what comes of an object on a mount of the namespace the sandbox was started from. */
-static __always_inline __u32 boesfs_stray(struct boesfs_work *w, __u32 found, __u32 given, __u32 op, __u32 which)
-{
-	switch (found) {
-	case BOESFS_FOUND_INSIDE:
-	case BOESFS_FOUND_OUTSIDE:
-		return BOESFS_STRAY_JUDGE;
-	case BOESFS_FOUND_ANONYMOUS:
-	case BOESFS_FOUND_LAYER:
-		return BOESFS_STRAY_ALLOW;
-	case BOESFS_FOUND_GIVEN:
-		if (given == BOESFS_STRAY_ALLOW)
-			return BOESFS_STRAY_ALLOW;
-		break;
-	case BOESFS_FOUND_TOO_DEEP:
-		boesfs_deny(w, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, op, which);
-		return BOESFS_STRAY_DENY;
-	}
-	boesfs_deny(w, BOESFS_REASON_UNRESOLVED, BOESFS_EACCES_NUMBER, op, which);
-	return BOESFS_STRAY_DENY;
-}
-
-/* Whether the policy lets a file without a name be run. */
-static __always_inline __u32 boesfs_policy_flags(void)
-{
-	struct boesfs_blob b = boesfs_blob_get();
-	const struct boesfs_policy_header *h = b.base ? boesfs_header(b) : 0;
-
-	return h ? h->flags : 0;
-}
 
 /* What an open with @flags of an object of @kind is for. */
 static __always_inline __u32 boesfs_open_uses(__u32 flags, __u32 kind)
@@ -89,15 +50,9 @@ int BPF_PROG(boesfs_file_open, struct file *file, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
-	__u32 confinement, flags, mode, found, stray, denied, op;
+	__u32 flags, mode, found, stray, denied, op;
 
-	if (ret)
-		return ret;
-	confinement = boesfs_begin(&caller);
-	if (confinement == BOESFS_FREE)
-		return 0;
-	if (confinement != BOESFS_CONFINED)
-		return -BOESFS_EACCES_NUMBER;
+	BOESFS_BEGIN(caller, ret);
 	w = &caller.scratch->work;
 	flags = file->f_flags;
 	mode = file->f_inode->i_mode;

@@ -116,6 +116,8 @@ static __always_inline void boesfs_climb_step(struct boesfs_climb *c, struct boe
 	}
 	at -= len;
 	at &= BOESFS_PATH_END - 1; /* VERIFIER: bounds at; no effect, since 2 <= at < BOESFS_PATH_END. */
+	if (c->at == BOESFS_PATH_END)
+		c->name_at = at;
 	len &= 255;
 	if (which > 1 || bpf_probe_read_kernel(&w->path[which][at], len, name.name)) {
 		c->found = BOESFS_FOUND_UNRESOLVED;
@@ -136,7 +138,7 @@ static long boesfs_climb_body(__u32 i, void *ctx)
 {
 	struct boesfs_scratch *s = ((struct boesfs_climb_loop *)ctx)->scratch;
 
-	for (int k = 0; k < 4; k++) {
+	for (int k = 0; k < 2; k++) {
 		boesfs_climb_step(&s->climb, &s->work);
 		if (s->climb.found != BOESFS_FOUND_GOING)
 			return 1;
@@ -167,6 +169,7 @@ static long boesfs_climb_try(__u32 i, void *ctx)
 	c->dentry = c->from_dentry;
 	c->mount = c->from_mount;
 	c->at = BOESFS_PATH_END;
+	c->name_at = BOESFS_PATH_END;
 	c->mount_root = 0;
 	boesfs_read(c->mount_root, vfsmount, boesfs_vfsmount_of(c->mount), mnt_root);
 	c->found = boesfs_mount_kind(c->mount, c->mount_namespace);

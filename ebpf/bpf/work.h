@@ -202,6 +202,14 @@ struct boesfs_gain {
 	struct boesfs_side side[2];
 };
 
+/* The tuple of a call, kept while names on the way are judged. */
+struct boesfs_args {
+	__u64 value[BOESFS_MAX_ARGS];
+	/* Bit per argument. */
+	__u32 known;
+	__u32 absent;
+};
+
 struct boesfs_work {
 	struct boesfs_walk walk;
 	struct boesfs_scan scan;
@@ -210,6 +218,7 @@ struct boesfs_work {
 	struct boesfs_object object[2];
 	struct boesfs_outcome outcome;
 	struct boesfs_gain gain;
+	struct boesfs_args args;
 	/* The protected directory: row, and the states walks below it start in. */
 	__u32 dir_label;
 	__u32 dir_node;

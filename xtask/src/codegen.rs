@@ -88,7 +88,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 43] = [
+    let numbers: [(&str, u64); 44] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -126,6 +126,7 @@ fn constants(out: &mut String) {
         ("SANDBOX_OVERLAY", map::SANDBOX_OVERLAY.into()),
         ("SANDBOX_USERNS", map::SANDBOX_USERNS.into()),
         ("SANDBOX_MOUNTS_FULL", map::SANDBOX_MOUNTS_FULL.into()),
+        ("SANDBOX_CLASSES", map::SANDBOX_CLASSES.into()),
         ("LABEL_ENTERING", map::LABEL_ENTERING.into()),
         ("LABEL_PENDING", map::LABEL_PENDING.into()),
         ("OP_COUNT", Op::COUNT as u64),

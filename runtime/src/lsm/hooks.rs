@@ -35,14 +35,76 @@ const fn any(program: &'static str, hook: &'static str, ops: &[Op]) -> Hook {
     Hook { program, hook, need: Need::AnyOf(OpSet::of(ops).with(Op::Lookup)), optional: false }
 }
 
+const fn optional(hook: Hook) -> Hook {
+    Hook { optional: true, ..hook }
+}
+
+/// What a mapping is judged as.
+const MAPPING: OpSet = OpSet::of(&[Op::Mmap, Op::Read, Op::Write, Op::Exec, Op::Open, Op::Lookup]);
+
 /// The program that notes places at set-up; it is attached only then.
 pub(super) const RECORD: Hook = always("boesfs_record", "inode_getattr");
 
 /// Every other program.
 pub(super) const HOOKS: &[Hook] = &[
     always("boesfs_task_alloc", "task_alloc"),
+    always("boesfs_bprm_creds_from_file", "bprm_creds_from_file"),
     always("boesfs_bprm_committed_creds", "bprm_committed_creds"),
     always("boesfs_file_open", "file_open"),
+    any("boesfs_path_mknod", "path_mknod", &[Op::Create, Op::Mknod]),
+    any("boesfs_path_mkdir", "path_mkdir", &[Op::Mkdir]),
+    any("boesfs_path_rmdir", "path_rmdir", &[Op::Rmdir]),
+    any("boesfs_path_unlink", "path_unlink", &[Op::Unlink]),
+    any("boesfs_path_symlink", "path_symlink", &[Op::Symlink]),
+    // What denies anything anywhere can be evaded by a move.
+    always("boesfs_path_link", "path_link"),
+    always("boesfs_path_rename", "path_rename"),
+    any("boesfs_file_permission", "file_permission", &[Op::Read, Op::Write, Op::Iterate]),
+    any("boesfs_path_truncate", "path_truncate", &[Op::Write]),
+    optional(any("boesfs_file_truncate", "file_truncate", &[Op::Write])),
+    Hook {
+        program: "boesfs_mmap_file",
+        hook: "mmap_file",
+        need: Need::AnyOfOrAnonymous(MAPPING),
+        optional: false,
+    },
+    Hook {
+        program: "boesfs_file_mprotect",
+        hook: "file_mprotect",
+        need: Need::AnyOfOrAnonymous(MAPPING),
+        optional: false,
+    },
+    any("boesfs_file_ioctl", "file_ioctl", &[Op::Ioctl, Op::Setattr]),
+    optional(any("boesfs_file_ioctl_compat", "file_ioctl_compat", &[Op::Ioctl, Op::Setattr])),
+    any("boesfs_path_chmod", "path_chmod", &[Op::Setattr]),
+    any("boesfs_path_chown", "path_chown", &[Op::Setattr]),
+    any("boesfs_inode_setattr", "inode_setattr", &[Op::Setattr]),
+    any("boesfs_inode_setxattr", "inode_setxattr", &[Op::Setattr]),
+    any("boesfs_inode_removexattr", "inode_removexattr", &[Op::Setattr]),
+    // Before these hooks were, ACLs were extended attributes like others.
+    optional(any("boesfs_inode_set_acl", "inode_set_acl", &[Op::Setattr])),
+    optional(any("boesfs_inode_remove_acl", "inode_remove_acl", &[Op::Setattr])),
+    any("boesfs_inode_getattr", "inode_getattr", &[Op::Getattr]),
+    any("boesfs_inode_readlink", "inode_readlink", &[Op::Getattr]),
+    any("boesfs_inode_getxattr", "inode_getxattr", &[Op::Getattr]),
+    any("boesfs_inode_listxattr", "inode_listxattr", &[Op::Getattr]),
+    any("boesfs_inode_permission", "inode_permission", &[Op::Getattr]),
+    any("boesfs_inode_follow_link", "inode_follow_link", &[]),
+    any("boesfs_sb_statfs", "sb_statfs", &[Op::Statfs]),
+    any("boesfs_path_notify", "path_notify", &[Op::Iterate, Op::Getattr]),
+    any("boesfs_unix_stream_connect", "unix_stream_connect", &[Op::Write]),
+    any("boesfs_unix_may_send", "unix_may_send", &[Op::Write]),
+    always("boesfs_file_receive", "file_receive"),
+    always("boesfs_sb_mount", "sb_mount"),
+    always("boesfs_sb_umount", "sb_umount"),
+    always("boesfs_sb_remount", "sb_remount"),
+    always("boesfs_sb_pivotroot", "sb_pivotroot"),
+    always("boesfs_move_mount", "move_mount"),
+    always("boesfs_path_chroot", "path_chroot"),
+    always("boesfs_bpf", "bpf"),
+    always("boesfs_userns_create", "userns_create"),
+    always("boesfs_ptrace_access_check", "ptrace_access_check"),
+    always("boesfs_ptrace_traceme", "ptrace_traceme"),
 ];
 
 impl Hook {

@@ -10,6 +10,7 @@ use boesfs_abi::map::{CALL_PATH, Program, WORKS_PER_CPU};
 use boesfs_ebpf::{SLACK, SizeClass};
 
 use super::hooks::{HOOKS, Hook, RECORD};
+use super::prototype;
 use super::wire::Wire as _;
 
 /// Why the programs are not at work.
@@ -112,6 +113,9 @@ pub(super) fn load(image: &ValidImage, programs: &Programs) -> Result<Loaded, Lo
     let size = SizeClass::of(image.blob()).ok_or(LoadError::TooLarge(image.blob().len()))?;
     let btf = Btf::from_sys_fs()?;
     let (namespace, rename_lock) = (own_namespace()?, rename_lock()?);
+    let path = "/sys/kernel/btf/vmlinux";
+    let types = std::fs::read(path).map_err(|source| LoadError::Read { path: path.into(), source })?;
+    let setattr_has_idmap = u32::from(prototype::argument_count(&types, "inode_setattr") == Some(3));
     let cpus = aya::util::nr_cpus()
         .map_err(|(path, source)| LoadError::Read { path: path.into(), source })?
         .try_into()
@@ -121,6 +125,7 @@ pub(super) fn load(image: &ValidImage, programs: &Programs) -> Result<Loaded, Lo
         .allow_unsupported_maps()
         .override_global("boesfs_host_namespace", &namespace, true)
         .override_global("boesfs_rename_lock", &rename_lock, true)
+        .override_global("boesfs_setattr_has_idmap", &setattr_has_idmap, true)
         .map_max_entries("scratches", cpus * WORKS_PER_CPU)
         .map_max_entries("taken", cpus)
         .map_max_entries("programs", (programs.0.len() as u32).max(1))

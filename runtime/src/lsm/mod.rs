@@ -8,6 +8,7 @@ mod canary;
 mod hooks;
 mod load;
 mod places;
+mod prototype;
 mod report;
 mod subject;
 mod wire;
@@ -20,7 +21,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use aya::maps::{MapData, RingBuf};
 use boesfs_abi::image::State;
 use boesfs_abi::layout::NO_CLASS;
-use boesfs_abi::map::{CALL_PATH, LABEL_ENTERING, Label, SANDBOX_ARMED, SANDBOX_KILLED, Sandbox};
+use boesfs_abi::map::{CALL_PATH, LABEL_ENTERING, Label, SANDBOX_ARMED, SANDBOX_CLASSES, SANDBOX_KILLED, Sandbox};
 
 use self::load::{Attached, Loaded};
 use self::report::Translator;
@@ -94,7 +95,8 @@ impl Lsm {
             held: Vec::new(),
             dropped: 0,
         };
-        lsm.write_sandbox(0).map_err(failed)?;
+        let flags = if lsm.setup.image.entry_subject() { 0 } else { SANDBOX_CLASSES };
+        lsm.write_sandbox(flags).map_err(failed)?;
         let attached = lsm.loaded.attach().map_err(failed)?;
         canary::check(&lsm.loaded).map_err(|reason| EngineError::new(Plane::Lsm, reason))?;
         while lsm.events.next().is_some() {}

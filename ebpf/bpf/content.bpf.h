@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Contents through a descriptor: read, write, iterate, truncation, mappings, ioctl. */
+#ifndef BOESFS_CONTENT_BPF_H
+#define BOESFS_CONTENT_BPF_H
+
+#include "ask.bpf.h"
+
+#define BOESFS_MAY_WRITE 2
+#define BOESFS_MAY_READ 4
+#define BOESFS_PROT_WRITE 2u
+#define BOESFS_PROT_EXEC 4u
+#define BOESFS_MAP_TYPE 0xfu
+#define BOESFS_MAP_PRIVATE 2u
+#define BOESFS_O_APPEND 02000u
+#define BOESFS_PF_IO_WORKER 0x10u
+#define BOESFS_VM_SHARED 8ul
+
+enum boesfs_syscall {
+	BOESFS_SYS_READ = 0,
+	BOESFS_SYS_WRITE = 1,
+	BOESFS_SYS_OPEN = 2,
+	BOESFS_SYS_PREAD64 = 17,
+	BOESFS_SYS_PWRITE64 = 18,
+	BOESFS_SYS_CREAT = 85,
+	BOESFS_SYS_OPENAT = 257,
+	BOESFS_SYS_OPENAT2 = 437,
+	BOESFS_SYS_NONE = 0xffff,
+};
+
+/* Requests that every descriptor takes and that say nothing about the file. */
+#define BOESFS_FIOCLEX 0x5451u
+#define BOESFS_FIONCLEX 0x5450u
+#define BOESFS_FIONBIO 0x5421u
+#define BOESFS_FIOASYNC 0x5452u
+/* Requests that change attributes. */
+#define BOESFS_FS_IOC_SETFLAGS 0x40086602u
+#define BOESFS_FS_IOC32_SETFLAGS 0x40046602u
+#define BOESFS_FS_IOC_SETVERSION 0x40087602u
+#define BOESFS_FS_IOC32_SETVERSION 0x40047602u
+#define BOESFS_FS_IOC_FSSETXATTR 0x401c5820u
+
+/*
+ * The number of the system call the current task is in, if its registers tell. A worker of io_uring has those of whoever
+ * made it.
+ */
+static __always_inline __u32 boesfs_syscall_of(struct task_struct *task, struct pt_regs **regs)
+{
+	*regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (task->flags & BOESFS_PF_IO_WORKER)
+		return BOESFS_SYS_NONE;
+	/* A 32-bit call has numbers of its own; the sandbox's filter refuses those. */
+	return (*regs)->orig_ax < BOESFS_SYS_NONE ? (*regs)->orig_ax : BOESFS_SYS_NONE;
+}
+
+/* len and offset of a read or write, where the registers tell. */
+static __always_inline void boesfs_transfer_args(struct boesfs_work *w, struct file *file)
+{
+	struct pt_regs *regs;
+	__u32 call = boesfs_syscall_of(bpf_get_current_task_btf(), &regs);
+
+	boesfs_args_unknown(w);
+	if (call == BOESFS_SYS_READ || call == BOESFS_SYS_WRITE) {
+		boesfs_args_number(w, 0, regs->dx);
+		if (call == BOESFS_SYS_READ || !(file->f_flags & BOESFS_O_APPEND))
+			boesfs_args_number(w, 1, file->f_pos);
+	} else if (call == BOESFS_SYS_PREAD64 || call == BOESFS_SYS_PWRITE64) {
+		boesfs_args_number(w, 0, regs->dx);
+		if (call == BOESFS_SYS_PREAD64 || !(file->f_flags & BOESFS_O_APPEND))
+			boesfs_args_number(w, 1, regs->r10);
+	}
+}
+
+SEC("lsm/file_permission")
+int BPF_PROG(boesfs_file_permission, struct file *file, int mask, int ret)
+{
+	struct boesfs_caller caller;
+	__u32 kind, op;
+
+	BOESFS_BEGIN(caller, ret);
+	kind = boesfs_kind_of(file->f_inode->i_mode);
+	boesfs_transfer_args(&caller.scratch->work, file);
+	op = mask & BOESFS_MAY_WRITE ? BOESFS_OP_WRITE : BOESFS_OP_READ;
+	if (kind == BOESFS_KIND_DIR) {
+		op = BOESFS_OP_ITERATE;
+		boesfs_args_unknown(&caller.scratch->work);
+	}
+	return boesfs_ask(&caller, file->f_path.mnt, file->f_path.dentry, kind, op, 0, BOESFS_STRAY_ALLOW);
+}
+
+/* Truncation by name, and on 6.1 by descriptor; there opening with O_TRUNC comes here too. */
+static __always_inline int boesfs_truncate(struct boesfs_caller *caller, const struct path *path)
+{
+	struct boesfs_work *w = &caller->scratch->work;
+	struct pt_regs *regs;
+	__u32 call = boesfs_syscall_of(bpf_get_current_task_btf(), &regs);
+
+	/* An open() has been judged for what it is for. */
+	if (call == BOESFS_SYS_OPEN || call == BOESFS_SYS_OPENAT || call == BOESFS_SYS_OPENAT2 ||
+	    call == BOESFS_SYS_CREAT)
+		return boesfs_end(caller, 0);
+	boesfs_args_unknown(w);
+	return boesfs_ask(caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_WRITE, 0,
+			  BOESFS_STRAY_ALLOW);
+}
+
+SEC("lsm/path_truncate")
+int BPF_PROG(boesfs_path_truncate, const struct path *path, int ret)
+{
+	struct boesfs_caller caller;
+
+	BOESFS_BEGIN(caller, ret);
+	return boesfs_truncate(&caller, path);
+}
+
+SEC("lsm/file_truncate")
+int BPF_PROG(boesfs_file_truncate, struct file *file, int ret)
+{
+	struct boesfs_caller caller;
+
+	BOESFS_BEGIN(caller, ret);
+	return boesfs_truncate(&caller, &file->f_path);
+}
+
+SEC("lsm/mmap_file")
+int BPF_PROG(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot, unsigned long flags,
+	     int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_work *w;
+	__u32 kind, uses = BOESFS_BIT(BOESFS_OP_READ), found, stray, denied;
+
+	if (ret || !file)
+		return ret;
+	BOESFS_BEGIN(caller, ret);
+	w = &caller.scratch->work;
+	/* The kernel maps a program and its interpreter, which were judged when it opened them. */
+	if (BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve))
+		return boesfs_end(&caller, 0);
+	if ((flags & BOESFS_MAP_TYPE) != BOESFS_MAP_PRIVATE && prot & BOESFS_PROT_WRITE)
+		uses |= BOESFS_BIT(BOESFS_OP_WRITE);
+	if (prot & BOESFS_PROT_EXEC)
+		uses |= BOESFS_BIT(BOESFS_OP_EXEC);
+	boesfs_args_unknown(w);
+	boesfs_args_number(w, 2, reqprot);
+	boesfs_args_number(w, 3, flags);
+	kind = boesfs_kind_of(file->f_inode->i_mode);
+	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, kind);
+	stray = boesfs_stray(w, found, uses & BOESFS_BIT(BOESFS_OP_EXEC) ? BOESFS_STRAY_DENY : BOESFS_STRAY_ALLOW,
+			     BOESFS_OP_MMAP, 0);
+	if (stray == BOESFS_STRAY_JUDGE)
+		denied = boesfs_judge_simple_call(w, BOESFS_OP_MMAP, uses) != 0;
+	else if (found == BOESFS_FOUND_ANONYMOUS && kind == BOESFS_KIND_FILE && uses & BOESFS_BIT(BOESFS_OP_EXEC) &&
+		 !(boesfs_policy_flags() & BOESFS_FLAG_ANONYMOUS_EXEC))
+		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, BOESFS_OP_EXEC, 0);
+	else
+		denied = stray == BOESFS_STRAY_DENY;
+	return boesfs_end(&caller, denied);
+}
+
+/* What @op whatever its arguments comes to, for a mapping that changes. */
+__attribute__((noinline)) int boesfs_judge_remap_call(struct boesfs_work *w, __u32 uses)
+{
+	if (!w)
+		return 1;
+	if (boesfs_locate_run(w, 0))
+		return 1;
+	if (uses & BOESFS_BIT(BOESFS_OP_WRITE) && boesfs_never(w, 0, BOESFS_OP_WRITE))
+		return 1;
+	return uses & BOESFS_BIT(BOESFS_OP_EXEC) && boesfs_never(w, 0, BOESFS_OP_EXEC);
+}
+
+SEC("lsm/file_mprotect")
+int BPF_PROG(boesfs_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot, int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_work *w;
+	struct file *file = vma->vm_file;
+	__u32 kind, uses = 0, found, stray, denied;
+
+	if (ret || !file)
+		return ret;
+	if (prot & BOESFS_PROT_EXEC)
+		uses |= BOESFS_BIT(BOESFS_OP_EXEC);
+	if (prot & BOESFS_PROT_WRITE && vma->vm_flags & BOESFS_VM_SHARED)
+		uses |= BOESFS_BIT(BOESFS_OP_WRITE);
+	if (!uses)
+		return 0;
+	BOESFS_BEGIN(caller, ret);
+	w = &caller.scratch->work;
+	kind = boesfs_kind_of(file->f_inode->i_mode);
+	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, kind);
+	stray = boesfs_stray(w, found, uses & BOESFS_BIT(BOESFS_OP_EXEC) ? BOESFS_STRAY_DENY : BOESFS_STRAY_ALLOW,
+			     BOESFS_OP_MMAP, 0);
+	if (stray == BOESFS_STRAY_JUDGE)
+		denied = boesfs_judge_remap_call(w, uses) != 0;
+	else if (found == BOESFS_FOUND_ANONYMOUS && kind == BOESFS_KIND_FILE && uses & BOESFS_BIT(BOESFS_OP_EXEC) &&
+		 !(boesfs_policy_flags() & BOESFS_FLAG_ANONYMOUS_EXEC))
+		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, BOESFS_OP_EXEC, 0);
+	else
+		denied = stray == BOESFS_STRAY_DENY;
+	return boesfs_end(&caller, denied);
+}
+
+static __always_inline int boesfs_ioctl(struct file *file, __u32 cmd, int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_work *w;
+	__u32 op = BOESFS_OP_IOCTL;
+
+	if (cmd == BOESFS_FIOCLEX || cmd == BOESFS_FIONCLEX || cmd == BOESFS_FIONBIO || cmd == BOESFS_FIOASYNC)
+		return ret;
+	BOESFS_BEGIN(caller, ret);
+	w = &caller.scratch->work;
+	boesfs_args_unknown(w);
+	if (cmd == BOESFS_FS_IOC_SETFLAGS || cmd == BOESFS_FS_IOC32_SETFLAGS || cmd == BOESFS_FS_IOC_SETVERSION ||
+	    cmd == BOESFS_FS_IOC32_SETVERSION || cmd == BOESFS_FS_IOC_FSSETXATTR) {
+		op = BOESFS_OP_SETATTR;
+		w->args.absent = 7;
+	} else {
+		boesfs_args_number(w, 0, cmd);
+	}
+	return boesfs_ask(&caller, file->f_path.mnt, file->f_path.dentry, boesfs_kind_of(file->f_inode->i_mode), op, 0,
+			  BOESFS_STRAY_ALLOW);
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(boesfs_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	return boesfs_ioctl(file, cmd, ret);
+}
+
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(boesfs_file_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	return boesfs_ioctl(file, cmd, ret);
+}
+
+#endif

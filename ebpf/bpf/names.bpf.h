@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Names that appear, go and move. A hook is told the directory and the name's dentry in it. */
+#ifndef BOESFS_NAMES_BPF_H
+#define BOESFS_NAMES_BPF_H
+
+#include "ask.bpf.h"
+
+#define BOESFS_S_IFMT 0170000u
+#define BOESFS_S_IFREG 0100000u
+#define BOESFS_RENAME_EXCHANGE 2u
+
+SEC("lsm/path_mknod")
+int BPF_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int ret)
+{
+	struct boesfs_caller caller;
+	__u32 kind, type = mode & BOESFS_S_IFMT, op = BOESFS_OP_MKNOD;
+
+	BOESFS_BEGIN(caller, ret);
+	if (type == 0 || type == BOESFS_S_IFREG) {
+		op = BOESFS_OP_CREATE;
+		mode = (mode & ~BOESFS_S_IFMT) | BOESFS_S_IFREG;
+	}
+	kind = boesfs_kind_of(mode);
+	boesfs_args_unknown(&caller.scratch->work);
+	boesfs_args_number(&caller.scratch->work, 0, mode);
+	if (op == BOESFS_OP_MKNOD)
+		boesfs_args_number(&caller.scratch->work, 1, dev);
+	return boesfs_ask(&caller, dir->mnt, dentry, kind, op, 0, BOESFS_STRAY_DENY);
+}
+
+SEC("lsm/path_mkdir")
+int BPF_PROG(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry, umode_t mode, int ret)
+{
+	struct boesfs_caller caller;
+
+	BOESFS_BEGIN(caller, ret);
+	boesfs_args_unknown(&caller.scratch->work);
+	boesfs_args_number(&caller.scratch->work, 0, mode & 07777);
+	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_MKDIR, 0, BOESFS_STRAY_DENY);
+}
+
+SEC("lsm/path_rmdir")
+int BPF_PROG(boesfs_path_rmdir, const struct path *dir, struct dentry *dentry, int ret)
+{
+	struct boesfs_caller caller;
+
+	BOESFS_BEGIN(caller, ret);
+	boesfs_args_unknown(&caller.scratch->work);
+	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_RMDIR, 0, BOESFS_STRAY_DENY);
+}
+
+SEC("lsm/path_unlink")
+int BPF_PROG(boesfs_path_unlink, const struct path *dir, struct dentry *dentry, int ret)
+{
+	struct boesfs_caller caller;
+
+	BOESFS_BEGIN(caller, ret);
+	boesfs_args_unknown(&caller.scratch->work);
+	return boesfs_ask(&caller, dir->mnt, dentry, boesfs_dentry_kind(dentry), BOESFS_OP_UNLINK, 0,
+			  BOESFS_STRAY_DENY);
+}
+
+SEC("lsm/path_symlink")
+int BPF_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name, int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_work *w;
+	long len;
+
+	BOESFS_BEGIN(caller, ret);
+	w = &caller.scratch->work;
+	boesfs_args_unknown(w);
+	len = bpf_probe_read_kernel_str(w->path[2], BOESFS_PATH_END, old_name);
+	w->text_len = len > 0 ? len - 1 : 0;
+	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_SYMLINK, BOESFS_OP_SYMLINK, 0, BOESFS_STRAY_DENY);
+}
+
+__attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
+{
+	struct boesfs_blob b = boesfs_blob_get();
+
+	if (!w)
+		return 1;
+	if (!b.base)
+		return boesfs_deny(w, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, BOESFS_OP_LINK, 0);
+	return boesfs_judge_link(b, w);
+}
+
+SEC("lsm/path_link")
+int BPF_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry,
+	     int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_work *w;
+	__u32 kind, stray, denied;
+
+	BOESFS_BEGIN(caller, ret);
+	w = &caller.scratch->work;
+	kind = boesfs_dentry_kind(old_dentry);
+	/* A link stays on one mount, so the old name is on the new one's. */
+	stray = boesfs_stray(w, boesfs_place(&caller, 0, new_dir->mnt, old_dentry, kind), BOESFS_STRAY_DENY,
+			     BOESFS_OP_LINK, 0);
+	if (stray == BOESFS_STRAY_JUDGE)
+		stray = boesfs_stray(w, boesfs_place(&caller, 1, new_dir->mnt, new_dentry, kind), BOESFS_STRAY_DENY,
+				     BOESFS_OP_LINK, 1);
+	if (stray == BOESFS_STRAY_JUDGE)
+		denied = boesfs_judge_link_call(w) != 0;
+	else
+		denied = stray == BOESFS_STRAY_DENY;
+	return boesfs_end(&caller, denied);
+}
+
+__attribute__((noinline)) int boesfs_judge_rename_call(struct boesfs_work *w, __u32 replaced, __u32 exchange)
+{
+	struct boesfs_blob b = boesfs_blob_get();
+
+	if (!w)
+		return 1;
+	if (!b.base)
+		return boesfs_deny(w, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, BOESFS_OP_RENAME, 0);
+	return boesfs_judge_rename(b, w, replaced, replaced != BOESFS_KIND_UNKNOWN, exchange);
+}
+
+SEC("lsm/path_rename")
+int BPF_PROG(boesfs_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
+	     struct dentry *new_dentry, unsigned int flags, int ret)
+{
+	struct boesfs_caller caller;
+	struct boesfs_work *w;
+	__u32 kind, replaced, stray, denied;
+
+	BOESFS_BEGIN(caller, ret);
+	w = &caller.scratch->work;
+	kind = boesfs_dentry_kind(old_dentry);
+	replaced = boesfs_dentry_kind(new_dentry);
+	stray = boesfs_stray(w, boesfs_place(&caller, 0, old_dir->mnt, old_dentry, kind), BOESFS_STRAY_DENY,
+			     BOESFS_OP_RENAME, 0);
+	if (stray == BOESFS_STRAY_JUDGE)
+		stray = boesfs_stray(w, boesfs_place(&caller, 1, new_dir->mnt, new_dentry, replaced),
+				     BOESFS_STRAY_DENY, BOESFS_OP_RENAME, 1);
+	if (stray == BOESFS_STRAY_JUDGE)
+		denied = boesfs_judge_rename_call(w, replaced, !!(flags & BOESFS_RENAME_EXCHANGE)) != 0;
+	else
+		denied = stray == BOESFS_STRAY_DENY;
+	return boesfs_end(&caller, denied);
+}
+
+#endif
