@@ -6,12 +6,26 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
-use support::{Ready, bare, said, script};
+use support::{Ready, said};
+
+/// The example that runs a command in a sandbox without a policy.
+fn bare() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_boesfs")).with_file_name("examples").join("bare");
+    assert!(path.exists(), "{} is missing: cargo build -p boesfs-runtime --examples", path.display());
+    path
+}
+
+/// A command line that ends in `-- sh -c SCRIPT`.
+fn script(program: &Path, options: &[&str], script: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(options).args(["--", "sh", "-c", script]).stdin(Stdio::null());
+    command
+}
 
 const GATES: [&[&str]; 2] = [&["--gate", "open"], &["--gate", "stopped"]];
 
@@ -277,7 +291,7 @@ fn what_is_made_belongs_to_the_caller() {
 }
 
 /// A copy of the example that everybody can reach, which the build directory need not be.
-fn public_bare(dir: &Path) -> std::path::PathBuf {
+fn public_bare(dir: &Path) -> PathBuf {
     fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).unwrap();
     let copy = dir.join("bare");
     fs::copy(bare(), &copy).unwrap();

@@ -2,22 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-
-/// The example that runs a command in a sandbox without a policy.
-pub(crate) fn bare() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_boesfs")).with_file_name("examples").join("bare");
-    assert!(path.exists(), "{} is missing: cargo build -p boesfs-runtime --examples", path.display());
-    path
-}
-
-/// A command line that ends in `-- sh -c SCRIPT`.
-pub(crate) fn script(program: &Path, options: &[&str], script: &str) -> Command {
-    let mut command = Command::new(program);
-    command.args(options).args(["--", "sh", "-c", script]).stdin(Stdio::null());
-    command
-}
 
 /// What a finished command said, as text, with the status a shell would give it.
 #[derive(Debug)]
