@@ -137,6 +137,7 @@ impl Search<'_, '_> {
         let mut surely = [false; 2];
         let mut first = None;
         let mut decided = true;
+        let mut first_applies = false;
         for (place, candidate) in self.candidates.iter().enumerate() {
             let applies = self.reference.applies(candidate, question);
             if applies == Some(false) {
@@ -148,6 +149,7 @@ impl Search<'_, '_> {
             surely[eft as usize] |= applies == Some(true);
             if speaks_for(eft, self.sought) && first.is_none() {
                 first = Some(place);
+                first_applies = applies == Some(true);
             }
             let ordered = matches!(effect, BaseEffect::Priority(_) | BaseEffect::SubjectPriority(_));
             if ordered && applies == Some(true) {
@@ -168,7 +170,15 @@ impl Search<'_, '_> {
                 default == sought || first.is_some()
             }
         };
-        Outlook { possible, decided, first }
+        // A rule that suffices by itself, the first that could, needs no word from the others.
+        let suffices = match (effect, self.sought) {
+            (BaseEffect::SomeAllow, Verdict::Allow)
+            | (BaseEffect::NoDeny | BaseEffect::AllowAndNoDeny, Verdict::Deny) => first_applies,
+            (BaseEffect::SomeAllow, Verdict::Deny)
+            | (BaseEffect::NoDeny | BaseEffect::AllowAndNoDeny, Verdict::Allow)
+            | (BaseEffect::Priority(_) | BaseEffect::SubjectPriority(_), _) => false,
+        };
+        Outlook { possible, decided: decided || suffices, first }
     }
 }
 

@@ -119,34 +119,33 @@ fn key_expression(text: &str, name: &str) -> String {
     format!("^{}$", name.replace_all(&text.replace("/*", "/.*"), "[^/]+"))
 }
 
-/// Whether `tokens` match the whole of `text`: `ok[t][i]` says whether `tokens[t..]` match `text[i..]`.
+/// Whether `tokens` match the whole of `text`: `here[i]` says whether the tokens from this one on match `text[i..]`,
+/// `next[i]` the same of those that follow it.
 fn glob_matches(tokens: &[Token], text: &[u8]) -> bool {
     let end = text.len();
-    let mut ok = vec![vec![false; end + 1]; tokens.len() + 1];
-    ok[tokens.len()][end] = true;
-    for (t, token) in tokens.iter().enumerate().rev() {
+    let mut next = vec![false; end + 1];
+    next[end] = true;
+    for token in tokens.iter().rev() {
+        let mut here = vec![false; end + 1];
         for i in (0..=end).rev() {
-            let after_this_byte = |accepted: bool| i < end && accepted && ok[t + 1][i + 1];
-            ok[t][i] = match token {
-                Token::Byte(byte) => after_this_byte(i < end && text[i] == *byte),
-                Token::One => after_this_byte(i < end && text[i] != b'/'),
-                Token::Class { ranges, negated } => after_this_byte(
-                    i < end
-                        && text[i] != b'/'
-                        && ranges.iter().any(|(low, high)| (*low..=*high).contains(&text[i])) != *negated,
-                ),
-                Token::Star => ok[t + 1][i] || i < end && text[i] != b'/' && ok[t][i + 1],
-                Token::Everything => ok[t + 1][i] || i < end && ok[t][i + 1],
-                Token::Directories => {
-                    ok[t + 1][i] || (i..end).any(|slash| text[slash] == b'/' && ok[t + 1][slash + 1])
-                }
-                Token::Descendants => {
-                    ok[t + 1][i] || i < end && text[i] == b'/' && (i..=end).any(|j| ok[t + 1][j])
-                }
+            let byte = text.get(i).copied();
+            let takes_byte = |accepted: bool| byte.is_some() && accepted && next[i + 1];
+            here[i] = match token {
+                Token::Byte(wanted) => takes_byte(byte == Some(*wanted)),
+                Token::One => takes_byte(byte != Some(b'/')),
+                Token::Class { ranges, negated } => takes_byte(byte.is_some_and(|byte| {
+                    let member = ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte));
+                    byte != b'/' && member != *negated
+                })),
+                Token::Star => next[i] || byte.is_some_and(|byte| byte != b'/') && here[i + 1],
+                Token::Everything => next[i] || byte.is_some() && here[i + 1],
+                Token::Directories => next[i] || (i..end).any(|slash| text[slash] == b'/' && next[slash + 1]),
+                Token::Descendants => next[i] || byte == Some(b'/') && next[i..].contains(&true),
             };
         }
+        next = here;
     }
-    ok[0][0]
+    next[0]
 }
 
 /// The tokens of a `pathMatch` pattern without braces.

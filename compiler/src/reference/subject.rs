@@ -1,6 +1,6 @@
 //! Who a program is: subjects, base names and roles, as LANGUAGE §3 has them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::model::{Expr, Model, Operand, RequestField, RoleGraph, Shape};
 
@@ -18,7 +18,12 @@ pub(super) struct Programs<'m> {
     graph: Option<usize>,
     /// The column that holds a rule's domain.
     domain: Option<usize>,
+    /// For each relation, its lines by member.
+    edges: Vec<HashMap<Key, Vec<usize>>>,
 }
+
+/// A node of a relation: whether it is a role's word, and what it is compared by.
+type Key = (bool, Vec<u8>);
 
 impl<'m> Programs<'m> {
     pub(super) fn new(model: &'m Model) -> Self {
@@ -73,7 +78,19 @@ impl<'m> Programs<'m> {
             .map(|edge| edge.role.as_slice())
             .filter(|role| !role.contains(&b'/'))
             .collect();
-        Self { model, roles, column, graph: of_programs.first().copied(), domain }
+        let mut programs =
+            Self { model, roles, column, graph: of_programs.first().copied(), domain, edges: Vec::new() };
+        programs.edges = model.roles.iter().map(|graph| programs.by_member(graph)).collect();
+        programs
+    }
+
+    /// The lines of `graph` by the node whose roles they say.
+    fn by_member(&self, graph: &RoleGraph) -> HashMap<Key, Vec<usize>> {
+        let mut edges: HashMap<Key, Vec<usize>> = HashMap::new();
+        for (number, edge) in graph.edges.iter().enumerate() {
+            edges.entry(self.node(&edge.member)).or_default().push(number);
+        }
+        edges
     }
 
     /// Whether `text`, as it would stand in a rule, means the program `sub`.
@@ -106,22 +123,31 @@ impl<'m> Programs<'m> {
 
     /// Whether `to` is `from` or can be reached from it, in `domain` where the relation has domains.
     pub(super) fn reaches(&self, graph: usize, from: &[u8], to: &[u8], domain: Option<&[u8]>) -> bool {
-        let mut seen = vec![from];
-        let mut next = 0;
-        while let Some(node) = seen.get(next).copied() {
-            if self.same_node(node, to) {
+        let to = self.node(to);
+        let mut seen = HashSet::from([self.node(from)]);
+        let mut todo = vec![self.node(from)];
+        while let Some(node) = todo.pop() {
+            if node == to {
                 return true;
             }
-            for edge in &self.model.roles[graph].edges {
-                let here = self.same_node(&edge.member, node)
-                    && in_domain(&self.model.roles[graph], edge.domain.as_deref(), domain);
-                if here && !seen.contains(&edge.role.as_slice()) {
-                    seen.push(&edge.role);
-                }
-            }
-            next += 1;
+            todo.extend(self.roles_of(graph, &node, domain).filter(|role| seen.insert(role.clone())));
         }
         false
+    }
+
+    /// The nodes one step up from `node`.
+    fn roles_of<'a>(
+        &'a self,
+        graph: usize,
+        node: &Key,
+        domain: Option<&'a [u8]>,
+    ) -> impl Iterator<Item = Key> + 'a {
+        let relation = &self.model.roles[graph];
+        let edges = self.edges[graph].get(node).into_iter().flatten();
+        edges
+            .map(|edge| &relation.edges[*edge])
+            .filter(move |edge| in_domain(relation, edge.domain.as_deref(), domain))
+            .map(|edge| self.node(&edge.role))
     }
 
     /// How deep the subject of `rule` stands in the tree of roles: the longest chain from it up.
@@ -131,33 +157,41 @@ impl<'m> Programs<'m> {
         let domain = self.domain.map(|column| fields[column].text.as_slice()).or(dom);
         let subject = fields[column].text.as_slice();
         let base = [base_name(subject)].into_iter().filter(|base| !self.roles.contains(base));
-        base.chain([subject]).map(|node| self.longest_chain(graph, node, domain)).max().unwrap_or(0)
+        let mut known = HashMap::new();
+        let mut length = |node: &[u8]| self.longest_chain(graph, self.node(node), domain, &mut known);
+        base.chain([subject]).map(|node| length(node)).max().unwrap_or(0)
     }
 
-    fn longest_chain(&self, graph: usize, node: &[u8], domain: Option<&[u8]>) -> usize {
-        let graph_edges = self.model.roles[graph].edges.iter();
-        graph_edges
-            .filter(|edge| {
-                self.same_node(&edge.member, node)
-                    && in_domain(&self.model.roles[graph], edge.domain.as_deref(), domain)
-            })
-            .map(|edge| 1 + self.longest_chain(graph, &edge.role, domain))
-            .max()
-            .unwrap_or(0)
+    fn longest_chain(
+        &self,
+        graph: usize,
+        node: Key,
+        domain: Option<&[u8]>,
+        known: &mut HashMap<Key, usize>,
+    ) -> usize {
+        let mut todo = vec![node.clone()];
+        while let Some(next) = todo.last() {
+            let above: Vec<Key> = self.roles_of(graph, next, domain).collect();
+            let unknown: Vec<Key> = above.iter().filter(|role| !known.contains_key(*role)).cloned().collect();
+            if unknown.is_empty() {
+                let longest = above.iter().map(|role| known[role] + 1).max().unwrap_or(0);
+                known.extend(todo.pop().map(|node| (node, longest)));
+            } else {
+                todo.extend(unknown);
+            }
+        }
+        known[&node]
     }
 
     fn nodes(&self, graph: usize) -> impl Iterator<Item = &'m [u8]> {
         self.model.roles[graph].edges.iter().flat_map(|edge| [edge.member.as_slice(), edge.role.as_slice()])
     }
 
-    /// In `BoesFS` shape programs are compared by base name wherever they are written.
-    fn same_node(&self, left: &[u8], right: &[u8]) -> bool {
-        match self.model.shape {
-            Shape::Casbin => left == right,
-            Shape::Boesfs => {
-                self.roles.contains(left) == self.roles.contains(right) && base_name(left) == base_name(right)
-            }
-        }
+    /// What `text` is compared by as a node: in `BoesFS` shape programs are their base names wherever they are written.
+    fn node(&self, text: &[u8]) -> Key {
+        let role = self.roles.contains(text);
+        let base_names = self.model.shape == Shape::Boesfs && !role;
+        (role, if base_names { base_name(text) } else { text }.to_vec())
     }
 }
 

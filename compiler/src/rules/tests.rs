@@ -2,6 +2,7 @@
 
 mod conformance;
 mod random;
+mod scale;
 
 use boesfs_grammar::Source;
 

@@ -27,6 +27,7 @@ pub(super) struct Table<'m> {
     column: Option<usize>,
     domain_column: Option<usize>,
     edges: Vec<Vec<Edge>>,
+    by_member: Vec<HashMap<NodeKey, Vec<usize>>>,
     sets: HashMap<(Target, Vec<u8>), Cells>,
 }
 
@@ -113,6 +114,7 @@ impl<'m> Table<'m> {
             column: mentions.column,
             domain_column: mentions.domain_column,
             edges: Vec::new(),
+            by_member: Vec::new(),
             sets: HashMap::new(),
         };
         table.edges = model
@@ -130,6 +132,13 @@ impl<'m> Table<'m> {
                     .collect()
             })
             .collect();
+        for edges in &table.edges {
+            let mut by_member: HashMap<NodeKey, Vec<usize>> = HashMap::new();
+            for (number, edge) in edges.iter().enumerate() {
+                by_member.entry(edge.member.clone()).or_default().push(number);
+            }
+            table.by_member.push(by_member);
+        }
         table.group(&mentions.subjects);
         table
     }
@@ -361,19 +370,27 @@ impl<'m> Table<'m> {
         domain: Option<&Vec<u8>>,
         known: &mut BTreeMap<(NodeKey, Option<Vec<u8>>), usize>,
     ) -> usize {
-        let key = (node, domain.cloned());
-        if let Some(length) = known.get(&key) {
-            return *length;
-        }
         let has_domain = self.model.roles[graph].has_domain;
-        let mut longest = 0;
-        for edge in self.edges[graph].iter().filter(|edge| edge.member == key.0) {
-            if !has_domain || edge.domain.is_some() && edge.domain.as_ref() == domain {
-                longest = longest.max(1 + self.chain(graph, edge.role.clone(), domain, known));
+        let above = |node: &NodeKey| -> Vec<NodeKey> {
+            let here = |edge: &&Edge| !has_domain || edge.domain.is_some() && edge.domain.as_ref() == domain;
+            let edges = self.by_member[graph].get(node).into_iter().flatten();
+            edges.map(|edge| &self.edges[graph][*edge]).filter(here).map(|edge| edge.role.clone()).collect()
+        };
+        let mut todo = vec![node.clone()];
+        while let Some(next) = todo.pop() {
+            let roles = above(&next);
+            let key = |node: &NodeKey| (node.clone(), domain.cloned());
+            let open: Vec<NodeKey> =
+                roles.iter().filter(|role| !known.contains_key(&key(role))).cloned().collect();
+            if open.is_empty() {
+                let longest = roles.iter().map(|role| known[&key(role)] + 1).max().unwrap_or(0);
+                known.insert(key(&next), longest);
+            } else {
+                todo.push(next);
+                todo.extend(open);
             }
         }
-        known.insert(key, longest);
-        longest
+        known[&(node, domain.cloned())]
     }
 
     /// Divides the cells into classes: those that `sets` never tell apart, and whose domains have the same `tags`.
