@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use boesfs_abi::request::is_canonical;
+
 use crate::model::{CompareOp, Expr, Model, Node, Operand, PathFunction, RequestField, Rule, Scope, Shape};
 
 use super::matcher::text_of;
@@ -62,6 +64,19 @@ impl Index {
             }
         }
         index
+    }
+
+    /// The literal paths of rules, what is at the start of patterns, and a name below each of these: canonical ones, in
+    /// order.
+    #[must_use]
+    pub fn paths(&self) -> Vec<Vec<u8>> {
+        let mut paths: BTreeSet<Vec<u8>> = self.exact.keys().cloned().collect();
+        for start in self.prefix.keys() {
+            let dir = start.strip_suffix(b"/").unwrap_or(start);
+            paths.insert(if dir.is_empty() { b"/".to_vec() } else { dir.to_vec() });
+            paths.insert([dir, b"/x"].concat());
+        }
+        paths.into_iter().filter(|path| is_canonical(path)).collect()
     }
 
     /// The rules that can match `path`, in file order.

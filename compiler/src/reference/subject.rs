@@ -158,8 +158,8 @@ impl<'m> Programs<'m> {
         let subject = fields[column].text.as_slice();
         let base = [base_name(subject)].into_iter().filter(|base| !self.roles.contains(base));
         let mut known = HashMap::new();
-        let mut length = |node: &[u8]| self.longest_chain(graph, self.node(node), domain, &mut known);
-        base.chain([subject]).map(|node| length(node)).max().unwrap_or(0)
+        let length = |node: &[u8]| self.longest_chain(graph, self.node(node), domain, &mut known);
+        base.chain([subject]).map(length).max().unwrap_or(0)
     }
 
     fn longest_chain(

@@ -13,6 +13,9 @@ use crate::reference::{Question, complete, for_each_expression};
 /// Operations that are denied below the new name and allowed below the old: forbidden names could be prepared.
 const PREPARED: OpSet = OpSet::MAKING.with(Op::Write);
 
+/// A program, and the domain it runs in.
+type Caller = (Vec<u8>, Option<Vec<u8>>);
+
 impl Call<'_, '_> {
     /// Denies the move if it gives somebody something.
     pub(super) fn gains_nothing(&self, old: &[u8], new: &[u8], kind: Option<Kind>, op: Op) -> Passed {
@@ -22,10 +25,10 @@ impl Call<'_, '_> {
         // A hard link of a directory cannot be made.
         let deep = op == Op::Rename && kind.is_none_or(|kind| kind == Kind::Dir);
         let names = if deep { names_below(self.reference.model, old, new) } else { BTreeSet::new() };
-        for (sub, dom) in callers(self.reference.model) {
+        for caller in callers(self.reference.model) {
             let pair = |below: &[u8]| ([old, below].concat(), [new, below].concat());
             let gains = |from: &[u8], to: &[u8], kind: Option<Kind>, ops: OpSet| {
-                ops.iter().any(|op| self.gains(&sub, dom.as_deref(), op, from, to, kind))
+                ops.iter().any(|op| self.gains(&caller, op, (from, to), kind))
             };
             let contents = OpSet::ALL.difference(OpSet::MAKING);
             let found = gains(old, new, kind, contents)
@@ -41,15 +44,7 @@ impl Call<'_, '_> {
     }
 
     /// Whether some request of this program is effectively denied at `from` and effectively allowed at `to`.
-    fn gains(
-        &self,
-        sub: &[u8],
-        dom: Option<&[u8]>,
-        op: Op,
-        from: &[u8],
-        to: &[u8],
-        kind: Option<Kind>,
-    ) -> bool {
+    fn gains(&self, (sub, dom): &Caller, op: Op, (from, to): (&[u8], &[u8]), kind: Option<Kind>) -> bool {
         let request = |path: &[u8]| {
             let request = Request::new(sub, path, op).ok()?;
             let mut request = if let Some(dom) = dom { request.in_domain(dom) } else { request };
@@ -76,7 +71,7 @@ impl Call<'_, '_> {
 }
 
 /// A program for each name the policy has, one for those it has not, each in every domain.
-fn callers(model: &Model) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+fn callers(model: &Model) -> Vec<Caller> {
     let mut texts: BTreeSet<&[u8]> = BTreeSet::new();
     for_each_expression(model, &mut |expr, rule| {
         let operands: Vec<&Operand> = match expr {

@@ -9,7 +9,7 @@ use boesfs_abi::verdict::Verdict;
 use serde_json::Value;
 
 use super::model;
-use crate::model::Model;
+use crate::model::{Model, Shape};
 use crate::reference::Reference;
 use crate::rules::{Limits, RuleSet, evaluate, lower};
 
@@ -103,8 +103,8 @@ fn ask(asked: &Value, model: &Model, reference: &Reference<'_>, rules: &RuleSet)
         return Some(format!("{asked}: the reference says {decision:?}"));
     }
     // An engine of its own, for requests that leave nothing open.
-    let known = !request.args().contains(&ArgValue::Unknown)
-        && !(model.shape == crate::model::Shape::Boesfs && matches!(op, Op::Exec | Op::Ioctl));
+    let aliased = model.shape == Shape::Boesfs && matches!(op, Op::Exec | Op::Ioctl);
+    let known = !aliased && !request.args().contains(&ArgValue::Unknown);
     if known {
         request.uid = request.uid.or(Some(0));
         request.gid = request.gid.or(Some(0));
