@@ -26,7 +26,7 @@ impl Compiled {
             out,
             "{} states ({} before minimisation), {} edges, {} rows of {} classes, {} cells",
             self.paths.state_count(),
-            self.states_before,
+            self.languages.dfa.state_count(),
             self.paths.edge_count(),
             self.rows.len(),
             self.class_count,

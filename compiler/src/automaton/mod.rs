@@ -33,6 +33,8 @@ pub use sets::{SetId, Sets};
 pub use subset::{Labelled, determinize};
 pub use texts::Texts;
 
+use std::sync::Arc;
+
 use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::subjects;
 
@@ -56,8 +58,8 @@ pub struct Compiled {
     pub subjects: subjects::Subjects,
     /// How many classes there are.
     pub class_count: u32,
-    /// How large the automaton was before it was made minimal, for people.
-    pub states_before: usize,
+    /// The automaton before it was made minimal: its labels are sets of the rules' path languages.
+    pub languages: Arc<Labelled>,
 }
 
 impl Compiled {
@@ -92,7 +94,7 @@ impl Compiled {
                 classes: rules.subjects.classes.clone(),
             },
             class_count: rules.subjects.class_count,
-            states_before: labelled.dfa.state_count(),
+            languages: Arc::new(labelled),
         };
         compiled.number_by_state();
         Ok(compiled)

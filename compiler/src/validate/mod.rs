@@ -1,9 +1,10 @@
 //! Translation validation: the image, read back from its bytes, answers as the rules do.
 //!
-//! For every state of the image's automaton a shortest canonical path that leads there, every subject class and every
-//! operation, and where fields of the request matter, values on both sides of every test: the image and
-//! the reference evaluator must give the same verdict, rule, error and event. This stage trusts the decoder and the
-//! reference, and nothing of what compiled the policy.
+//! Asked are a shortest canonical path to every state of the image's automaton together with every combination of path
+//! languages that occurs there (so that a state which should be two is found), and the rules' own literal paths; for
+//! each every subject class and every operation, and where fields of the request matter, values on both sides of every
+//! test. The image and the reference evaluator must give the same verdict, rule, error and event. This stage trusts
+//! the decoder and the reference; of what compiled the policy it uses the languages' automaton, to find paths.
 
 mod sample;
 mod who;
@@ -17,7 +18,7 @@ use boesfs_abi::op::{OPS, Op, OpSet};
 use boesfs_abi::request::{ArgValue, Request};
 use boesfs_abi::verdict::{Audit, Errno, Reason, Verdict};
 
-use crate::automaton::{Inputs, Walk, Witnesses};
+use crate::automaton::{Dfa, Inputs, Labelled, StateId, Walk, Witnesses};
 use crate::model::Model;
 use crate::reference::{self, Index, Reference};
 
@@ -27,8 +28,8 @@ use who::Who;
 /// How much may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Questions to the reference evaluator. If all questions would be more, states and classes are sampled: first
-    /// one state of each row, then states at equal distances.
+    /// Questions to the reference evaluator. If all questions would be more, places and classes are sampled: first
+    /// one place of each row and each combination of languages, then places at equal distances.
     pub questions: u64,
 }
 
@@ -46,10 +47,11 @@ impl Effort {
 /// What was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// States that canonical paths lead to.
-    pub states: usize,
+    /// Pairs of a state of the image and a state of the languages' automaton that one canonical path leads to, and
+    /// literal paths beside these.
+    pub places: usize,
     /// How many of them were asked about, for some class at least.
-    pub states_asked: usize,
+    pub places_asked: usize,
     /// Questions to the reference evaluator.
     pub questions: u64,
     /// Whether all there is was asked.
@@ -67,6 +69,8 @@ pub struct Answer {
     pub errno: Errno,
     /// Whether it is reported.
     pub report: bool,
+    /// Denied only because of what is not known of the request.
+    pub unknown: bool,
 }
 
 /// A request to which image and rules give different answers.
@@ -89,6 +93,9 @@ impl fmt::Display for Answer {
         match self.rule {
             Some(rule) => write!(f, " by rule {}", rule + 1)?,
             None => f.write_str(" by default")?,
+        }
+        if self.unknown {
+            f.write_str(" for some value of what is unknown")?;
         }
         f.write_str(if self.report { ", reported" } else { ", not reported" })
     }
@@ -124,14 +131,21 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// Asks `image` and the rules of `model` the same questions.
+/// Asks `image` and the rules of `model` the same questions. `languages` is the automaton of the rules' path languages
+/// ([`crate::automaton::Compiled::languages`]).
 ///
 /// # Errors
 /// The first [`Mismatch`].
-pub fn validate(image: &ValidImage, model: &Model, effort: Effort) -> Result<Report, Box<Mismatch>> {
+pub fn validate(
+    image: &ValidImage,
+    model: &Model,
+    languages: &Labelled,
+    effort: Effort,
+) -> Result<Report, Box<Mismatch>> {
     Validation {
         image,
         model,
+        languages: &languages.dfa,
         reference: Reference::new(model),
         index: Index::new(model),
         who: who::everybody(image),
@@ -142,9 +156,16 @@ pub fn validate(image: &ValidImage, model: &Model, effort: Effort) -> Result<Rep
     .run()
 }
 
+/// How the path of a place is known.
+enum Place {
+    Witness(usize),
+    Literal(Vec<u8>),
+}
+
 struct Validation<'a> {
     image: &'a ValidImage,
     model: &'a Model,
+    languages: &'a Dfa,
     reference: Reference<'a>,
     index: Index,
     who: Vec<Who>,
@@ -175,24 +196,68 @@ impl Walk for ImageWalk<'_> {
     }
 }
 
+/// The languages' automaton and the image's side by side.
+struct Both<'a> {
+    languages: &'a Dfa,
+    image: ImageWalk<'a>,
+}
+
+impl Walk for Both<'_> {
+    type State = (StateId, State);
+
+    fn start(&self) -> Self::State {
+        (self.languages.start(), self.image.start)
+    }
+
+    fn listed(&self, (language, state): Self::State, bytes: &mut Vec<u8>) {
+        bytes.extend(self.languages.edges(language).iter().map(|edge| edge.byte));
+        self.image.listed(state, bytes);
+        bytes.sort_unstable();
+        bytes.dedup();
+    }
+
+    fn step(&self, (language, state): Self::State, byte: u8) -> Self::State {
+        (self.languages.next(language, byte), self.image.step(state, byte))
+    }
+}
+
 impl Validation<'_> {
     fn run(mut self) -> Result<Report, Box<Mismatch>> {
         let start = self.image.path_start();
-        let witnesses = Witnesses::explore(&ImageWalk { image: self.image, start }, Inputs::Paths);
-        self.report.states = witnesses.len();
+        let both = Both { languages: self.languages, image: ImageWalk { image: self.image, start } };
+        let witnesses = Witnesses::explore(&both, Inputs::Paths);
 
-        let mut rows = HashSet::new();
+        let mut combinations = HashSet::new();
         let (mut first, mut rest) = (Vec::new(), Vec::new());
-        for (state, number) in witnesses.states() {
-            let list = if rows.insert(self.image.label(state)) { &mut first } else { &mut rest };
-            list.push((state, number));
-        }
-        // One state of each row is asked for everybody, then all others for one member of each class.
-        for (state, number) in first {
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        for ((language, state), number) in witnesses.states() {
             let path = witnesses.input(number);
             let rules = self.index.rules_at(&path);
+            let new = combinations.insert((self.languages.label(language), self.image.label(state)));
+            let list = if new { &mut first } else { &mut rest };
+            list.push((state, Place::Witness(number), !rules.is_empty()));
+            if !rules.is_empty() {
+                seen.insert(path);
+            }
+        }
+        for path in self.index.paths() {
+            if !seen.contains(&path) {
+                let state = self.image.walk(start, &path);
+                rest.push((state, Place::Literal(path), true));
+            }
+        }
+        drop(seen);
+        self.report.places = first.len() + rest.len();
+        let path_of = |place| match place {
+            Place::Witness(number) => witnesses.input(number),
+            Place::Literal(path) => path,
+        };
+        // One place of each combination is asked for everybody, then all others for one member of each class.
+        for (state, place, _) in first {
+            let path = path_of(place);
+            let rules = self.index.rules_at(&path);
             let mut cells = BTreeSet::new();
-            self.report.states_asked += 1;
+            self.report.places_asked += 1;
             for who in 0..self.who.len() {
                 let cell = self.image.cell_at(state, self.who[who].class).map(|(cell, _)| cell);
                 let new = cells.insert(cell);
@@ -204,16 +269,14 @@ impl Validation<'_> {
             }
         }
         let left = self.effort.questions.saturating_sub(self.report.questions);
-        let per_state = OPS.len() as u64 * self.who.iter().filter(|who| who.first).count() as u64;
-        let busy =
-            rest.iter().filter(|(_, number)| !self.index.rules_at(&witnesses.input(*number)).is_empty());
-        let needed = busy.count() as u64 * per_state;
+        let per_place = OPS.len() as u64 * self.who.iter().filter(|who| who.first).count() as u64;
+        let needed = rest.iter().filter(|(_, _, busy)| *busy).count() as u64 * per_place;
         let stride = usize::try_from(needed.div_ceil(left.max(1)).max(1)).unwrap_or(usize::MAX);
         self.report.complete &= stride == 1;
-        for (state, number) in rest.into_iter().step_by(stride) {
-            let path = witnesses.input(number);
+        for (state, place, _) in rest.into_iter().step_by(stride) {
+            let path = path_of(place);
             let rules = self.index.rules_at(&path);
-            self.report.states_asked += 1;
+            self.report.places_asked += 1;
             for who in 0..self.who.len() {
                 if self.who[who].first {
                     self.ask(state, &path, &rules, who)?;
@@ -272,8 +335,10 @@ impl Validation<'_> {
             rule: if self.image.debug().is_some() { rule } else { expected.rule },
             errno: if denied { have.errno } else { Errno::default() },
             report: have.report,
+            // The image gives this reason also where no value is allowed.
+            unknown: have.reason == Reason::UnknownArgs && wanted.unknown,
         };
-        if answer != expected || (wanted.unknown && have.reason != Reason::UnknownArgs) {
+        if answer != expected {
             return Err(Box::new(Mismatch { request: request.clone(), rules: expected, image: answer }));
         }
         Ok(())
@@ -294,6 +359,7 @@ impl Validation<'_> {
                 Audit::Always => true,
                 Audit::Never => false,
             },
+            unknown: decision.unknown,
         }
     }
 }
