@@ -1,6 +1,6 @@
 //! `boesfs run`: from the command line to an exit status.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroU64;
@@ -160,12 +160,14 @@ impl Prepared {
 
     fn setup(&self) -> Result<Setup, Refusal> {
         let root = &self.config.root;
-        let resolve = |path: &[u8]| {
-            let seen = root.canonical(Path::new(std::ffi::OsStr::from_bytes(path)));
-            seen.map_or_else(|_| path.to_vec(), |path| path.into_os_string().into_vec())
+        // A policy that goes by how programs are named is not asked where the names lead.
+        let by_name = self.image.entry_subject();
+        let resolve = |path: &[u8]| match root.canonical(Path::new(OsStr::from_bytes(path))) {
+            Ok(real) if !by_name => real.into_os_string().into_vec(),
+            Ok(_) | Err(_) => path.to_vec(),
         };
         let named = self.config.command[0].to_bytes().to_vec();
-        let name = std::ffi::OsStr::from_bytes(&named);
+        let name = OsStr::from_bytes(&named);
         Ok(Setup {
             image: Arc::clone(&self.image),
             subjects: self

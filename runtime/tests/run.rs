@@ -268,6 +268,25 @@ fn without_fuse_there_is_no_fuse_plane() {
 }
 
 #[test]
+fn another_root_can_be_protected_in_part_and_whole() {
+    let place = Place::denying(&[Op::Open]);
+    let root = place.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let (root, protected, policy) = (root.display(), place.protected(), place.policy.display());
+    let protected = protected.display();
+    for dir in [protected.to_string(), "/".to_owned()] {
+        let ran = with_mounts(&format!(
+            "mount --rbind / {root}; cd {root}{protected}; \
+             exec {} run --plane fuse --root {root} --dir {dir} {policy} \
+             -- sh -c 'pwd; cat free; cat guarded; ls {root}; ls -d /proc/self'",
+            env!("CARGO_BIN_EXE_boesfs")
+        ));
+        assert_eq!(ran.out, format!("{protected}\nfree\n/proc/self\n"), "{dir}: {}", ran.err);
+        assert_eq!(ran.err, "cat: guarded: Permission denied\n", "{dir}");
+    }
+}
+
+#[test]
 fn a_user_without_privileges_can_enforce() {
     let place = Place::denying(&[Op::Open]);
     let all = fs::Permissions::from_mode(0o777);
