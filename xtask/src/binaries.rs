@@ -42,7 +42,13 @@ pub fn built(workspace: &Workspace) -> Vec<PathBuf> {
 /// Where [`build`] puts program `name`.
 #[must_use]
 pub fn path(workspace: &Workspace, name: &str) -> PathBuf {
-    workspace.target.join(TARGET).join("release").join(name)
+    folder(workspace).join(name)
+}
+
+/// The folder [`build`] puts programs into.
+#[must_use]
+pub fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join(TARGET).join("release")
 }
 
 fn existing(workspace: &Workspace) -> Vec<&'static str> {

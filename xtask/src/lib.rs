@@ -5,6 +5,7 @@
 pub mod binaries;
 pub mod codegen;
 pub mod demo;
+pub mod docs;
 pub mod process;
 pub mod setup;
 pub mod suite;

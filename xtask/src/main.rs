@@ -8,7 +8,7 @@ use std::time::Duration;
 use xtask::setup::{self, Purpose};
 use xtask::suite::{self, Requirements};
 use xtask::workspace::Workspace;
-use xtask::{binaries, codegen, demo, process, tidy, vm};
+use xtask::{binaries, codegen, demo, docs, process, tidy, vm};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Repository tasks", arg_required_else_help = true)]
@@ -33,6 +33,8 @@ enum Task {
     Codegen(CodegenArgs),
     /// Check the house rules that no compiler checks
     Tidy,
+    /// Run every command that README and docs show and compare what it prints; UPDATE_DOCS=1 writes it down instead
+    Docs,
 }
 
 /// Exits with the sandboxed script's status, the number of surprises; 125 if it did not run.
@@ -111,7 +113,7 @@ struct CodegenArgs {
 fn failure(task: &Task) -> u8 {
     match task {
         Task::Vm(_) | Task::Demo(_) => 125,
-        Task::Setup | Task::Test(_) | Task::Conformance(_) | Task::Codegen(_) | Task::Tidy => 1,
+        Task::Setup | Task::Test(_) | Task::Conformance(_) | Task::Codegen(_) | Task::Tidy | Task::Docs => 1,
     }
 }
 
@@ -159,6 +161,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Tidy => run_tidy(&workspace),
+        Task::Docs => run_docs(&workspace),
     }
 }
 
@@ -216,4 +219,19 @@ fn run_tidy(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     }
     codegen::check(&workspace.root)?;
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_docs(workspace: &Workspace) -> anyhow::Result<ExitCode> {
+    if !docs::is_inside() {
+        setup::ensure(workspace, &[Purpose::Build])?;
+        binaries::build(workspace)?;
+    }
+    let update = std::env::var("UPDATE_DOCS").is_ok_and(|value| value == "1");
+    let difference = if update { docs::Difference::IsWritten } else { docs::Difference::Fails };
+    let tally = docs::run(workspace, &binaries::folder(workspace), difference)?;
+    for failure in &tally.failures {
+        println!("{failure}");
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failures.len());
+    Ok(if tally.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

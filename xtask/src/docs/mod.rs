@@ -45,7 +45,7 @@ pub enum DocsError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Commands that printed what the page says.
-    pub passed: usize,
+    pub passed: u64,
     /// What the others printed, for people.
     pub failures: Vec<String>,
 }
@@ -64,7 +64,7 @@ pub enum Difference {
 /// # Errors
 /// If a page or a program the task needs cannot be had; a command that prints something else is in the tally.
 pub fn run(workspace: &Workspace, programs: &Path, difference: Difference) -> Result<Tally, DocsError> {
-    if std::env::var_os(INSIDE).is_none() {
+    if !is_inside() {
         return run_inside(workspace);
     }
     let mut tally = Tally::default();
@@ -72,6 +72,12 @@ pub fn run(workspace: &Workspace, programs: &Path, difference: Difference) -> Re
         run_page(&path, workspace.relative(&path), programs, difference, &mut tally)?;
     }
     Ok(tally)
+}
+
+/// Whether this is the copy of the task that has mounts of its own.
+#[must_use]
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
 }
 
 /// Runs this task again with mounts of its own, so that pages may use `/srv`.

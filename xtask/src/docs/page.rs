@@ -101,32 +101,21 @@ fn runs(body: &[String], line: usize) -> Result<Vec<Run>, String> {
 /// The page that `blocks` make.
 #[must_use]
 pub fn print(blocks: &[Block]) -> String {
-    let mut lines = Vec::new();
-    let mut fenced = |info: String, body: Vec<String>| {
-        lines.push(format!("```{info}"));
-        lines.extend(body);
-        lines.push("```".to_owned());
-    };
     let mut text = String::new();
     for block in blocks {
-        match block {
-            Block::Prose(prose) => {
-                lines.extend(prose.iter().cloned());
-            }
-            Block::File { name, lines, .. } => fenced(format!("conf {name}"), lines.clone()),
-            Block::Shell { lines, .. } => fenced("sh".to_owned(), lines.clone()),
+        let (info, body) = match block {
+            Block::Prose(prose) => (None, prose.clone()),
+            Block::File { name, lines, .. } => (Some(format!("conf {name}")), lines.clone()),
+            Block::Shell { lines, .. } => (Some("sh".to_owned()), lines.clone()),
             Block::Console { runs, .. } => {
-                let body = runs
-                    .iter()
-                    .flat_map(|run| {
-                        std::iter::once(format!("$ {}", run.command)).chain(run.output.iter().cloned())
-                    })
-                    .collect();
-                fenced("console".to_owned(), body);
+                let shown = |run: &Run| [vec![format!("$ {}", run.command)], run.output.clone()].concat();
+                (Some("console".to_owned()), runs.iter().flat_map(shown).collect())
             }
-        }
-        for line in lines.drain(..) {
-            text.push_str(&line);
+        };
+        let fence = info.is_some().then(|| "```".to_owned());
+        let open = info.map(|info| format!("```{info}"));
+        for line in open.iter().chain(&body).chain(&fence) {
+            text.push_str(line);
             text.push('\n');
         }
     }

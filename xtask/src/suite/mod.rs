@@ -11,6 +11,7 @@ pub use report::{Report, Row, Skip, Tally};
 use crate::binaries;
 use crate::codegen;
 use crate::demo::{self, DemoError, Stage};
+use crate::docs;
 use crate::setup::{self, Purpose};
 use crate::tidy;
 use crate::workspace::Workspace;
@@ -57,7 +58,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -79,6 +80,7 @@ const STEPS: [Step; 10] = [
         Ok(_) => engines::run(workspace, requirements, report),
         Err(error) => report.add(step(title), Tally::fail(error.to_string())),
     }),
+    ("docs", |workspace, _, report, title| report.add(step(title), pages(workspace))),
     ("demo", |workspace, requirements, report, _| {
         for (stage, plane) in [(Stage::Here, "fuse"), (Stage::Guest, "lsm")] {
             let tally = show(workspace, stage, requirements.has(plane));
@@ -122,6 +124,20 @@ fn show(workspace: &Workspace, stage: Stage, required: bool) -> Tally {
         Ok(status) => Tally::fail(format!("the sandboxed script ended with status {status}")),
         Err(DemoError::Machine(error)) if error.no_kernel_here() && !required => {
             Tally::skip(error.to_string())
+        }
+        Err(error) => Tally::fail(error.to_string()),
+    }
+}
+
+/// Runs what the pages show, with the programs the engines' step has built.
+fn pages(workspace: &Workspace) -> Tally {
+    match docs::run(workspace, &binaries::folder(workspace), docs::Difference::Fails) {
+        Ok(run) => {
+            let mut tally = Tally { passed: run.passed, ..Tally::default() };
+            for failure in run.failures {
+                tally.add(Tally::fail(failure));
+            }
+            tally
         }
         Err(error) => Tally::fail(error.to_string()),
     }
