@@ -2,7 +2,7 @@
 
 /// One stretch of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Block {
+pub(super) enum Block {
     /// Lines that are neither of the others, fences included.
     Prose(Vec<String>),
     /// ```` ```conf NAME ````: a file of that name.
@@ -32,18 +32,18 @@ pub enum Block {
 
 /// A command and what it prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub(super) struct Run {
     /// The command line, as a shell takes it.
-    pub command: String,
+    pub(super) command: String,
     /// What it prints on stdout and stderr together. `…` in a line stands for anything.
-    pub output: Vec<String>,
+    pub(super) output: Vec<String>,
 }
 
 /// The blocks of `text`, or what is wrong with its form.
 ///
 /// # Errors
 /// An unclosed fence, output before the first command, or a `conf` block that names no file.
-pub fn parse(text: &str) -> Result<Vec<Block>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<Block>, String> {
     let mut blocks = Vec::new();
     let mut prose = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -100,7 +100,7 @@ fn runs(body: &[String], line: usize) -> Result<Vec<Run>, String> {
 
 /// The page that `blocks` make.
 #[must_use]
-pub fn print(blocks: &[Block]) -> String {
+pub(super) fn print(blocks: &[Block]) -> String {
     let mut text = String::new();
     for block in blocks {
         let (info, body) = match block {
@@ -124,7 +124,7 @@ pub fn print(blocks: &[Block]) -> String {
 
 /// Whether `line` is what `pattern` says; `…` in it stands for anything.
 #[must_use]
-pub fn matches(pattern: &str, line: &str) -> bool {
+pub(super) fn matches(pattern: &str, line: &str) -> bool {
     let mut parts = pattern.split('…');
     let Some(mut rest) = parts.next().and_then(|head| line.strip_prefix(head)) else { return false };
     let parts: Vec<&str> = parts.collect();
