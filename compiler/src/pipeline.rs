@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::image::{PackError, pack};
 use crate::model::{Model, Settings, resolve};
 use crate::rules::{self, LowerError, Problem, RuleSet};
+use crate::validate::{Effort, Report, validate};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +66,26 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Asks the image and the rules the same questions. A difference is an error from here on, with the request that
+    /// shows it; `None` then, or if there is no image.
+    pub fn validate(&mut self, effort: Effort) -> Option<Report> {
+        let (model, dfa, packed) = (self.model.as_ref()?, self.dfa.as_ref()?, self.packed.as_ref()?);
+        match validate(&packed.image, model, &dfa.languages, effort) {
+            Ok(report) => Some(report),
+            Err(mismatch) => {
+                let rule = mismatch.rules.rule.or(mismatch.image.rule).and_then(|rule| model.rules.get(rule));
+                let span = rule.map_or(model.matcher.span, |rule| rule.span);
+                self.diagnostics.push(
+                    Diagnostic::error("E0601", format!("the image differs from the rules: {mismatch}"), span)
+                        .label("decides here, or should")
+                        .help("this is a defect of the compiler: please report it with the policy"),
+                );
+                self.packed = None;
+                None
+            }
+        }
+    }
+
     /// Whether nothing is in the way of the stages asked for.
     #[must_use]
     pub fn is_sound(&self) -> bool {

@@ -1,10 +1,10 @@
 //! One request to one engine: the decision, and beside it the effective one.
 
 use boesfs_abi::image::ValidImage;
-use boesfs_abi::judge::{Caller, Judge, Outcome};
+use boesfs_abi::judge::{Caller, Judge};
 use boesfs_abi::op::Op;
 use boesfs_abi::request::{Kind, Request};
-use boesfs_abi::verdict::Verdict;
+use boesfs_abi::verdict::{Reason, Verdict};
 use boesfs_compiler::automaton::Compiled;
 use boesfs_compiler::diagnostic::closest;
 use boesfs_compiler::model::Model;
@@ -97,9 +97,17 @@ pub(super) struct Answer {
     pub(super) rule: Option<Decider>,
     /// Denied only because something about the request is unknown.
     pub(super) unknown: bool,
-    pub(super) effective: Outcome,
-    /// The effective decision is stopped by something else than the decision.
-    pub(super) stopped: bool,
+    pub(super) effective: Effective,
+}
+
+/// The effective decision.
+#[derive(Clone, Debug)]
+pub(super) struct Effective {
+    pub(super) verdict: Verdict,
+    /// What stops it, if that is something else than the decision itself.
+    pub(super) stopped_by: Option<(Op, Vec<u8>, Reason)>,
+    /// The object lies outside the protected directory.
+    pub(super) outside: bool,
 }
 
 impl<'p> Panel<'p> {
@@ -125,22 +133,35 @@ impl<'p> Panel<'p> {
     pub(super) fn ask(&self, request: &Request) -> Answer {
         let (decision, rule, unknown) = self.decide(request);
         let image = self.judge.image();
-        let caller = Caller {
-            class: image.class_of(request.sub(), request.dom()),
-            uid: request.uid,
-            gid: request.gid,
-        };
-        let effective = self.judge.ask(&caller, request.obj(), request.kind, request.op(), request.args());
-        let itself = effective.path == request.obj()
-            && image.asked_as(effective.op).0 == image.asked_as(request.op()).0
-            && matches!(
-                effective.reason,
-                boesfs_abi::verdict::Reason::Rule
-                    | boesfs_abi::verdict::Reason::Default
-                    | boesfs_abi::verdict::Reason::UnknownArgs
-            );
-        let stopped = !effective.allowed() && !(itself && decision == Verdict::Deny);
-        Answer { decision, rule, unknown, effective, stopped }
+        let mut effective = self.effective(request);
+        // A denial is not said twice: not by the decision, and by the effective one for the same reason.
+        effective.stopped_by = effective.stopped_by.filter(|(op, path, reason)| {
+            let same = path == request.obj() && image.asked_as(*op).0 == image.asked_as(request.op()).0;
+            let plain = matches!(reason, Reason::Rule | Reason::Default | Reason::UnknownArgs);
+            decision == Verdict::Allow || !same || !plain
+        });
+        Answer { decision, rule, unknown, effective }
+    }
+
+    /// The effective decision: by the rules themselves if they are asked, else by the image.
+    fn effective(&self, request: &Request) -> Effective {
+        if let Engine::Reference(reference, _) = &self.engine {
+            let found = reference.effective(self.judge.dir(), request);
+            let reason = found.reason;
+            return Effective {
+                verdict: found.verdict,
+                stopped_by: found.stopped_by.map(|(op, path)| (op, path, reason)),
+                outside: found.outside,
+            };
+        }
+        let class = self.judge.image().class_of(request.sub(), request.dom());
+        let caller = Caller { class, uid: request.uid, gid: request.gid };
+        let found = self.judge.ask(&caller, request.obj(), request.kind, request.op(), request.args());
+        Effective {
+            verdict: found.verdict,
+            stopped_by: (!found.allowed()).then_some((found.op, found.path, found.reason)),
+            outside: found.outside,
+        }
     }
 
     fn decide(&self, request: &Request) -> (Verdict, Option<Decider>, bool) {
@@ -170,7 +191,7 @@ impl<'p> Panel<'p> {
                     }),
                     (None, _) => None,
                 };
-                (decision.verdict, rule, decision.reason == boesfs_abi::verdict::Reason::UnknownArgs)
+                (decision.verdict, rule, decision.reason == Reason::UnknownArgs)
             }
         }
     }
@@ -209,10 +230,10 @@ impl Answer {
                 "file": rule.file,
                 "line": rule.line,
             })),
-            "stopped_by": self.stopped.then(|| json!({
-                "act": self.effective.op.name(),
-                "obj": shown(&self.effective.path),
-                "reason": self.effective.reason.name(),
+            "stopped_by": self.effective.stopped_by.as_ref().map(|(op, path, reason)| json!({
+                "act": op.name(),
+                "obj": shown(path),
+                "reason": reason.name(),
             })),
         });
         if let Some(object) = value.as_object_mut() {
@@ -234,18 +255,13 @@ impl Answer {
         };
         let unknown =
             if self.unknown { "\n           some value of what is not known is denied" } else { "" };
-        let effective = match (self.effective.outside, self.stopped) {
-            (true, _) => {
-                format!("{}, `{}` lies outside `--dir`", self.effective.verdict, shown(&self.effective.path))
+        let verdict = self.effective.verdict;
+        let effective = match (&self.effective.stopped_by, self.effective.outside) {
+            (Some((op, path, reason)), _) => {
+                format!("{verdict}, stopped by {op} of {} ({})", shown(path), reason.name())
             }
-            (false, true) => format!(
-                "{}, stopped by {} of {} ({})",
-                self.effective.verdict,
-                self.effective.op,
-                shown(&self.effective.path),
-                self.effective.reason.name(),
-            ),
-            (false, false) => self.effective.verdict.to_string(),
+            (None, true) => format!("{verdict}, outside `--dir`"),
+            (None, false) => verdict.to_string(),
         };
         format!("decision:  {}\n           {why}{unknown}\neffective: {effective}\n", self.decision)
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::strip;
 use boesfs_compiler::pipeline::Stage;
+use boesfs_compiler::validate::Effort;
 use clap::Args;
 use serde_json::json;
 
@@ -25,15 +26,21 @@ pub(super) struct BuildArgs {
     /// Leave out rule texts and ids: events then name rules by number.
     #[arg(long)]
     strip: bool,
+    /// Ask image and rules every question there is before writing, however long it takes; else a large policy's
+    /// questions are sampled.
+    #[arg(long)]
+    validate_all: bool,
     #[command(flatten)]
     reading: Reading,
 }
 
 impl BuildArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
-        let Subject::Text(outcome) = self.reading.subject(&self.policy, Stage::LAST)? else {
+        let Subject::Text(mut outcome) = self.reading.subject(&self.policy, Stage::LAST)? else {
             return Err(CommandError::Usage(format!("`{}` is an image already", self.policy.display())));
         };
+        let effort = if self.validate_all { Effort::ALL } else { Effort::default() };
+        let validated = if outcome.is_sound() { outcome.validate(effort) } else { None };
         let exit = self.reading.report(&outcome, screen)?;
         let mut built = None;
         if exit == Exit::Fine
@@ -59,6 +66,10 @@ impl BuildArgs {
                 "output": built.as_ref().map(|_| self.output.display().to_string()),
                 "id": built.as_ref().map(|(id, _)| id),
                 "bytes": built.as_ref().map(|(_, bytes)| bytes),
+                "validated": validated.map(|report| json!({
+                    "questions": report.questions,
+                    "complete": report.complete,
+                })),
                 "diagnostics": Reading::json(&outcome),
             }))?,
         }

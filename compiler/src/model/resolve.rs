@@ -90,6 +90,14 @@ struct Sorted<'t> {
     others: Vec<&'t Line>,
 }
 
+/// The roles of a policy, which its types share.
+struct Roles<'r> {
+    graphs: &'r [RoleGraph],
+    action_roles: &'r [ActionRole],
+    /// The texts that rules and matchers ask `graphs` for.
+    asked: HashSet<Vec<u8>>,
+}
+
 /// One policy type, resolved.
 struct Typed {
     shape: Shape,
@@ -124,19 +132,12 @@ impl<'a> Resolver<'a> {
         }
         self.others(&sorted, shape, &types, &declared);
         let mut model = None;
-        let mut asked = HashSet::new();
+        let mut roles =
+            Roles { graphs: &declared.graphs, action_roles: &action_roles, asked: HashSet::new() };
         let before = self.out.len();
         for (suffix, shape) in types.iter().zip(&shapes) {
             let lines: Vec<&Line> = lines_of(&sorted, suffix);
-            let typed = self.policy_type(
-                &definitions,
-                suffix,
-                *shape,
-                &lines,
-                &declared.graphs,
-                &action_roles,
-                &mut asked,
-            );
+            let typed = self.policy_type(&definitions, suffix, *shape, &lines, &mut roles);
             if *suffix == selected {
                 model = typed;
             }
@@ -144,7 +145,7 @@ impl<'a> Resolver<'a> {
         // After an error roles may seem unused only because a rule or a matcher is missing.
         if self.out[before..].iter().all(|found| found.severity != Severity::Error || found.lint.is_some()) {
             for graph in &declared.graphs {
-                unused_roles(graph, &asked, &mut self.out);
+                unused_roles(graph, &roles.asked, &mut self.out);
             }
         }
         let typed = model?;
@@ -257,10 +258,9 @@ impl<'a> Resolver<'a> {
         suffix: &str,
         shape: Shape,
         lines: &[&'a Line],
-        graphs: &[RoleGraph],
-        action_roles: &[ActionRole],
-        asked: &mut HashSet<Vec<u8>>,
+        roles: &mut Roles<'_>,
     ) -> Option<Typed> {
+        let Roles { graphs, action_roles, asked } = roles;
         let (policy_key, policy) = definitions.policy(suffix)?;
         let mut sound = self.distinct(policy, "column");
         if shape == Shape::Boesfs && sound {

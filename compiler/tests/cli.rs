@@ -1,0 +1,304 @@
+//! The command line as others rely on it: exit statuses, streams, JSON, and files that are whole or not there.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+const POLICY: &str = "\
+[request_definition]
+r = sub, obj, act, args
+[policy_definition]
+p = sub, obj, act, args, eft
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
+[matchers]
+m = g(r.sub, p.sub) && pathMatch(r.obj, p.obj) && r.act == p.act && r.args == p.args
+[policy]
+g, /bin/bash, dev
+p, dev, /**, *, *, allow
+#@ id=no-large-reads
+p, dev, /srv/secret/**, read, (>100), deny
+p, dev, /srv/hidden, lookup, *, deny
+";
+
+struct Workplace {
+    dir: tempfile::TempDir,
+}
+
+impl Workplace {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::write(dir.path().join("policy.conf"), POLICY).expect("a policy");
+        Self { dir }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).expect("a written file");
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+            .args(args)
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("boesfsc runs")
+    }
+
+    fn status(&self, args: &[&str]) -> i32 {
+        let output = self.run(args);
+        let status = output.status.code().expect("an exit status");
+        let panicked = String::from_utf8_lossy(&output.stderr).contains("panicked");
+        assert!(!panicked, "{}", String::from_utf8_lossy(&output.stderr));
+        status
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
+        serde_json::from_slice(&output.stdout).expect("JSON on the output stream")
+    }
+}
+
+const READ: [&str; 8] =
+    ["eval", "policy.conf", "--sub", "/bin/bash", "--act", "read", "--obj", "/srv/secret/f"];
+
+#[test]
+fn a_sound_policy_is_fine() {
+    let at = Workplace::new();
+    let output = at.run(&["check", "policy.conf"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, b"policy.conf: ok, 3 rules\n");
+    assert_eq!(output.stderr, b"");
+}
+
+#[test]
+fn diagnostics_go_to_the_error_stream() {
+    let at = Workplace::new();
+    at.write("bad.conf", &POLICY.replace("read", "raed"));
+    let output = at.run(&["check", "bad.conf"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `read`?"));
+}
+
+#[test]
+fn two_files_are_one_policy() {
+    let at = Workplace::new();
+    let (model, rules) = POLICY.split_once("[policy]\n").expect("a policy section");
+    at.write("model.conf", model);
+    at.write("policy.csv", rules);
+    assert_eq!(at.status(&["check", "--model", "model.conf", "policy.csv"]), 0);
+    assert_eq!(at.status(&["check", "policy.csv"]), 1);
+    assert_eq!(at.status(&["check", "--model", "policy.conf", "policy.csv"]), 1);
+}
+
+#[test]
+fn exit_statuses_are_as_promised() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["check"]), 2);
+    assert_eq!(at.status(&["check", "policy.conf", "--allow", "no-such-lint"]), 2);
+    assert_eq!(at.status(&["check", "missing.conf"]), 3);
+    assert_eq!(at.status(&["check", "."]), 3);
+    assert_eq!(at.status(&["check", "policy.conf", "--max-bytes", "10"]), 3);
+    assert_eq!(at.status(&["check", "policy.conf", "--max-rules", "1"]), 3);
+    assert_eq!(at.status(&READ), 4);
+    let mut known = READ.to_vec();
+    known.extend(["--args", "(100,0)"]);
+    assert_eq!(at.status(&known), 0);
+    let mut wrong = READ.to_vec();
+    wrong.extend(["--args", "(x)"]);
+    assert_eq!(at.status(&wrong), 2);
+    assert_eq!(at.status(&["eval", "policy.conf", "--sub", "a", "--obj", "/b//c", "--act", "read"]), 2);
+    assert_eq!(at.status(&["eval", "policy.conf", "--sub", "a", "--obj", "/b", "--act", "raed"]), 2);
+    assert_eq!(at.status(&["eval", "policy.conf"]), 2);
+    let help = String::from_utf8(at.run(&["--help"]).stdout).expect("text");
+    for status in ["0  fine", "1  ", "2  ", "3  ", "4  "] {
+        assert!(help.contains(status), "{help}");
+    }
+}
+
+#[test]
+fn every_engine_gives_the_same_answer() {
+    let at = Workplace::new();
+    let mut answers = Vec::new();
+    for engine in ["reference", "dfa", "image"] {
+        let mut args = READ.to_vec();
+        args.extend(["--engine", engine, "--args", "(4096,0)", "--format", "json"]);
+        answers.push(at.json(&args));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[1], answers[2]);
+    assert_eq!(
+        answers[0],
+        json!({
+            "version": 1,
+            "decision": "deny",
+            "effective": "deny",
+            "rule": {"id": "no-large-reads", "file": "policy.conf", "line": 15},
+            "stopped_by": null,
+        })
+    );
+}
+
+#[test]
+fn the_effective_decision_counts_when_asked_for() {
+    let at = Workplace::new();
+    let below = ["eval", "policy.conf", "--sub", "/bin/bash", "--obj", "/srv/hidden/f", "--act", "getattr"];
+    assert_eq!(at.status(&below), 0);
+    let with = |more: &[&'static str]| [below.as_slice(), more].concat();
+    assert_eq!(at.status(&with(&["--effective"])), 4);
+    let answer = at.json(&with(&["--format", "json"]));
+    assert_eq!(answer["effective"], "deny");
+    assert_eq!(answer["stopped_by"]["act"], "lookup");
+    assert_eq!(answer["stopped_by"]["obj"], "/srv/hidden");
+    // The protected directory itself is not looked up, and what is outside it is not judged.
+    assert_eq!(at.status(&with(&["--effective", "--dir", "/srv/hidden"])), 0);
+    let outside = at.json(&with(&["--dir", "/home", "--format", "json"]));
+    assert_eq!(outside["effective"], "allow");
+    assert_eq!(outside["outside"], true);
+}
+
+#[test]
+fn requests_are_answered_line_by_line() {
+    let at = Workplace::new();
+    at.write(
+        "requests",
+        concat!(
+            r#"{"sub":"/bin/bash","obj":"/srv/secret/f","act":"read","args":["4096","0"],"expect":"deny"}"#,
+            "\n",
+            r#"{"sub":"/bin/bash","obj":"srv","act":"read"}"#,
+            "\n\n",
+            r#"{"sub":"/bin/sh","obj":"/srv","act":"read","uid":0,"kind":"file"}"#,
+            "\n",
+        ),
+    );
+    let output = at.run(&["eval", "policy.conf", "--requests", "requests"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0]["rule"]["id"], "no-large-reads");
+    assert!(lines[1]["error"].is_string());
+    assert_eq!(lines[2]["decision"], "deny");
+    assert_eq!(lines[2]["rule"], Value::Null);
+}
+
+#[test]
+fn an_expectation_that_fails_is_a_failure() {
+    let at = Workplace::new();
+    let line = |expect: &str| format!(r#"{{"sub":"/bin/bash","obj":"/a","act":"read","expect":"{expect}"}}"#);
+    at.write("good", &line("allow"));
+    at.write("bad", &line("deny"));
+    assert_eq!(at.status(&["eval", "policy.conf", "--requests", "good"]), 0);
+    assert_eq!(at.status(&["eval", "policy.conf", "--requests", "bad"]), 1);
+    assert_eq!(at.status(&["eval", "policy.conf", "--requests", "missing"]), 3);
+}
+
+#[test]
+fn requests_may_come_from_standard_input() {
+    let at = Workplace::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(["eval", "policy.conf", "--requests", "-"])
+        .current_dir(at.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("boesfsc runs");
+    let mut input = child.stdin.take().expect("its input");
+    input.write_all(br#"{"sub":"/bin/bash","obj":"/a","act":"read"}"#).expect("a written request");
+    drop(input);
+    let output = child.wait_with_output().expect("its output");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains(r#""decision":"allow""#));
+}
+
+#[test]
+fn an_image_stands_in_for_its_policy() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    assert_eq!(at.status(&["check", "policy.bin"]), 0);
+    let mut args = READ.to_vec();
+    args[1] = "policy.bin";
+    assert_eq!(at.status(&args), 4);
+    assert_eq!(at.status(&["inspect", "policy.bin"]), 0);
+    assert_eq!(at.status(&["inspect", "policy.bin", "--stage", "image"]), 0);
+    assert_eq!(at.status(&["inspect", "policy.bin", "--stage", "model"]), 2);
+    assert_eq!(at.status(&["build", "policy.bin", "-o", "again.bin"]), 2);
+    let bytes = fs::read(at.path().join("policy.bin")).expect("the image");
+    at.write("unreadable", "");
+    fs::write(at.path().join("cut.bin"), &bytes[..bytes.len() / 2]).expect("half an image");
+    assert_eq!(at.status(&["check", "cut.bin"]), 3);
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "again.bin"]), 0);
+    assert_eq!(bytes, fs::read(at.path().join("again.bin")).expect("the image"), "not deterministic");
+}
+
+#[test]
+fn nothing_is_written_for_a_policy_with_errors() {
+    let at = Workplace::new();
+    at.write("bad.conf", &POLICY.replace("read", "raed"));
+    at.write("policy.bin", "what was there");
+    assert_eq!(at.status(&["build", "bad.conf", "-o", "policy.bin"]), 1);
+    assert_eq!(fs::read(at.path().join("policy.bin")).expect("the old file"), b"what was there");
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "no/such/dir/policy.bin"]), 3);
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "."]), 3);
+    let left: Vec<String> = fs::read_dir(at.path())
+        .expect("the directory")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+#[test]
+fn a_denied_lint_can_be_allowed() {
+    let at = Workplace::new();
+    at.write(
+        "old.conf",
+        "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = sub, obj, act\n\
+         [policy_effect]\ne = !some(where (p.eft == deny))\n\
+         [matchers]\nm = r.sub == p.sub && r.obj == p.obj && r.act == p.act\n\
+         [policy]\np, bash, /srv//a, read, file, deny\n",
+    );
+    assert_eq!(at.status(&["check", "old.conf"]), 1);
+    assert_eq!(at.status(&["build", "old.conf", "-o", "old.bin"]), 1);
+    assert_eq!(at.status(&["check", "old.conf", "--allow", "abnormal-path"]), 0);
+    assert_eq!(at.status(&["check", "old.conf", "--allow", "inert-rule"]), 1);
+    assert_eq!(at.status(&["build", "old.conf", "-o", "old.bin", "--allow", "all"]), 0);
+}
+
+#[test]
+fn every_stage_can_be_printed() {
+    let at = Workplace::new();
+    for stage in ["tree", "model", "rules", "dfa", "image"] {
+        let output = at.run(&["inspect", "policy.conf", "--stage", stage]);
+        assert_eq!(output.status.code(), Some(0), "{stage}");
+        assert!(!output.stdout.is_empty(), "{stage}");
+        let value = at.json(&["inspect", "policy.conf", "--stage", stage, "--format", "json"]);
+        assert_eq!(value["version"], 1);
+        assert_eq!(value["stage"], stage);
+    }
+}
+
+#[test]
+fn json_says_where_and_what() {
+    let at = Workplace::new();
+    at.write("bad.conf", &POLICY.replace("read", "raed"));
+    let value = at.json(&["check", "bad.conf", "policy.conf", "missing.conf", "--format", "json"]);
+    assert_eq!(value["version"], 1);
+    let found = &value["policies"][0]["diagnostics"][0];
+    assert_eq!(found["code"], "E0301");
+    assert_eq!(found["severity"], "error");
+    assert_eq!(found["labels"][0]["line"], 15);
+    assert_eq!(found["labels"][0]["column"], 25);
+    assert_eq!(value["policies"][1]["ok"], true);
+    assert!(value["policies"][2]["error"].is_string());
+}
