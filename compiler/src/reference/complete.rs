@@ -21,7 +21,7 @@ pub(super) fn decide<'m>(
     question: &mut Question<'_>,
     candidates: &[Candidate<'m>],
 ) -> Decision {
-    let choices = choices(reference, &[(question, candidates)], Vec::new());
+    let choices = choices(reference, &[(question, candidates)]);
     let mut search =
         Search { reference, candidates, choices: &choices, sought: Verdict::Deny, best: None, any: false };
     search.run(question, 0);
@@ -35,25 +35,13 @@ pub(super) fn decide<'m>(
     }
 }
 
-/// Whether some arguments, of which those that differ in `bits` are all tried and of which the first is one that
-/// `accepts`, get the request allowed, whatever else is unknown.
-pub(super) fn some_arguments(
-    reference: &Reference<'_>,
-    question: &mut Question<'_>,
-    bits: &[u64],
-    accepts: &dyn Fn(u64) -> bool,
-) -> bool {
+/// Whether some arguments get the request allowed, whatever else is unknown.
+pub(super) fn some_arguments(reference: &Reference<'_>, question: &mut Question<'_>) -> bool {
     let candidates = reference.candidates(question, 0..reference.model.rules.len());
-    let extra: Vec<(Slot, Check)> =
-        bits.iter().map(|bit| (Slot::Arg(0), Check::of(ValueTest::AnyBit(*bit)))).collect();
-    let mut choices = choices(reference, &[(question, &candidates)], extra);
+    let mut choices = choices(reference, &[(question, &candidates)]);
     choices.retain(|(slot, _)| matches!(slot, Slot::Arg(_)));
     each_completion(&mut [question], &choices, &mut |questions| {
-        let first = match questions[0].args.first() {
-            Some(ArgValue::Number(number)) => *number,
-            _ => 0,
-        };
-        accepts(first) && reference.decide_question(questions[0]).verdict == Verdict::Allow
+        reference.decide_question(questions[0]).verdict == Verdict::Allow
     })
 }
 
@@ -67,7 +55,7 @@ pub(super) fn some_request<'r>(
     let rules = 0..reference.model.rules.len();
     let of_one = reference.candidates(one, rules.clone());
     let of_other = reference.candidates(other, rules);
-    let choices = choices(reference, &[(one, &of_one), (other, &of_other)], Vec::new());
+    let choices = choices(reference, &[(one, &of_one), (other, &of_other)]);
     each_completion(&mut [one, other], &choices, &mut |questions| {
         let verdict = |question: &mut Question<'_>| reference.decide_question(question).verdict;
         let (first, second) = (verdict(questions[0]), verdict(questions[1]));
@@ -201,12 +189,11 @@ impl Question<'_> {
     }
 }
 
-/// For each unknown value that a candidate or `extra` tests, values that pass and fail those tests in every way they
+/// For each unknown value that a candidate tests, values that pass and fail those tests in every way they
 /// can be. The questions are one request about several paths.
 fn choices<'m>(
     reference: &Reference<'m>,
     asked: &[(&Question<'_>, &[Candidate<'m>])],
-    extra: Vec<(Slot, Check)>,
 ) -> Vec<(Slot, Vec<ArgValue>)> {
     let Some((question, _)) = asked.first() else { return Vec::new() };
     let mut checks: BTreeMap<Slot, HashSet<Check>> = BTreeMap::new();
@@ -215,7 +202,6 @@ fn choices<'m>(
             checks.entry(slot).or_default().insert(check);
         }
     };
-    extra.into_iter().for_each(|(slot, check)| collect(slot, check));
     for candidate in asked.iter().flat_map(|(_, candidates)| *candidates) {
         let mut tests = Tests { reference, rule: candidate.rule, op: question.op, found: &mut collect };
         match &candidate.condition {

@@ -45,7 +45,6 @@ mod flag {
     pub(super) const ACCMODE: u64 = 3;
     pub(super) const RDONLY: u64 = 0;
     pub(super) const WRONLY: u64 = 1;
-    pub(super) const RDWR: u64 = 2;
     pub(super) const CREAT: u64 = 0o100;
     pub(super) const TRUNC: u64 = 0o1000;
     pub(super) const PATH: u64 = 0o10_000_000;
@@ -172,7 +171,7 @@ impl Call<'_, '_> {
         }
         let request = self.other(path, kind, op, Vec::new())?;
         let mut question = Question::new(self.reference.model.shape, &request);
-        if complete::some_arguments(self.reference, &mut question, &[], &|_| true) {
+        if complete::some_arguments(self.reference, &mut question) {
             return Ok(());
         }
         self.decided(&request)
@@ -187,7 +186,7 @@ impl Call<'_, '_> {
         uses(*flags, kind).into_iter().try_for_each(|used| self.ever(path, kind, used))
     }
 
-    /// Some open that gives `op`, which goes through a descriptor; and for a mapping what it is for.
+    /// Some open, for what goes through a descriptor; and for a mapping what it is for.
     fn opened(&self, path: &[u8], kind: Option<Kind>, op: Op) -> Passed {
         let number = |place: usize| match self.request.args().get(place) {
             Some(ArgValue::Number(number)) => Some(*number),
@@ -201,28 +200,7 @@ impl Call<'_, '_> {
             mapped.extend((shared && has(flag::PROT_WRITE)).then_some(Op::Write));
             mapped.extend(has(flag::PROT_EXEC).then_some(Op::Exec));
         }
-        let gives = |flags: u64| {
-            let access = flags & flag::ACCMODE;
-            let for_op = match op {
-                Op::Write => access == flag::WRONLY || access == flag::RDWR,
-                Op::Mmap if mapped.contains(&Op::Write) => access == flag::RDWR,
-                Op::Read | Op::Iterate | Op::Exec | Op::Mmap => {
-                    access == flag::RDONLY || access == flag::RDWR
-                }
-                _ => true,
-            };
-            flags & flag::PATH == 0
-                && for_op
-                && uses(flags, kind).into_iter().all(|used| self.ever(path, kind, used).is_ok())
-        };
-        let request = self.other(path, kind, Op::Open, Vec::new())?;
-        let mut question = Question::new(self.reference.model.shape, &request);
-        let bits = [flag::WRONLY, flag::RDWR, flag::TRUNC, flag::PATH];
-        if !complete::some_arguments(self.reference, &mut question, &bits, &gives) {
-            self.decided(&request)?;
-            // Some open is allowed, whatever is unknown, but none that gives this.
-            return Err(denied(Reason::Rule, Errno::Acces.number(), Op::Open, path, None));
-        }
+        self.ever(path, kind, Op::Open)?;
         mapped.into_iter().try_for_each(|used| self.ever(path, kind, used))
     }
 

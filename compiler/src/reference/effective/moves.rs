@@ -22,8 +22,8 @@ impl Call<'_, '_> {
         if self.reference.model.options.moves == Moves::Judged || old == new {
             return Ok(());
         }
-        // A hard link of a directory cannot be made.
-        let deep = op == Op::Rename && kind.is_none_or(|kind| kind == Kind::Dir);
+        // What is linked is no directory, unless it is said to be one.
+        let deep = kind.map_or(op == Op::Rename, |kind| kind == Kind::Dir);
         let names = if deep { names_below(self.reference.model, old, new) } else { BTreeSet::new() };
         for caller in callers(self.reference.model) {
             let pair = |below: &[u8]| ([old, below].concat(), [new, below].concat());
