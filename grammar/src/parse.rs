@@ -110,7 +110,11 @@ impl Parser<'_> {
                 continue;
             }
             if !self.readable(text, span, utf8, state) {
-                if let State::In(section) = state {
+                if text[0] == b'[' && form != Form::Rules {
+                    // A header, whichever it was: what follows belongs to no section that is known.
+                    self.tree.broken.extend(SectionKind::ALL);
+                    state = State::Skipping;
+                } else if let State::In(section) = state {
                     self.tree.broken.push(section);
                 }
                 continue;
@@ -211,7 +215,16 @@ impl Parser<'_> {
 
     /// Takes `line` as a section header; false if it is a policy line after all.
     fn header(&mut self, line: &[u8], span: Span, form: Form, state: &mut State) -> bool {
-        let mut text = String::from_utf8_lossy(line).into_owned();
+        let mut text = match std::str::from_utf8(line) {
+            Ok(text) => text.to_owned(),
+            Err(_) if form == Form::Rules => return false,
+            Err(error) => {
+                self.not_utf8(line, error.valid_up_to(), span);
+                self.tree.broken.extend(SectionKind::ALL);
+                *state = State::Skipping;
+                return true;
+            }
+        };
         if let Some(hash) = text.find(" #").or_else(|| text.find("\t#")) {
             text.truncate(hash);
         }

@@ -86,6 +86,16 @@ fn nesting_at_the_highest_limit_fits_the_stack_of_a_thread() {
 }
 
 #[test]
+fn a_header_that_is_not_utf8_is_reported_at_its_byte() {
+    for before in ["", "[policy]\n"] {
+        let bytes = [before.as_bytes(), b"[matchers\x80]\nm = true\n"].concat();
+        let parsed = parse(vec![Source::new("policy", bytes)], &Limits::default());
+        assert_eq!(codes(&parsed), ["E0108"]);
+        assert_eq!(parsed.errors[0].span.start as usize, before.len() + 9);
+    }
+}
+
+#[test]
 fn a_long_matcher_is_parsed_in_one_go() {
     let long = vec!["r.sub == \"x\""; 5_000].join(" || ");
     assert_eq!(codes(&with_matcher(&long, &Limits::default())), [""; 0]);

@@ -62,7 +62,8 @@ impl<'t> Definitions<'t> {
             let header = tree.sections.iter().find(|section| section.kind == Some(kind));
             if kind == SectionKind::Rules {
                 let meant = tree.sections.iter().any(|section| section.meant == Some(kind));
-                if tree.sources.len() == 1 && header.is_none() && !meant {
+                let unread = self.broken.contains(&kind);
+                if tree.sources.len() == 1 && header.is_none() && !meant && !unread {
                     out.push(
                         Diagnostic::error("E0104", "missing section `[policy]`", Span::default())
                             .help("add `[policy]` and the rules, or pass the rules' file beside `--model`"),

@@ -191,6 +191,23 @@ pub(super) fn unused_roles(graph: &RoleGraph, asked: &HashSet<Vec<u8>>, out: &mu
     }
 }
 
+/// Says, once, that roles of roles count, where BoesFS took one step only.
+pub(super) fn several_steps(graph: &RoleGraph, out: &mut Vec<Diagnostic>) {
+    let roles: HashSet<&[u8]> = graph.edges.iter().map(|edge| edge.role.as_slice()).collect();
+    if let Some(edge) = graph.edges.iter().find(|edge| roles.contains(edge.member.as_slice())) {
+        let (member, role) = (String::from_utf8_lossy(&edge.member), String::from_utf8_lossy(&edge.role));
+        out.push(
+            Diagnostic::note(
+                "N0304",
+                format!("members of `{member}` have the role `{role}` as well"),
+                edge.span,
+            )
+            .label("a role of a role")
+            .because("BoesFS took one step only"),
+        );
+    }
+}
+
 /// The texts a policy type asks its role relations for.
 pub(super) fn asked_texts(
     matcher: &Node,

@@ -6,7 +6,7 @@ use boesfs_abi::op::OpSet;
 use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
 
 use super::definitions::Definitions;
-use super::lints::{Subjects, asked_texts, unused_roles};
+use super::lints::{Subjects, asked_texts, several_steps, unused_roles};
 use super::matcher::{Bound, Names, bind};
 use super::options::Chosen;
 use super::roles::{Declared, action_line, cycles, edge};
@@ -126,6 +126,9 @@ impl<'a> Resolver<'a> {
             types.iter().map(|suffix| self.shape(&definitions, &sorted, suffix)).collect();
         let shape =
             types.iter().position(|suffix| *suffix == selected).map_or(Shape::Casbin, |at| shapes[at]);
+        if shape == Shape::Boesfs {
+            declared.graphs.iter().for_each(|graph| several_steps(graph, &mut self.out));
+        }
         let mut action_roles = Vec::new();
         for line in &sorted.actions {
             action_line(tree, line, shape, &mut action_roles, &mut self.out);
