@@ -45,8 +45,21 @@ const ACTIONS: [&str; 14] = [
     "read write",
     "llseek",
 ];
-const TUPLES: [&str; 10] =
-    ["*", "(*)", "(5)", "(<5)", "(>=100)", "(!=5)", "(&6)", "(*,<0)", "(*,-5..5)", "(/a/b)"];
+const TUPLES: [&str; 13] = [
+    "(/a/*)",
+    "(/**/b)",
+    "(/[ab]**)",
+    "*",
+    "(*)",
+    "(5)",
+    "(<5)",
+    "(>=100)",
+    "(!=5)",
+    "(&6)",
+    "(*,<0)",
+    "(*,-5..5)",
+    "(/a/b)",
+];
 
 const ATOMS: [&str; 37] = [
     "g4(r.act, \"reader\")",
@@ -164,7 +177,7 @@ fn casbin() -> impl Strategy<Value = String> {
             let (act, tuple) = match (tuples, tuple) {
                 (false, _) => (act, String::new()),
                 (true, "*" | "(*)") => (act, format!(", {tuple}")),
-                (true, "(/a/b)") => ("link", format!(", {tuple}")),
+                (true, "(/a/b)" | "(/a/*)" | "(/**/b)" | "(/[ab]**)") => ("link", format!(", {tuple}")),
                 (true, "(<5)") => ("llseek", format!(", {tuple}")),
                 (true, "(&6)") => ("open", format!(", {tuple}")),
                 (true, _) => ("read write", format!(", {tuple}")),
