@@ -28,6 +28,7 @@ impl Tree {
         let (who, path, kind) = self.caller(context, node, Op::Open)?;
         let target = self.reach(node, path, kind)?;
         self.gate.open(&who, target.judged(), flags, &LOST, intent_of(flags.into(), Some(Kind::Dir)))?;
+        self.refuse_processes(&who, node, &target.path, target.object.as_fd(), Op::Open)?;
         let file = self.lower.open(target.object.as_fd(), OFlags::RDONLY | OFlags::DIRECTORY)?;
         Ok(self.keep(Handle::new(node, file, &who, HandleMode::Direct)))
     }

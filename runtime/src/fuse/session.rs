@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::process::abort;
 use std::sync::Arc;
 use std::thread;
@@ -98,7 +99,8 @@ fn make_mount(device: &OwnedFd) -> io::Result<OwnedFd> {
 
 impl Session {
     /// Starts threads that serve the mount by what `decide` says, telling `denials`. They run until the process ends
-    /// or the mount is gone; if one fails, the process ends, and every request with it.
+    /// or the mount is gone; if one fails, the process ends, and every request with it. `covered` are the places where the
+    /// sandbox mounts something of its own.
     ///
     /// # Errors
     /// If they cannot be started.
@@ -108,11 +110,12 @@ impl Session {
         subjects: Subjects,
         labels: Labels,
         denials: Denials,
+        covered: &[PathBuf],
     ) -> Result<Served, SessionError> {
         raise_descriptor_limit();
         let resolver = Resolver::new(subjects).map_err(SessionError::Processes)?;
         let gate = Gate::new(decide, resolver, denials, labels);
-        let tree = Arc::new(Tree::new(self.lower, self.dir, gate).map_err(SessionError::Tree)?);
+        let tree = Arc::new(Tree::new(self.lower, self.dir, gate, covered).map_err(SessionError::Tree)?);
         let device = Arc::new(self.device);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         for number in 0..(2 * cores).clamp(*THREADS.start(), *THREADS.end()) {

@@ -2,9 +2,12 @@
 //! what it is about.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -19,7 +22,7 @@ use super::caller::act_as;
 use super::decision::Object;
 use super::gate::{Gate, Who};
 use super::lower::{self, Lower};
-use super::node::{Nodes, Stale};
+use super::node::{Nodes, Route, Stale, Start};
 
 /// A file or directory the kernel has opened.
 #[derive(Debug)]
@@ -66,6 +69,10 @@ pub(crate) struct Tree {
     /// Held to write while names change beneath, to read while a path is walked there: so the path that was judged is
     /// the path that is walked, and the table says what is beneath.
     names: RwLock<()>,
+    root_dev: u64,
+    /// What is beneath the sandbox's own mounts, by path. The kernel lets go of a mount if its name is once not found, or
+    /// found to be something else: so the answer is always the same, whoever asks, and needs nothing that could fail.
+    covered: HashMap<Vec<u8>, Stat>,
 }
 
 /// What a request is about.
@@ -89,12 +96,19 @@ impl From<Stale> for io::Error {
 }
 
 impl Tree {
-    /// The tree at `lower`, shown at `dir`.
+    /// The tree at `lower`, shown at `dir`; the sandbox mounts something of its own at the paths `covered`.
     ///
     /// # Errors
-    /// If the protected directory cannot be asked about.
-    pub(crate) fn new(lower: Lower, dir: Vec<u8>, gate: Gate) -> io::Result<Self> {
+    /// If the protected directory or one of those paths cannot be asked about.
+    pub(crate) fn new(lower: Lower, dir: Vec<u8>, gate: Gate, covered: &[PathBuf]) -> io::Result<Self> {
         let root = lower::found(&lower.stat(lower.root())?)?;
+        let mut places = HashMap::new();
+        for path in covered {
+            let Ok(below) = path.strip_prefix(OsStr::from_bytes(&dir)) else { continue };
+            let route = Route { start: Start::Root, names: below.as_os_str().as_bytes().to_vec() };
+            let stat = lower.stat(lower.reach(&route)?.as_fd())?;
+            places.insert(path.as_os_str().as_bytes().to_vec(), stat);
+        }
         Ok(Self {
             lower,
             gate,
@@ -102,6 +116,8 @@ impl Tree {
             handles: RwLock::default(),
             next_handle: AtomicU64::new(1),
             names: RwLock::new(()),
+            root_dev: root.identity.dev,
+            covered: places,
         })
     }
 
@@ -187,14 +203,7 @@ impl Tree {
 
     /// The answer that node `inode` is what `stat` says.
     pub(crate) fn entry_of(&self, who: &Who, inode: u64, object: Object<'_>, stat: &Stat) -> Entry {
-        Entry {
-            inode,
-            generation: 0,
-            attr: lower::attributes(&self.shown(who, object, stat)),
-            attr_flags: 0,
-            attr_timeout: Duration::ZERO,
-            entry_timeout: Duration::ZERO,
-        }
+        entry(inode, &self.shown(who, object, stat))
     }
 
     /// What of `stat` is told where the attributes of `object` were not what was asked for.
@@ -215,6 +224,17 @@ impl Tree {
             }
         }
         stat
+    }
+
+    /// The answer that `name` in `parent` is a place that the sandbox has mounted something over, if it is.
+    pub(crate) fn covered(&self, parent: u64, name: &[u8]) -> Option<Entry> {
+        if self.covered.is_empty() {
+            return None;
+        }
+        let mut nodes = self.nodes();
+        let stat = self.covered.get(&nodes.child_path(parent, name).ok()?)?;
+        let inode = nodes.enter(parent, name, lower::found(stat).ok()?).ok()?;
+        Some(entry(inode, stat))
     }
 
     /// Keeps `handle` for the kernel.
@@ -239,21 +259,33 @@ impl Tree {
         drop(handle);
     }
 
-    /// Refuses what lies on a process file system beneath the mount: it would show the server's view, not the
-    /// caller's.
-    pub(crate) fn refuse_proc(
+    /// Refuses what lies in `dir`, the directory of node `node` at `path`, if that is on a process file system beneath the
+    /// mount: it would show the server's view, not the caller's.
+    pub(crate) fn refuse_processes(
         &self,
         who: &Who,
-        parent: u64,
+        node: u64,
         path: &[u8],
-        object: &OwnedFd,
-        stat: &Stat,
+        dir: BorrowedFd<'_>,
+        op: Op,
     ) -> io::Result<()> {
-        let above = self.nodes().found(parent)?.identity.dev;
-        if stat.st_dev == above || rustix::fs::fstatfs(object.as_fd())?.f_type != libc::PROC_SUPER_MAGIC {
+        let dev = self.nodes().found(node)?.identity.dev;
+        if dev == self.root_dev || rustix::fs::fstatfs(dir)?.f_type != libc::PROC_SUPER_MAGIC {
             return Ok(());
         }
-        Err(self.gate.refuse(who, path, Op::Lookup, Reason::Confined))
+        Err(self.gate.refuse(who, path, op, Reason::Confined))
+    }
+}
+
+/// Node `inode`, which is what `stat` says, for no time at all.
+fn entry(inode: u64, stat: &Stat) -> Entry {
+    Entry {
+        inode,
+        generation: 0,
+        attr: lower::attributes(stat),
+        attr_flags: 0,
+        attr_timeout: Duration::ZERO,
+        entry_timeout: Duration::ZERO,
     }
 }
 

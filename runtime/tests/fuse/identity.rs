@@ -11,7 +11,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 
-use crate::mounted::{Case, Fate, PLAIN, Test, told};
+use crate::mounted::{COVERED, Case, Fate, PLAIN, Test, told};
 use crate::policy::{Rules, deny};
 
 /// The tests of this file.
@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
         "other_file_systems_beneath_have_numbers_of_their_own",
         other_file_systems_beneath_have_numbers_of_their_own,
     ),
+    ("a_mount_of_the_sandboxs_own_stays", a_mount_of_the_sandboxs_own_stays),
     ("nothing_is_there_without_the_server", nothing_is_there_without_the_server),
 ];
 
@@ -181,8 +182,12 @@ fn processes_beneath_are_not_shown() -> Case {
             mount(Some("/proc"), &dir.join("proc"), None::<&str>, flags, None::<&str>).unwrap();
         },
         inside: |dir| {
-            let refused = fs::read_link(dir.join("proc/self")).unwrap_err();
-            assert_eq!(refused.raw_os_error(), Some(libc::EACCES));
+            for refused in [fs::read_link(dir.join("proc/self")).err(), fs::read_dir(dir.join("proc")).err()]
+            {
+                assert_eq!(refused.unwrap().raw_os_error(), Some(libc::EACCES));
+            }
+            // It can be covered by a process file system of the sandbox's own.
+            assert!(fs::metadata(dir.join("proc")).unwrap().is_dir());
             fs::write(dir.join("other/f"), b"").unwrap();
         },
         ..PLAIN
@@ -214,6 +219,30 @@ fn other_file_systems_beneath_have_numbers_of_their_own() -> Case {
             assert_eq!(moved.raw_os_error(), Some(libc::EXDEV));
             assert!(run(Path::new("/usr/bin/find"), &[said(dir)]).stderr.is_empty(), "no loop is seen");
         },
+        ..PLAIN
+    }
+}
+
+fn a_mount_of_the_sandboxs_own_stays() -> Case {
+    Case {
+        rules: || Rules::of(vec![deny(Op::Lookup, "/covered"), deny(Op::Read, "/x")]).telling(&["named"]),
+        before: |dir| {
+            fs::create_dir(dir.join(COVERED)).unwrap();
+            fs::write(dir.join("covered/beneath"), b"").unwrap();
+            fs::copy("/bin/sh", dir.join("named")).unwrap();
+        },
+        inside: |dir| {
+            let above = dir.join(COVERED);
+            fs::write(above.join("above"), b"").unwrap();
+            // By somebody of whom nothing is known, the name is looked up all the same.
+            let script = format!("rm \"$0\"; : < {0}/above; : < {0}/beneath", above.display());
+            run(&dir.join("named"), &["-c", &script, said(&dir.join("named"))]);
+            assert!(above.join("above").exists() && !above.join("beneath").exists());
+            assert!(fs::remove_dir(&above).is_err());
+            assert!(fs::rename(&above, dir.join("elsewhere")).is_err());
+            assert!(above.join("above").exists() && !above.join("beneath").exists());
+        },
+        after: |dir, _| assert!(dir.join("covered/beneath").exists()),
         ..PLAIN
     }
 }

@@ -16,6 +16,7 @@ use boesfs_abi::image::ClassId;
 use boesfs_runtime::events::{self, Packet};
 use boesfs_runtime::fuse::{Labels, Subjects};
 use libtest_mimic::{Arguments, Trial};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::MoveMountFlags;
@@ -133,7 +134,7 @@ impl Case {
         (self.beneath)(&dir);
         let tree = rustix::fs::open(&dir, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let shown = dir.as_os_str().as_bytes().to_vec();
-        let (session, mount) = boesfs_runtime::fuse::mount(tree, shown).unwrap();
+        let (session, cover) = boesfs_runtime::fuse::mount(tree, shown).unwrap();
         let (denials, channel) = events::channel(None).unwrap();
         let labels = Labels { sandbox: "test".into(), policy: "00".into(), generation: 1 };
         let rules = (self.rules)();
@@ -141,9 +142,14 @@ impl Case {
             true => Subjects::Entry { name: b"/bin/test".to_vec(), class: ClassId(0) },
             false => Subjects::Exe,
         };
-        let served = session.serve(Box::new(rules.under(&dir)), subjects, labels, denials).unwrap();
-        rustix::mount::move_mount(mount.as_fd(), "", CWD, &dir, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        let covered = dir.join(COVERED);
+        let covered = if covered.is_dir() { vec![covered] } else { Vec::new() };
+        let served = session.serve(Box::new(rules.under(&dir)), subjects, labels, denials, &covered).unwrap();
+        rustix::mount::move_mount(cover.as_fd(), "", CWD, &dir, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
             .unwrap();
+        for place in &covered {
+            mount(Some("tmpfs"), place, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+        }
         served.arm();
 
         let name = std::env::var(NAME).unwrap();
@@ -154,12 +160,15 @@ impl Case {
                 print!("{EVENT}{}", String::from_utf8(line).unwrap());
             }
         }
-        nix::mount::umount2(&dir, nix::mount::MntFlags::MNT_DETACH).unwrap();
+        umount2(&dir, MntFlags::MNT_DETACH).unwrap();
         assert!(status.success(), "the body failed: {status}");
     }
 }
 
 const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
+
+/// If the protected directory has one of this name, something is mounted over it in the sandbox.
+pub(crate) const COVERED: &str = "covered";
 
 const UNSHARED: &str = "unshared";
 const EVENT: &str = "event ";
