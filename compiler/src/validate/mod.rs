@@ -28,20 +28,21 @@ use who::Who;
 /// How much may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Questions to the reference evaluator. If all questions would be more, places and classes are sampled: first
-    /// one place of each row and each combination of languages, then places at equal distances.
-    pub questions: u64,
+    /// Rules that may be asked: each question to the reference evaluator asks those that can match its path. If all
+    /// questions would ask more, places and classes are sampled: one half goes to one place of each row and each
+    /// combination of languages, the rest to the other places, both at equal distances.
+    pub rules: u64,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { questions: 2_000_000 }
+        Self { rules: 3_000_000 }
     }
 }
 
 impl Effort {
     /// Everything is asked, however long it takes.
-    pub const ALL: Self = Self { questions: u64::MAX };
+    pub const ALL: Self = Self { rules: u64::MAX };
 }
 
 /// What was asked.
@@ -54,6 +55,8 @@ pub struct Report {
     pub places_asked: usize,
     /// Questions to the reference evaluator.
     pub questions: u64,
+    /// Rules asked in these.
+    pub rules: u64,
     /// Whether all there is was asked.
     pub complete: bool,
 }
@@ -235,7 +238,7 @@ impl Validation<'_> {
             let rules = self.index.rules_at(&path);
             let new = combinations.insert((self.languages.label(language), self.image.label(state)));
             let list = if new { &mut first } else { &mut rest };
-            list.push((state, Place::Witness(number), !rules.is_empty()));
+            list.push((state, Place::Witness(number), rules.len() as u64));
             if !rules.is_empty() {
                 seen.insert(path);
             }
@@ -243,7 +246,8 @@ impl Validation<'_> {
         for path in self.index.paths() {
             if !seen.contains(&path) {
                 let state = self.image.walk(start, &path);
-                rest.push((state, Place::Literal(path), true));
+                let rules = self.index.rules_at(&path).len() as u64;
+                rest.push((state, Place::Literal(path), rules));
             }
         }
         drop(seen);
@@ -252,8 +256,11 @@ impl Validation<'_> {
             Place::Witness(number) => witnesses.input(number),
             Place::Literal(path) => path,
         };
-        // One place of each combination is asked for everybody, then all others for one member of each class.
-        for (state, place, _) in first {
+        let classes = self.who.iter().filter(|who| who.first).count() as u64;
+        // One place of each combination is asked for everybody, or at least once for each cell.
+        let half = self.effort.rules / 2;
+        let stride = self.stride(&first, 1, half);
+        for (state, place, _) in first.into_iter().step_by(stride) {
             let path = path_of(place);
             let rules = self.index.rules_at(&path);
             let mut cells = BTreeSet::new();
@@ -261,18 +268,15 @@ impl Validation<'_> {
             for who in 0..self.who.len() {
                 let cell = self.image.cell_at(state, self.who[who].class).map(|(cell, _)| cell);
                 let new = cells.insert(cell);
-                if new || self.report.questions < self.effort.questions / 2 {
+                if new || self.report.rules < half {
                     self.ask(state, &path, &rules, who)?;
                 } else {
                     self.report.complete = false;
                 }
             }
         }
-        let left = self.effort.questions.saturating_sub(self.report.questions);
-        let per_place = OPS.len() as u64 * self.who.iter().filter(|who| who.first).count() as u64;
-        let needed = rest.iter().filter(|(_, _, busy)| *busy).count() as u64 * per_place;
-        let stride = usize::try_from(needed.div_ceil(left.max(1)).max(1)).unwrap_or(usize::MAX);
-        self.report.complete &= stride == 1;
+        // All others are asked for one member of each class.
+        let stride = self.stride(&rest, classes, self.effort.rules.saturating_sub(self.report.rules));
         for (state, place, _) in rest.into_iter().step_by(stride) {
             let path = path_of(place);
             let rules = self.index.rules_at(&path);
@@ -284,6 +288,15 @@ impl Validation<'_> {
             }
         }
         Ok(self.report)
+    }
+
+    /// Every how many of `places` can be asked by `classes` subjects for `left` rules.
+    fn stride(&mut self, places: &[(State, Place, u64)], classes: u64, left: u64) -> usize {
+        let rules: u64 = places.iter().map(|(_, _, rules)| rules).sum();
+        let needed = rules.saturating_mul(classes * OPS.len() as u64);
+        let stride = needed.div_ceil(left.max(1)).max(1);
+        self.report.complete &= stride == 1;
+        usize::try_from(stride).unwrap_or(usize::MAX)
     }
 
     /// Asks every operation of one subject on one path, which `rules` are all that can match.
@@ -320,6 +333,7 @@ impl Validation<'_> {
             reference::Decision { verdict, rule: None, unknown: false }
         } else {
             self.report.questions += 1;
+            self.report.rules += rules.len() as u64;
             self.reference.decide_by(request, rules.iter().copied())
         };
         let fields = Fields { uid: request.uid, gid: request.gid, kind: request.kind, ..Fields::UNKNOWN }
