@@ -9,6 +9,8 @@ use crate::layout::{FieldSpec, StructSpec};
 pub const MAX_MOUNTS: u32 = 64;
 /// How many calls can be judged at once on one processor; further ones are denied as exhausted.
 pub const WORKS_PER_CPU: u32 = 8;
+/// In a [`Call`]'s `never`: what follows is a text, and `label` is to be its class.
+pub const CALL_TEXT: u32 = 2;
 /// The room for a path or name that follows a structure.
 pub const CALL_PATH: u32 = 4096;
 
@@ -146,7 +148,7 @@ wire_struct! {
         class: u32,
         /// Length of the path.
         path_len: u32,
-        /// 0 decides; 1 asks whether the operation is denied whatever its arguments.
+        /// 0 decides; 1 asks whether the operation is denied whatever its arguments; [`CALL_TEXT`].
         never: u32,
         /// The row the path led to.
         label: u32,

@@ -40,6 +40,7 @@ typedef unsigned long long __u64;
 #define BOESFS_MAX_MOUNTS 0x40u
 #define BOESFS_WORKS_PER_CPU 0x8u
 #define BOESFS_CALL_PATH 0x1000u
+#define BOESFS_CALL_TEXT 0x2u
 #define BOESFS_SANDBOX_ARMED 0x1u
 #define BOESFS_SANDBOX_KILLED 0x2u
 #define BOESFS_SANDBOX_OVERLAY 0x4u
@@ -584,7 +585,7 @@ struct boesfs_call {
 	__u32 class;
 	/* Length of the path. */
 	__u32 path_len;
-	/* 0 decides; 1 asks whether the operation is denied whatever its arguments. */
+	/* 0 decides; 1 asks whether the operation is denied whatever its arguments; `CALL_TEXT`. */
 	__u32 never;
 	/* The row the path led to. */
 	__u32 label;

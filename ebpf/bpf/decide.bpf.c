@@ -35,7 +35,11 @@ int boesfs_decide_prog(struct boesfs_call_ctx *ctx)
 	if (!h)
 		return 1;
 	bpf_probe_read_kernel(w->path[0], BOESFS_CALL_PATH, ctx->path);
-	boesfs_walk_begin(&w->walk, 0, 0, len, h->path_start, 0);
+	if (ctx->call.never == BOESFS_CALL_TEXT && !h->text_start) {
+		ctx->call.label = 0;
+		return 0;
+	}
+	boesfs_walk_begin(&w->walk, 0, 0, len, ctx->call.never == BOESFS_CALL_TEXT ? h->text_start : h->path_start, 0);
 	boesfs_walk_run(w);
 	if (w->walk.status != BOESFS_WALK_DONE)
 		return 1;
@@ -48,6 +52,8 @@ int boesfs_decide_prog(struct boesfs_call_ctx *ctx)
 	w->request.class = ctx->call.class;
 	w->request.label = w->walk.label;
 	ctx->call.label = w->walk.label;
+	if (ctx->call.never == BOESFS_CALL_TEXT)
+		return 0;
 	if (ctx->call.never) {
 		ctx->call.deny = boesfs_never_run(w);
 		return 0;

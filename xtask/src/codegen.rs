@@ -88,7 +88,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 44] = [
+    let numbers: [(&str, u64); 45] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -121,6 +121,7 @@ fn constants(out: &mut String) {
         ("MAX_MOUNTS", map::MAX_MOUNTS.into()),
         ("WORKS_PER_CPU", map::WORKS_PER_CPU.into()),
         ("CALL_PATH", map::CALL_PATH.into()),
+        ("CALL_TEXT", map::CALL_TEXT.into()),
         ("SANDBOX_ARMED", map::SANDBOX_ARMED.into()),
         ("SANDBOX_KILLED", map::SANDBOX_KILLED.into()),
         ("SANDBOX_OVERLAY", map::SANDBOX_OVERLAY.into()),

@@ -8,12 +8,14 @@ mod canary;
 mod hooks;
 mod load;
 mod places;
+mod program;
 mod prototype;
 mod report;
 mod subject;
 mod wire;
 
 pub use load::LoadError;
+pub use program::{BpfPolicy, ProgramError};
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,6 +1,6 @@
 //! The maps' structures as bytes.
 
-use boesfs_abi::map::{Label, Mount, Program, Recording, Sandbox};
+use boesfs_abi::map::{Call, Label, Mount, Program, Recording, Sandbox};
 
 /// A structure whose fields are written one after the other: `repr(C)` without padding.
 macro_rules! bytes_of {
@@ -26,6 +26,7 @@ pub(super) trait Wire<const N: usize> {
 }
 
 bytes_of! {
+    Call { known, absent, op, class, path_len, never, label, deny, cell, entry, reason, error, report, reserved }
     Label { slot, class, pending, flags }
     Mount { mount, root, superblock }
     Program { class, len, is_name, reserved }

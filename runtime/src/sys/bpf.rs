@@ -2,11 +2,16 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use libc::c_long;
 
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
+const BPF_PROG_LOAD: libc::c_int = 5;
+const BPF_PROG_RUN: libc::c_int = 10;
+const BPF_BTF_LOAD: libc::c_int = 18;
+const BPF_PROG_TYPE_SYSCALL: u32 = 31;
+const BPF_F_SLEEPABLE: u32 = 1 << 4;
 
 #[repr(C)]
 struct MapElement {
@@ -29,10 +34,141 @@ pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<(
         value: value.as_ptr() as u64,
         flags: 0,
     };
-    // SAFETY: `element` and what it points to outlive the call; the kernel reads as many bytes as the map's key and
-    // value have, which the caller answers for.
-    let result: c_long = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_ELEM, &raw const element, size_of::<MapElement>())
+    bpf(BPF_MAP_UPDATE_ELEM, &element).map(drop)
+}
+
+#[repr(C)]
+struct BtfLoad {
+    btf: u64,
+    log: u64,
+    btf_size: u32,
+    log_size: u32,
+    log_level: u32,
+}
+
+/// Loads type information.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn btf_load(btf: &[u8]) -> io::Result<OwnedFd> {
+    let load =
+        BtfLoad { btf: btf.as_ptr() as u64, log: 0, btf_size: btf.len() as u32, log_size: 0, log_level: 0 };
+    super::owned(bpf(BPF_BTF_LOAD, &load)?)
+}
+
+/// A program of type `syscall`, ready to load.
+#[derive(Debug)]
+pub struct SyscallProgram<'a> {
+    /// Instructions, 8 bytes each.
+    pub instructions: &'a [u8],
+    /// Its type information.
+    pub btf: BorrowedFd<'a>,
+    /// `struct bpf_func_info` records.
+    pub functions: &'a [u8],
+    /// Bytes of one.
+    pub function_len: u32,
+}
+
+#[derive(Default)]
+#[repr(C)]
+struct ProgramLoad {
+    kind: u32,
+    instruction_count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+    device: u32,
+    attach_type: u32,
+    btf: u32,
+    function_len: u32,
+    functions: u64,
+    function_count: u32,
+    line_len: u32,
+    lines: u64,
+    line_count: u32,
+    reserved: u32,
+}
+
+/// Loads `program`, under the GPL.
+///
+/// # Errors
+/// What bpf(2) says, followed by the end of what the verifier says.
+pub fn syscall_program_load(program: &SyscallProgram<'_>) -> io::Result<OwnedFd> {
+    let mut log = vec![0u8; 1 << 20];
+    let load = ProgramLoad {
+        kind: BPF_PROG_TYPE_SYSCALL,
+        instruction_count: (program.instructions.len() / 8) as u32,
+        instructions: program.instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        flags: BPF_F_SLEEPABLE,
+        btf: program.btf.as_raw_fd() as u32,
+        function_len: program.function_len,
+        functions: program.functions.as_ptr() as u64,
+        function_count: (program.functions.len() / program.function_len.max(1) as usize) as u32,
+        ..ProgramLoad::default()
     };
-    super::check(result).map(drop)
+    match bpf(BPF_PROG_LOAD, &load) {
+        Ok(fd) => super::owned(fd),
+        Err(error) => {
+            // Once more for the reasons: a log that does not fit would make a good program fail.
+            let load = ProgramLoad { log_level: 1, log_size: log.len() as u32, log: log.as_mut_ptr() as u64, ..load };
+            let _ = bpf(BPF_PROG_LOAD, &load);
+            log.truncate(log.iter().position(|byte| *byte == 0).unwrap_or(0));
+            let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(1000)..]).into_owned();
+            Err(io::Error::new(error.kind(), format!("{error}: {tail}")))
+        }
+    }
+}
+
+#[derive(Default)]
+#[repr(C)]
+struct ProgramRun {
+    program: u32,
+    result: u32,
+    data_size: [u32; 2],
+    data: [u64; 2],
+    repeat: u32,
+    duration: u32,
+    context_size_in: u32,
+    context_size_out: u32,
+    context_in: u64,
+    context_out: u64,
+    flags: u32,
+    cpu: u32,
+    batch: u32,
+    reserved: u32,
+}
+
+/// Runs a program of type `syscall` on `context`, which it may change; what it returns.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn program_run(program: BorrowedFd<'_>, context: &mut [u8]) -> io::Result<u32> {
+    let mut run = ProgramRun {
+        program: program.as_raw_fd() as u32,
+        context_size_in: context.len() as u32,
+        context_in: context.as_mut_ptr() as u64,
+        ..ProgramRun::default()
+    };
+    bpf_mut(BPF_PROG_RUN, &mut run)?;
+    Ok(run.result)
+}
+
+fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<c_long> {
+    // SAFETY: `attributes` and what it points to outlive the call, and the kernel reads its exact length.
+    let result: c_long =
+        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
+    super::check(result)
+}
+
+fn bpf_mut<T>(command: libc::c_int, attributes: &mut T) -> io::Result<c_long> {
+    // SAFETY: as in `bpf`; the kernel writes results back into the attributes.
+    let result: c_long =
+        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
+    super::check(result)
 }

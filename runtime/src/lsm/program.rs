@@ -1,0 +1,177 @@
+//! The `bpf` engine: the kernel's own decision code, run on one request at a time by BPF_PROG_RUN.
+//!
+//! It needs no LSM, only the right to load programs, and so proves on nearly any kernel that what the verifier passed
+//! decides as the policy says.
+
+use std::collections::HashSet;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+
+use aya::maps::{Array, Map, MapData};
+use aya_obj::Object;
+use boesfs_abi::image::ValidImage;
+use boesfs_abi::map::{CALL_PATH, CALL_TEXT, Call};
+use boesfs_ebpf::{SLACK, SizeClass};
+
+use super::wire::{Wire as _, field};
+use crate::sys::bpf::{self, SyscallProgram};
+
+/// Why the engine cannot be had, or cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// The blob is larger than any object takes.
+    #[error("the policy's blob has {0} bytes, more than {max}", max = SizeClass::Huge.bytes())]
+    TooLarge(usize),
+    /// The object, its type information or its maps were refused.
+    #[error("cannot load {what}: {reason}")]
+    Load {
+        /// What.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The program was refused, or cannot be run.
+    #[error("cannot {action} the program: {source}")]
+    Program {
+        /// What was to be done.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The path or text is too long, or the policy is not one.
+    #[error("the policy or the request is not one the program can use")]
+    Unusable,
+}
+
+fn refused(what: &'static str, reason: impl ToString) -> ProgramError {
+    ProgramError::Load { what, reason: reason.to_string() }
+}
+
+/// A policy in the kernel, to be asked.
+pub struct BpfPolicy {
+    program: OwnedFd,
+    #[expect(dead_code, reason = "the program's maps live as long as it, and are held for nothing else")]
+    maps: Vec<MapData>,
+}
+
+impl BpfPolicy {
+    /// Loads the policy of `image`.
+    ///
+    /// # Errors
+    /// If the kernel refuses something.
+    pub fn load(image: &ValidImage) -> Result<Self, ProgramError> {
+        let blob = image.blob();
+        let size = SizeClass::of(blob).ok_or(ProgramError::TooLarge(blob.len()))?;
+        let mut object = Object::parse(size.decide_object()).map_err(|error| refused("the object", error))?;
+        let features = aya::features();
+        let btf = features.btf().ok_or_else(|| refused("type information", "the kernel has none"))?;
+        let btf = object
+            .fixup_and_sanitize_btf(btf)
+            .map_err(|error| refused("type information", error))?
+            .ok_or_else(|| refused("type information", "the object has none"))?;
+        let btf = bpf::btf_load(&btf.to_bytes()).map_err(|error| refused("type information", error))?;
+        let mut maps = Vec::new();
+        for (name, map) in object.maps.drain().collect::<Vec<_>>() {
+            let made = MapData::create(map.clone(), &name, Some(btf.as_fd()))
+                .map_err(|error| refused("a map", error))?;
+            maps.push((name, map, made));
+        }
+        let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
+        let places = maps.iter().map(|(name, map, made)| (name.as_str(), made.fd().as_fd().as_raw_fd(), map));
+        object.relocate_maps(places, &sections).map_err(|error| refused("the object", error))?;
+        object.relocate_calls(&sections).map_err(|error| refused("the object", error))?;
+        object.sanitize_functions(features);
+        let program = object
+            .programs
+            .get("boesfs_decide_prog")
+            .and_then(|program| object.functions.get(&program.function_key()))
+            .ok_or_else(|| refused("the object", "it has no program"))?;
+        let instructions: Vec<u8> = program
+            .instructions
+            .iter()
+            .flat_map(|ins| {
+                let [off_low, off_high] = ins.off.to_ne_bytes();
+                let [a, b, c, d] = ins.imm.to_ne_bytes();
+                [ins.code, ins.dst_reg() | ins.src_reg() << 4, off_low, off_high, a, b, c, d]
+            })
+            .collect();
+        let program = bpf::syscall_program_load(&SyscallProgram {
+            instructions: &instructions,
+            btf: btf.as_fd(),
+            functions: &program.func_info.func_info_bytes(),
+            function_len: program.func_info_rec_size as u32,
+        })
+        .map_err(|source| ProgramError::Program { action: "load", source })?;
+        let mut maps: Vec<_> = maps.into_iter().map(|(name, _, made)| (name, made)).collect();
+        for (name, map) in &mut maps {
+            if name == "blob" {
+                let owned = MapData::from_fd(
+                    map.fd().as_fd().try_clone_to_owned().map_err(|error| refused("the policy", error))?,
+                )
+                .map_err(|error| refused("the policy", error))?;
+                fill(size, owned, blob)?;
+            }
+        }
+        Ok(Self { program, maps: maps.into_iter().map(|(_, map)| map).collect() })
+    }
+
+    /// Decides `call` about `path` and fills in the answer.
+    ///
+    /// # Errors
+    /// [`ProgramError::Unusable`] if the path is too long; if the program cannot be run.
+    pub fn decide(&self, mut call: Call, path: &[u8]) -> Result<Call, ProgramError> {
+        let answer = self.run(&call, path)?;
+        call.path_len = path.len() as u32;
+        call.label = field!(answer, Call.label: u32);
+        call.deny = field!(answer, Call.deny: u32);
+        call.cell = field!(answer, Call.cell: u32);
+        call.entry = field!(answer, Call.entry: u32);
+        call.reason = field!(answer, Call.reason: u32);
+        call.error = field!(answer, Call.error: u32);
+        call.report = field!(answer, Call.report: u32);
+        Ok(call)
+    }
+
+    /// The class of a path or text argument.
+    ///
+    /// # Errors
+    /// As [`BpfPolicy::decide`].
+    pub fn text_class(&self, text: &[u8]) -> Result<u32, ProgramError> {
+        let answer = self.run(&Call { never: CALL_TEXT, ..Call::default() }, text)?;
+        Ok(field!(answer, Call.label: u32))
+    }
+
+    fn run(&self, call: &Call, path: &[u8]) -> Result<Vec<u8>, ProgramError> {
+        let head = size_of::<Call>();
+        let mut context = vec![0; head + CALL_PATH as usize];
+        context[..head].copy_from_slice(&Call { path_len: path.len() as u32, ..*call }.to_bytes());
+        for (place, value) in call.value.iter().enumerate() {
+            context[offset_of!(Call, value) + place * 8..][..8].copy_from_slice(&value.to_ne_bytes());
+        }
+        context.get_mut(head..head + path.len()).ok_or(ProgramError::Unusable)?.copy_from_slice(path);
+        match bpf::program_run(self.program.as_fd(), &mut context) {
+            Ok(0) => Ok(context),
+            Ok(_) => Err(ProgramError::Unusable),
+            Err(source) => Err(ProgramError::Program { action: "run", source }),
+        }
+    }
+}
+
+fn fill(size: SizeClass, map: MapData, blob: &[u8]) -> Result<(), ProgramError> {
+    fn put<const N: usize>(map: MapData, blob: &[u8]) -> Result<(), ProgramError> {
+        let mut value = vec![0; N];
+        value[..blob.len()].copy_from_slice(blob);
+        let value: Box<[u8; N]> =
+            value.into_boxed_slice().try_into().map_err(|_| refused("the policy", "of the wrong size"))?;
+        let mut array: Array<MapData, [u8; N]> =
+            Map::Array(map).try_into().map_err(|error| refused("the policy", error))?;
+        array.set(0, &*value, 0).map_err(|error| refused("the policy", error))
+    }
+    match size {
+        SizeClass::Small => put::<{ SizeClass::Small.bytes() + SLACK }>(map, blob),
+        SizeClass::Medium => put::<{ SizeClass::Medium.bytes() + SLACK }>(map, blob),
+        SizeClass::Large => put::<{ SizeClass::Large.bytes() + SLACK }>(map, blob),
+        SizeClass::Huge => put::<{ SizeClass::Huge.bytes() + SLACK }>(map, blob),
+    }
+}
