@@ -67,7 +67,7 @@ pub fn compile_vs_reference(data: &[u8]) {
     };
     let image = &packed.image;
     let reference = Reference::new(model);
-    for request in requests_near(model, 400) {
+    for request in requests_near(model, 400, 0) {
         let wanted = reference.decide(&request);
         let told = (wanted.verdict, wanted.rule);
         let dfa = compiled

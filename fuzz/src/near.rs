@@ -1,77 +1,160 @@
 //! Requests near a policy's rules, where engines could differ: its own paths and their neighbours, its own subjects,
 //! operations and numbers and those just beside them.
 
-use boesfs_abi::op::{ArgType, OPS, Op};
+use boesfs_abi::op::{ArgType, OPS, Op, OpSet};
 use boesfs_abi::request::{ArgValue, Kind, Request, is_canonical};
 use boesfs_compiler::model::{Model, ValueTest};
 
-/// Paths at and around those in the rules' fields and role lines.
+/// Paths at and around those in the rules' fields.
 #[must_use]
 pub fn paths_near(model: &Model) -> Vec<Vec<u8>> {
     let mut paths: Vec<Vec<u8>> = vec![b"/".to_vec(), b"/nowhere".to_vec(), b"/nowhere/x".to_vec()];
-    let fields = model.rules.iter().flat_map(|rule| rule.fields.iter().map(|field| field.text.as_slice()));
-    for text in fields {
-        if text.first() != Some(&b'/') || text.len() > 512 {
-            continue;
-        }
-        // Pattern characters become bytes, so that a pattern gives paths it may match.
-        let plain: Vec<u8> =
-            text.iter().map(|byte| if b"*?[]{}\\:+()|^$".contains(byte) { b'a' } else { *byte }).collect();
-        for base in [text.to_vec(), plain] {
-            let end = base.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            paths.push(base[..end.max(1)].to_vec());
-            paths.push([base.as_slice(), b"/x"].concat());
-            paths.push([base.as_slice(), b"/x/y.txt"].concat());
-            paths.push([base.as_slice(), b"x"].concat());
-            paths.push(base[..base.len() - 1].to_vec());
-            paths.push(base);
-        }
-    }
-    paths.retain(|path| is_canonical(path));
+    let fields = model.rules.iter().flat_map(|rule| &rule.fields);
+    paths.extend(fields.flat_map(|field| around(&field.text)));
     paths.sort();
     paths.dedup();
     paths
 }
 
-/// At most `most` requests at and around the rules, spread evenly over all there are; the same for the same model.
-#[must_use]
-pub fn requests_near(model: &Model, most: usize) -> Vec<Request> {
-    let paths = paths_near(model);
-    let subjects = subjects(model);
-    let mut requests = Vec::new();
-    // A fixed multiplicative walk: every combination is met sooner or later, and neighbours differ in everything.
-    let mut draw: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut pick = |count: usize| {
-        draw = draw.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        usize::try_from(draw >> 33).unwrap_or(0) % count.max(1)
-    };
-    let numbers = numbers(model);
-    for _ in 0..most {
-        let path = &paths[pick(paths.len())];
-        let op = OPS[pick(Op::COUNT)].op;
-        let sub = &subjects[pick(subjects.len())];
-        let Ok(mut request) = Request::new(sub, path, op) else { continue };
-        let mut args = Vec::new();
-        for spec in op.spec().args {
-            args.push(match (pick(6), spec.ty) {
-                (0, _) => ArgValue::Unknown,
-                (1, _) => ArgValue::Absent,
-                (_, ArgType::Unsigned | ArgType::Signed) => ArgValue::Number(numbers[pick(numbers.len())]),
-                (_, ArgType::Path | ArgType::Text) => ArgValue::Bytes(paths[pick(paths.len())].clone()),
-            });
-        }
-        if pick(2) == 0 {
-            request = match request.with_args(args) {
-                Ok(request) => request,
-                Err(_) => continue,
-            };
-        }
-        request.uid = (pick(3) != 0).then(|| numbers[pick(numbers.len())] as u32);
-        request.gid = (pick(3) != 0).then(|| numbers[pick(numbers.len())] as u32);
-        request.kind = (pick(3) != 0).then(|| Kind::ALL[pick(Kind::ALL.len())]);
-        requests.push(request);
+/// The path or pattern in `text`, its parent, and names below and beside it; nothing if it is neither.
+fn around(text: &[u8]) -> Vec<Vec<u8>> {
+    if text.first() != Some(&b'/') || text.len() > 512 {
+        return Vec::new();
     }
-    requests
+    // Pattern characters become bytes, so that a pattern gives paths it may match.
+    let special = |byte: &u8| b"*?[]{}\\:+()|^$".contains(byte);
+    let plain: Vec<u8> = text.iter().map(|byte| if special(byte) { b'a' } else { *byte }).collect();
+    let without: Vec<u8> = text.iter().filter(|byte| !special(byte)).copied().collect();
+    let mut paths = Vec::new();
+    for base in [text.to_vec(), plain, without] {
+        if base.is_empty() {
+            continue;
+        }
+        let end = base.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let top: &[u8] = if base == b"/" { b"" } else { &base };
+        paths.push(base[..end.max(1)].to_vec());
+        paths.push([top, b"/x"].concat());
+        paths.push([top, b"/x/y.txt"].concat());
+        paths.push([top, b"x"].concat());
+        paths.push(base[..base.len() - 1].to_vec());
+        paths.push(base.clone());
+        paths.push(base);
+    }
+    paths.retain(|path| is_canonical(path));
+    paths
+}
+
+/// `most` requests at most, the same for the same model and seed: three of four aimed at a rule, with its operation and
+/// some subject, path and numbers of the policy's; the others drawn from all there are.
+#[must_use]
+pub fn requests_near(model: &Model, most: usize, seed: u64) -> Vec<Request> {
+    let near = Near {
+        paths: paths_near(model),
+        subjects: subjects(model),
+        domains: domains(model),
+        numbers: numbers(model),
+        model,
+    };
+    let mut draw = Draw(seed ^ 0x9e37_79b9_7f4a_7c15);
+    (0..most).filter_map(|_| near.request(&mut draw)).collect()
+}
+
+/// A fixed multiplicative walk: every combination is met sooner or later, and neighbours differ in everything.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        usize::try_from(self.0 >> 33).unwrap_or(0) % count.max(1)
+    }
+
+    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+}
+
+struct Near<'m> {
+    model: &'m Model,
+    paths: Vec<Vec<u8>>,
+    subjects: Vec<Vec<u8>>,
+    domains: Vec<Vec<u8>>,
+    numbers: Vec<u64>,
+}
+
+impl Near<'_> {
+    fn request(&self, draw: &mut Draw) -> Option<Request> {
+        let aimed = (!self.model.rules.is_empty() && draw.below(4) > 0).then(|| draw.of(&self.model.rules));
+        let mut op = OPS[draw.below(Op::COUNT)].op;
+        let mut path = draw.of(&self.paths).clone();
+        let mut sub = draw.of(&self.subjects).clone();
+        if let Some(rule) = aimed {
+            let roles = &self.model.action_roles;
+            let own = rule.fields.iter().filter_map(|field| field.ops);
+            let of_roles = rule.fields.iter().flat_map(|field| &field.action_roles);
+            let of_roles = of_roles.flat_map(|role| roles[*role].members.iter().map(|(ops, _)| *ops));
+            let ops: Vec<Op> = own.chain(of_roles).flat_map(OpSet::iter).collect();
+            if !ops.is_empty() {
+                op = *draw.of(&ops);
+            }
+            let texts = rule.fields.iter().map(|field| &field.text);
+            let around: Vec<Vec<u8>> = texts.clone().flat_map(|text| around(text)).collect();
+            if !around.is_empty() {
+                path = draw.of(&around).clone();
+            }
+            let named: Vec<Vec<u8>> = texts.take(1).flat_map(|text| self.members(text)).collect();
+            if !named.is_empty() && draw.below(4) > 0 {
+                sub = draw.of(&named).clone();
+            }
+        }
+        let mut request = Request::new(&sub, &path, op).ok()?;
+        if draw.below(4) > 0 {
+            let args = op.spec().args.iter().map(|spec| self.argument(spec.ty, draw)).collect();
+            request = request.with_args(args).ok()?;
+        }
+        if draw.below(3) > 0 && !self.domains.is_empty() {
+            request = request.in_domain(draw.of(&self.domains));
+        }
+        let id = |draw: &mut Draw| {
+            let known = draw.below(3) > 0;
+            known.then(|| u32::try_from(*draw.of(&self.numbers) & 0xffff_ffff).unwrap_or(0))
+        };
+        request.uid = id(draw);
+        request.gid = id(draw);
+        request.kind = (draw.below(3) > 0).then(|| *draw.of(&Kind::ALL));
+        Some(request)
+    }
+
+    fn argument(&self, ty: ArgType, draw: &mut Draw) -> ArgValue {
+        match (draw.below(8), ty) {
+            (0, _) => ArgValue::Unknown,
+            (1, _) => ArgValue::Absent,
+            (_, ArgType::Unsigned | ArgType::Signed) => ArgValue::Number(*draw.of(&self.numbers)),
+            (_, ArgType::Path | ArgType::Text) => ArgValue::Bytes(draw.of(&self.paths).clone()),
+        }
+    }
+
+    /// The program that `text` names, or those that have it as a role.
+    fn members(&self, text: &[u8]) -> Vec<Vec<u8>> {
+        let mut members = vec![text.to_vec()];
+        let mut at = 0;
+        while at < members.len() && members.len() < 32 {
+            for edge in self.model.roles.iter().flat_map(|graph| &graph.edges) {
+                if edge.role == members[at] && !members.contains(&edge.member) {
+                    members.push(edge.member.clone());
+                }
+            }
+            at += 1;
+        }
+        members
+    }
+}
+
+fn domains(model: &Model) -> Vec<Vec<u8>> {
+    let edges = model.roles.iter().flat_map(|graph| &graph.edges);
+    let mut domains: Vec<Vec<u8>> = edges.filter_map(|edge| edge.domain.clone()).collect();
+    domains.sort();
+    domains.dedup();
+    domains
 }
 
 fn subjects(model: &Model) -> Vec<Vec<u8>> {

@@ -74,9 +74,7 @@ impl Line {
         };
         let expected = match (self.answer.as_deref(), self.requests) {
             (Some("refused"), _) => Expected::Refused { code: None },
-            (_, Some(requests)) => {
-                Expected::Decides(requests.into_iter().map(RequestLine::asked).collect())
-            }
+            (_, Some(requests)) => Expected::Decides(requests.into_iter().map(RequestLine::asked).collect()),
             (_, None) => Expected::AnyAnswer,
         };
         Case { name, source, expected }

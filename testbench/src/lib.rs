@@ -7,7 +7,9 @@ pub mod case;
 pub mod conformance;
 pub mod engine;
 pub mod policy;
-pub mod provoke;
+mod provoke;
 pub mod question;
 pub mod report;
 pub mod suite;
+
+pub use provoke::{LEAVE, prober, provokable};

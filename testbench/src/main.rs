@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use boesfs_testbench::engine::{NAMES, PURE};
-use boesfs_testbench::provoke::call::LEAVE;
-use boesfs_testbench::{case, conformance, provoke, suite};
+use boesfs_testbench::{LEAVE, case, conformance, prober, suite};
 use clap::{Parser, Subcommand};
 
 /// One suite of cases, many engines.
@@ -66,7 +65,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let (cases, engines, required) = match command {
         Command::Prober => {
-            provoke::prober::serve()?;
+            prober::serve()?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),

@@ -178,9 +178,10 @@ impl Policy {
     /// Whether `name` is the id or the line of the rule with this index.
     #[must_use]
     pub fn rule_is(&self, rule: u32, name: &str) -> bool {
-        self.model.rules.get(rule as usize).is_some_and(|rule| {
-            rule.annotations.id.as_deref() == Some(name) || rule.line.to_string() == name
-        })
+        self.model
+            .rules
+            .get(rule as usize)
+            .is_some_and(|rule| rule.annotations.id.as_deref() == Some(name) || rule.line.to_string() == name)
     }
 
     /// What decided, for people.

@@ -41,9 +41,9 @@ impl Prepared for Decoded<'_> {
                 let class = image.class_of(request.sub(), request.dom());
                 let caller = Caller { class, uid: request.uid, gid: request.gid };
                 let judge = Judge::new(image, dir);
-                let outcome =
-                    judge.ask(&caller, request.obj(), request.kind, request.op(), request.args());
-                let itself = outcome.op.decided_as() == request.op().decided_as() && outcome.path == request.obj();
+                let outcome = judge.ask(&caller, request.obj(), request.kind, request.op(), request.args());
+                let itself =
+                    outcome.op.decided_as() == request.op().decided_as() && outcome.path == request.obj();
                 let stopped = outcome.verdict == Verdict::Deny && !itself;
                 Answer {
                     verdict: outcome.verdict,

@@ -3,6 +3,7 @@
 //! `reference`, `dfa`, `image`, `native` and `bpf` decide by themselves; `fuse` and `lsm` are asked by real system calls
 //! in a sandbox. Each is given the same policy, and all must agree.
 
+mod bpf;
 mod call;
 mod dfa;
 mod image;
@@ -57,6 +58,7 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
         "dfa" => Box::new(dfa::Dfa),
         "image" => Box::new(image::Image),
         "native" => Box::new(native::Native),
+        "bpf" => Box::new(bpf::Bpf),
         "fuse" => Box::new(plane::PlaneEngine::new(RealPlane::Fuse)),
         "lsm" => Box::new(plane::PlaneEngine::new(RealPlane::Lsm)),
         _ => return None,

@@ -5,7 +5,7 @@
 //! the question follows from that.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -13,11 +13,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use boesfs_abi::image::ValidImage;
 use boesfs_abi::judge::{self, Caller, Judge};
 use boesfs_abi::op::{Coverage, Op};
 use boesfs_abi::request::Request;
 use boesfs_abi::subjects::base_name;
 use boesfs_abi::verdict::{Reason, Verdict};
+use boesfs_runtime::events::escape;
+use boesfs_runtime::plane::Plane;
+use boesfs_runtime::policy::{self, PolicyError};
 use tempfile::TempDir;
 
 use super::{Engine, Prepared, Unsupported};
@@ -57,6 +61,15 @@ impl RealPlane {
     }
 }
 
+impl From<RealPlane> for Plane {
+    fn from(plane: RealPlane) -> Self {
+        match plane {
+            RealPlane::Fuse => Self::Fuse,
+            RealPlane::Lsm => Self::Lsm,
+        }
+    }
+}
+
 /// A plane as an engine.
 #[derive(Debug)]
 pub(super) struct PlaneEngine {
@@ -76,6 +89,14 @@ impl Engine for PlaneEngine {
     }
 
     fn prepare<'p>(&self, policy: &'p Policy) -> Result<Box<dyn Prepared + 'p>, Unsupported> {
+        policy::check_coverage(policy.image(), self.plane.into()).map_err(|error| {
+            Unsupported(match error {
+                PolicyError::Unenforceable { op, why, .. } => {
+                    format!("refuses a policy that denies {op}: {why}")
+                }
+                other => other.to_string(),
+            })
+        })?;
         let bench = self.bench.get_or_init(|| Bench::set_up(self.plane).map(Rc::new)).clone()?;
         let image = bench.place(policy.image_file()).map_err(|error| Unsupported(error.to_string()))?;
         Ok(Box::new(Sandboxes { policy, bench, image, tenants: HashMap::new(), complaints: Vec::new() }))
@@ -100,7 +121,8 @@ impl Bench {
         let bytes = fs::read(&this).map_err(|error| because("this program cannot be read", &error))?;
         if has_interpreter(&bytes) {
             return Err(Unsupported(
-                "this testbench is linked dynamically, so it cannot be the program in a bare root directory".into(),
+                "this testbench is linked dynamically, so it cannot be the program in a bare root directory"
+                    .into(),
             ));
         }
         let boesfs = find_boesfs(&this)
@@ -144,9 +166,7 @@ impl Bench {
     ) -> Result<(Tree, Session), SessionError> {
         let number = self.next();
         let program = if sub.contains(&b'/') { sub.to_vec() } else { [b"/usr/bin/", sub].concat() };
-        let tree = Tree::new(self.folder.path().join(format!("root-{number}")), &self.prober, &program)?;
-        let relative = dir.strip_prefix(b"/").unwrap_or(dir);
-        fs::create_dir_all(tree.root().join(OsStr::from_bytes(relative)))?;
+        let tree = Tree::new(self.folder.path().join(format!("root-{number}")), &self.prober, &program, dir)?;
         let session = Session::start(Wanted {
             boesfs: &self.boesfs,
             plane: self.plane,
@@ -180,7 +200,10 @@ fn has_interpreter(bytes: &[u8]) -> bool {
 fn find_boesfs(this: &Path) -> Option<PathBuf> {
     let beside = this.parent().map(|folder| folder.join("boesfs"));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    beside.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("boesfs"))).find(|file| file.is_file())
+    beside
+        .into_iter()
+        .chain(std::env::split_paths(&path).map(|folder| folder.join("boesfs")))
+        .find(|file| file.is_file())
 }
 
 /// The sandboxes of one policy: one for each subject, domain and protected directory that is asked about.
@@ -188,8 +211,16 @@ struct Sandboxes<'p> {
     policy: &'p Policy,
     bench: Rc<Bench>,
     image: PathBuf,
-    tenants: HashMap<Tenant, (Tree, Session)>,
+    tenants: HashMap<Tenant, Running>,
     complaints: Vec<String>,
+}
+
+/// One sandbox, and the denials that have been explained in it, by operation and object: the kernel may ask for one
+/// call more than once.
+struct Running {
+    tree: Tree,
+    session: Session,
+    explained: HashSet<(Op, String)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -212,10 +243,13 @@ impl Prepared for Sandboxes<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> Vec<String> {
-        for (tenant, (_, session)) in self.tenants.drain() {
+        for (tenant, running) in self.tenants.drain() {
             let sub = String::from_utf8_lossy(&tenant.sub).into_owned();
+            let Running { session, explained, .. } = running;
             match session.finish() {
-                Ok(events) => self.complaints.extend(events.iter().filter_map(|event| stray(&sub, event))),
+                Ok(events) => {
+                    self.complaints.extend(events.iter().filter_map(|event| stray(&sub, event, &explained)))
+                }
                 Err(error) => self.complaints.push(format!("{sub}: {error}")),
             }
         }
@@ -231,8 +265,10 @@ fn tenant(question: &Question) -> Tenant {
     Tenant { sub: question.request.sub().to_vec(), dom: question.request.dom().map(<[u8]>::to_vec), dir }
 }
 
-fn stray(sub: &str, event: &Event) -> Option<String> {
-    (event.verdict != "allow").then(|| {
+fn stray(sub: &str, event: &Event, explained: &HashSet<(Op, String)>) -> Option<String> {
+    let op = event.op.as_deref().and_then(Op::from_name).map(Op::decided_as);
+    let known = op.zip(event.path.clone()).is_some_and(|denial| explained.contains(&denial));
+    (event.verdict != "allow" && !known).then(|| {
         format!(
             "{sub}: a denial that no call explains: {} {} ({})",
             event.op.as_deref().unwrap_or("-"),
@@ -260,26 +296,28 @@ impl Sandboxes<'_> {
         if !self.tenants.contains_key(&tenant) {
             let name = tenant.dom.as_deref().map_or("testbench".into(), String::from_utf8_lossy);
             let (tree, session) = self.bench.sandbox(&self.image, &tenant.sub, &name, &tenant.dir)?;
-            self.tenants.insert(tenant.clone(), (tree, session));
+            let running = Running { tree, session, explained: HashSet::new() };
+            self.tenants.insert(tenant.clone(), running);
         }
-        let Some((tree, session)) = self.tenants.get_mut(&tenant) else {
+        let Some(Running { tree, session, explained }) = self.tenants.get_mut(&tenant) else {
             return skipped("the sandbox is gone");
         };
 
         // The positive control: without a policy, the same call on the same objects succeeds.
         let objects: Vec<(&[u8], Object)> =
-            scenario.objects.iter().map(|(path, object)| (path.as_slice(), *object)).chain(
-                (tenant.dir != b"/").then_some((tenant.dir.as_slice(), Object::Dir))
-            ).collect();
+            scenario.objects.iter().map(|(path, object)| (path.as_slice(), *object)).collect();
         if let Err(error) = tree.arrange(&objects) {
             return skipped(&format!("the objects cannot be made: {}", error.kind()));
         }
         if let Err(errno) = scenario.call.below(tree.root()).perform() {
-            return skipped(&format!("fails without a policy too: {}", io::Error::from_raw_os_error(errno).kind()));
+            return skipped(&format!(
+                "fails without a policy too: {}",
+                io::Error::from_raw_os_error(errno).kind()
+            ));
         }
         tree.arrange(&objects)?;
 
-        let image = self.policy.image();
+        let (plane, image) = (self.bench.plane, self.policy.image());
         let caller = Caller {
             class: image.class_of(request.sub(), request.dom()),
             uid: Some(rustix::process::getuid().as_raw()),
@@ -294,14 +332,17 @@ impl Sandboxes<'_> {
         let found = |events: &[Event]| {
             std::iter::once(&expected.exact)
                 .chain(&expected.stricter)
-                .find(|wanted| is_result(wanted, errno) && events.iter().any(|event| self.is_event(event, wanted)))
+                .find(|wanted| {
+                    is_result(wanted, errno) && events.iter().any(|event| tells(plane, image, event, wanted))
+                })
                 .cloned()
         };
         let got = if errno == 0 {
             expected.exact.allowed().then(|| expected.exact.clone())
         } else {
             let silent = expected.exact.errno == errno && !expected.exact.report;
-            while found(&events).is_none() && !silent {
+            // Another denial than the ones that may come will not turn into one of them.
+            while found(&events).is_none() && !silent && !events.iter().any(|event| event.verdict == "deny") {
                 if session.wait_for_events().is_err() {
                     break;
                 }
@@ -309,24 +350,15 @@ impl Sandboxes<'_> {
             }
             found(&events)
         };
-        let sub = String::from_utf8_lossy(request.sub()).into_owned();
         let Some(got) = got else {
             return Ok(Outcome::Failed(self.contradiction(&expected, errno, &events)));
         };
-        let strays = events.iter().filter(|event| !self.is_event(event, &got)).filter_map(|event| stray(&sub, event));
-        self.complaints.extend(strays);
+        if got.verdict == Verdict::Deny {
+            explained.insert((got.op.decided_as(), escape(&got.path)));
+        }
+        let sub = String::from_utf8_lossy(request.sub()).into_owned();
+        self.complaints.extend(events.iter().filter_map(|event| stray(&sub, event, explained)));
         Ok(self.answer(question, &judge, &caller, &got))
-    }
-
-    /// Whether `event` tells of the denial `wanted`.
-    fn is_event(&self, event: &Event, wanted: &judge::Outcome) -> bool {
-        let image = self.policy.image();
-        let rule = wanted.at.and_then(|at| image.rule(at)).map(|rule| (rule.id.as_str(), rule.line));
-        event.verdict == "deny"
-            && event.plane == self.bench.plane.name()
-            && event.op.as_deref().and_then(Op::from_name).map(Op::decided_as) == Some(wanted.op.decided_as())
-            && event.rule.as_ref().map(|rule| (rule.id.as_str(), rule.line)) == rule
-            && (wanted.reason == Reason::Rule) == (event.reason.is_none())
     }
 
     fn contradiction(&self, expected: &Expectation, errno: i32, events: &[Event]) -> String {
@@ -357,7 +389,13 @@ impl Sandboxes<'_> {
     }
 
     /// The answer to the question that follows from what the call got.
-    fn answer(&self, question: &Question, judge: &Judge<'_>, caller: &Caller, got: &judge::Outcome) -> Outcome {
+    fn answer(
+        &self,
+        question: &Question,
+        judge: &Judge<'_>,
+        caller: &Caller,
+        got: &judge::Outcome,
+    ) -> Outcome {
         let request = &question.request;
         let image = self.policy.image();
         let asked = match &question.judged {
@@ -368,7 +406,9 @@ impl Sandboxes<'_> {
         };
         if asked != got.verdict {
             return Outcome::Skipped(match asked {
-                Verdict::Allow => "a call does more than the operation asked, or is judged more strictly here".into(),
+                Verdict::Allow => {
+                    "a call does more than the operation asked, or is judged more strictly here".into()
+                }
                 Verdict::Deny => "a call has values that the question leaves open".into(),
             });
         }
@@ -388,6 +428,16 @@ impl Sandboxes<'_> {
             stopped_by: stopped.then(|| (got.op, got.path.clone())),
         })
     }
+}
+
+/// Whether `event` tells of the denial `wanted`.
+fn tells(plane: RealPlane, image: &ValidImage, event: &Event, wanted: &judge::Outcome) -> bool {
+    let rule = wanted.at.and_then(|at| image.rule(at)).map(|rule| (rule.id.as_str(), rule.line));
+    event.verdict == "deny"
+        && event.plane == plane.name()
+        && event.op.as_deref().and_then(Op::from_name).map(Op::decided_as) == Some(wanted.op.decided_as())
+        && event.rule.as_ref().map(|rule| (rule.id.as_str(), rule.line)) == rule
+        && (wanted.reason == Reason::Rule) == event.reason.is_none()
 }
 
 fn is_result(wanted: &judge::Outcome, errno: i32) -> bool {

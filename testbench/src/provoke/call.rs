@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use memmap2::MmapOptions;
 use rustix::fs::{
@@ -14,11 +14,11 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// A path's bytes.
-pub type Bytes = Vec<u8>;
+pub(crate) type Bytes = Vec<u8>;
 
 /// What is called, with everything it takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Call {
+pub(crate) enum Call {
     /// `open(path, O_PATH)`: reach it and nothing more.
     Reach { path: Bytes },
     /// `lstat(path)`
@@ -64,9 +64,9 @@ pub enum Call {
 }
 
 /// The number of `FS_IOC_GETFLAGS`.
-pub const GETFLAGS: u64 = 0x8008_6601;
+pub(crate) const GETFLAGS: u64 = 0x8008_6601;
 /// Bytes in a mapping.
-pub const MAP_LEN: usize = 4096;
+pub(crate) const MAP_LEN: usize = 4096;
 /// The argument with which the executed program leaves at once.
 pub const LEAVE: &str = "leave";
 
@@ -75,7 +75,7 @@ fn os(path: &[u8]) -> &OsStr {
 }
 
 /// What is added to an open that only serves another call: it neither follows links nor waits.
-pub const CAUTION: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
+pub(crate) const CAUTION: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
 fn opened(path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     fs::openat(CWD, os(path), flags | CAUTION, Mode::empty())
@@ -84,7 +84,7 @@ fn opened(path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
 impl Call {
     /// The object.
     #[must_use]
-    pub fn path(&self) -> &[u8] {
+    pub(crate) fn path(&self) -> &[u8] {
         match self {
             Self::Reach { path }
             | Self::Stat { path }
@@ -112,7 +112,7 @@ impl Call {
 
     /// The same call on the same objects below `root`: how it is done outside a sandbox.
     #[must_use]
-    pub fn below(&self, root: &Path) -> Self {
+    pub(crate) fn below(&self, root: &Path) -> Self {
         let at = |path: &mut Bytes| *path = [root.as_os_str().as_bytes(), path].concat();
         let mut call = self.clone();
         match &mut call {
@@ -147,13 +147,15 @@ impl Call {
     ///
     /// # Errors
     /// The error number of the first system call that fails.
-    pub fn perform(&self) -> Result<(), i32> {
+    pub(crate) fn perform(&self) -> Result<(), i32> {
         self.call().map_err(|errno| errno.raw_os_error())
     }
 
     fn call(&self) -> Result<(), Errno> {
         match self {
-            Self::Reach { path } => fs::openat(CWD, os(path), OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).map(drop),
+            Self::Reach { path } => {
+                fs::openat(CWD, os(path), OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).map(drop)
+            }
             Self::Stat { path } => fs::statat(CWD, os(path), AtFlags::SYMLINK_NOFOLLOW).map(drop),
             Self::Open { path, flags } => {
                 fs::openat(CWD, os(path), OFlags::from_bits_retain(*flags), Mode::empty()).map(drop)
@@ -220,12 +222,7 @@ impl Call {
                 if *data_only { fs::fdatasync(&file) } else { fs::fsync(&file) }
             }
             Self::Exec { path } => {
-                let ended = Command::new(os(path))
-                    .arg(LEAVE)
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status();
+                let ended = Command::new(os(path)).arg(LEAVE).status();
                 ended.map(drop).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
             }
             Self::Ioctl { path } => {

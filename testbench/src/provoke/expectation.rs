@@ -10,11 +10,11 @@ use crate::engine::RealPlane;
 
 /// What a call must get.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expectation {
+pub(crate) struct Expectation {
     /// With every value of the call known.
-    pub exact: Outcome,
+    pub(crate) exact: Outcome,
     /// Denials that the plane may give instead of allowing, because it does not know every value.
-    pub stricter: Vec<Outcome>,
+    pub(crate) stricter: Vec<Outcome>,
 }
 
 /// Whether a plane knows the values of a call.
@@ -26,7 +26,7 @@ enum Values {
 
 /// What `call` on an object of `kind` must get on `plane`.
 #[must_use]
-pub fn expectation(
+pub(crate) fn expectation(
     judge: &Judge<'_>,
     caller: &Caller,
     call: &Call,
@@ -54,14 +54,16 @@ pub fn expectation(
 
 /// The operations that `call` asks.
 #[must_use]
-pub fn asks(call: &Call) -> Vec<Op> {
+pub(crate) fn asks(call: &Call) -> Vec<Op> {
     match call {
         Call::Reach { .. } => vec![Op::Lookup],
         Call::Stat { .. } => vec![Op::Getattr],
         Call::Open { .. } => vec![Op::Open],
         Call::Read { .. } => vec![Op::Open, Op::Read],
         Call::Write { .. } => vec![Op::Open, Op::Write],
-        Call::Mknod { mode, .. } if FileType::from_raw_mode(*mode) == FileType::RegularFile => vec![Op::Create],
+        Call::Mknod { mode, .. } if FileType::from_raw_mode(*mode) == FileType::RegularFile => {
+            vec![Op::Create]
+        }
         Call::Mknod { .. } => vec![Op::Mknod],
         Call::Mkdir { .. } => vec![Op::Mkdir],
         Call::Rmdir { .. } => vec![Op::Rmdir],
@@ -127,7 +129,8 @@ impl Asked<'_, '_> {
             Call::Rename { to, .. } => self.judge.rename(self.caller, path, to, self.kind, None),
             Call::Symlink { text, .. } => self.judge.symlink(self.caller, path, text),
             Call::Chmod { mode, .. } => {
-                let kind = if self.kind == Some(Kind::Dir) { FileType::Directory } else { FileType::RegularFile };
+                let kind =
+                    if self.kind == Some(Kind::Dir) { FileType::Directory } else { FileType::RegularFile };
                 let mode = number((kind.as_raw_mode() | mode).into());
                 self.ask(path, Op::Setattr, &[mode, ArgValue::Absent, ArgValue::Absent])
             }

@@ -4,9 +4,21 @@
 //! The program is this one ([`prober`]): it is put into the sandbox under the subject's name and does what it reads from
 //! its standard input, so nothing else has to be there.
 
-pub mod call;
-pub mod expectation;
+pub(crate) mod call;
+pub(crate) mod expectation;
 pub mod prober;
-pub mod scenario;
-pub mod session;
-pub mod tree;
+pub(crate) mod scenario;
+pub(crate) mod session;
+pub(crate) mod tree;
+
+use boesfs_abi::request::Request;
+
+pub use call::LEAVE;
+
+use crate::engine::RealPlane;
+
+/// Whether some system call provokes `request` on `plane`.
+#[must_use]
+pub fn provokable(request: &Request, plane: RealPlane) -> bool {
+    scenario::scenario(request, plane).is_ok()
+}

@@ -10,11 +10,11 @@ use crate::engine::RealPlane;
 
 /// Objects, and a call on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// What stands where before the call, the call's object first.
-    pub objects: Vec<(Bytes, Object)>,
+    pub(crate) objects: Vec<(Bytes, Object)>,
     /// The call.
-    pub call: Call,
+    pub(crate) call: Call,
 }
 
 /// Bytes that are read or written at most; more would only be slow.
@@ -24,9 +24,13 @@ const MOST: u64 = 1 << 20;
 ///
 /// # Errors
 /// Why no call does.
-pub fn scenario(request: &Request, plane: RealPlane) -> Result<Scenario, String> {
+pub(crate) fn scenario(request: &Request, plane: RealPlane) -> Result<Scenario, String> {
     let path = request.obj().to_vec();
-    if path == b"/" && request.op() != Op::Iterate && request.op() != Op::Statfs && request.op() != Op::Getattr {
+    if path == b"/"
+        && request.op() != Op::Iterate
+        && request.op() != Op::Statfs
+        && request.op() != Op::Getattr
+    {
         return Err("the root directory cannot be made, removed or moved".into());
     }
     let args = Args(request);
@@ -51,18 +55,18 @@ pub fn scenario(request: &Request, plane: RealPlane) -> Result<Scenario, String>
             let known = OFlags::from_bits(u32::try_from(flags).map_err(|_| "no such open flags")?);
             let flags = known.ok_or("no such open flags")?;
             if flags.intersects(OFlags::PATH | OFlags::TMPFILE | OFlags::CREATE | OFlags::DIRECT) {
-                return Err("an open with these flags is another operation, or needs a file system for it".into());
+                return Err(
+                    "an open with these flags is another operation, or needs a file system for it".into()
+                );
             }
             on(contents(kind)?, Call::Open { path: path.clone(), flags: flags.bits() })
         }
-        Op::Read => on(
-            file(kind)?,
-            Call::Read { path: path.clone(), len: args.length(0)?, offset: args.offset(1)? },
-        ),
-        Op::Write => on(
-            file(kind)?,
-            Call::Write { path: path.clone(), len: args.length(0)?, offset: args.offset(1)? },
-        ),
+        Op::Read => {
+            on(file(kind)?, Call::Read { path: path.clone(), len: args.length(0)?, offset: args.offset(1)? })
+        }
+        Op::Write => {
+            on(file(kind)?, Call::Write { path: path.clone(), len: args.length(0)?, offset: args.offset(1)? })
+        }
         Op::Create => {
             let mode = args.mode(0, FileType::RegularFile)?;
             made(kind, Kind::File)?;

@@ -15,31 +15,33 @@ use crate::engine::RealPlane;
 
 /// How long anything may take before the sandbox counts as stuck, in seconds.
 const PATIENCE: i64 = 30;
+/// How long an event may take after the call it tells of, in seconds.
+const EVENT_PATIENCE: i64 = 3;
 
 /// What a sandbox is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The program that makes sandboxes.
-    pub boesfs: &'a Path,
+    pub(crate) boesfs: &'a Path,
     /// Where the policy is enforced.
-    pub plane: RealPlane,
+    pub(crate) plane: RealPlane,
     /// The image.
-    pub image: &'a Path,
+    pub(crate) image: &'a Path,
     /// The sandbox's root.
-    pub root: &'a Path,
+    pub(crate) root: &'a Path,
     /// The protected directory, as seen inside.
-    pub dir: &'a std::ffi::OsStr,
+    pub(crate) dir: &'a std::ffi::OsStr,
     /// The sandbox's name.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The prober, as seen inside.
-    pub program: &'a std::ffi::OsStr,
+    pub(crate) program: &'a std::ffi::OsStr,
     /// Where the fifo for events may be made.
-    pub events: &'a Path,
+    pub(crate) events: &'a Path,
 }
 
 /// A running prober.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     child: Child,
     /// `None` once the prober has been told to end.
     calls: Option<ChildStdin>,
@@ -51,37 +53,37 @@ pub struct Session {
 
 /// One event, as far as it is compared.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Event {
+pub(crate) struct Event {
     /// The operation.
-    pub op: Option<String>,
+    pub(crate) op: Option<String>,
     /// The object, escaped.
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// `allow`, `deny`, `kill`.
-    pub verdict: String,
+    pub(crate) verdict: String,
     /// The error's name.
-    pub errno: Option<String>,
+    pub(crate) errno: Option<String>,
     /// The rule that decided.
-    pub rule: Option<EventRule>,
+    pub(crate) rule: Option<EventRule>,
     /// Why, where a rule does not say it all.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The subject.
-    pub sub: String,
+    pub(crate) sub: String,
     /// Where it was decided.
-    pub plane: String,
+    pub(crate) plane: String,
 }
 
 /// The rule in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct EventRule {
+pub(crate) struct EventRule {
     /// Its id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its line.
-    pub line: u32,
+    pub(crate) line: u32,
 }
 
 /// Why a sandbox does not answer.
 #[derive(Debug, thiserror::Error)]
-pub enum SessionError {
+pub(crate) enum SessionError {
     /// It could not be started.
     #[error("`boesfs` cannot be run: {0}")]
     NotStarted(io::Error),
@@ -114,15 +116,16 @@ impl Session {
     ///
     /// # Errors
     /// If it does not come up.
-    pub fn start(wanted: Wanted<'_>) -> Result<Self, SessionError> {
-        mknodat(CWD, wanted.events, FileType::Fifo, Mode::from_raw_mode(0o600), 0).map_err(io::Error::from)?;
+    pub(crate) fn start(wanted: Wanted<'_>) -> Result<Self, SessionError> {
+        mknodat(CWD, wanted.events, FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+            .map_err(io::Error::from)?;
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let events = openat(CWD, wanted.events, flags, Mode::empty()).map_err(io::Error::from)?;
         let mut child = Command::new(wanted.boesfs)
             .args(["run", "--plane", wanted.plane.name(), "--name", wanted.name, "--dir"])
             .arg(wanted.dir)
             // A limit that no test reaches, whatever the policy says.
-            .args(["--kill-after", "1000000000", "--root"])
+            .args(["--kill-after", "1000000000", "--outside", "allow", "--root"])
             .arg(wanted.root)
             .arg("--events")
             .arg(wanted.events)
@@ -156,7 +159,7 @@ impl Session {
     ///
     /// # Errors
     /// If the sandbox does not answer.
-    pub fn perform(&mut self, call: &Call) -> Result<i32, SessionError> {
+    pub(crate) fn perform(&mut self, call: &Call) -> Result<i32, SessionError> {
         let mut line = serde_json::to_vec(call).map_err(io::Error::from)?;
         line.push(b'\n');
         let calls = self.calls.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
@@ -169,7 +172,7 @@ impl Session {
     ///
     /// # Errors
     /// If it does not end well.
-    pub fn finish(mut self) -> Result<Vec<Event>, SessionError> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Event>, SessionError> {
         self.calls = None;
         let status = self.child.wait()?;
         if !status.success() {
@@ -182,7 +185,7 @@ impl Session {
     fn line(&mut self) -> Result<String, SessionError> {
         let mut line = Vec::new();
         loop {
-            if self.results.buffer().is_empty() && !readable(self.results.get_ref())? {
+            if self.results.buffer().is_empty() && !readable(self.results.get_ref(), PATIENCE)? {
                 self.child.kill()?;
                 return Err(SessionError::Stuck);
             }
@@ -203,7 +206,7 @@ impl Session {
     ///
     /// # Errors
     /// If a line is no event.
-    pub fn events(&mut self) -> Result<Vec<Event>, SessionError> {
+    pub(crate) fn events(&mut self) -> Result<Vec<Event>, SessionError> {
         read_events(&mut self.events, &mut self.partial)
     }
 
@@ -211,8 +214,8 @@ impl Session {
     ///
     /// # Errors
     /// If none come in time.
-    pub fn wait_for_events(&mut self) -> Result<(), SessionError> {
-        if readable(&self.events)? { Ok(()) } else { Err(SessionError::Stuck) }
+    pub(crate) fn wait_for_events(&mut self) -> Result<(), SessionError> {
+        if readable(&self.events, EVENT_PATIENCE)? { Ok(()) } else { Err(SessionError::Stuck) }
     }
 }
 
@@ -224,8 +227,8 @@ impl Drop for Session {
     }
 }
 
-fn readable(fd: impl AsFd) -> Result<bool, SessionError> {
-    let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
+fn readable(fd: impl AsFd, seconds: i64) -> Result<bool, SessionError> {
+    let patience = Timespec { tv_sec: seconds, tv_nsec: 0 };
     let ready = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&patience)).map_err(io::Error::from)?;
     Ok(ready > 0)
 }

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Object {
+pub(crate) enum Object {
     /// Nothing; the directory it would be in is there.
     Absent,
     /// A file of some bytes.
@@ -32,7 +32,7 @@ pub enum Object {
 impl Object {
     /// Its kind, if it is there.
     #[must_use]
-    pub fn kind(self) -> Option<Kind> {
+    pub(crate) fn kind(self) -> Option<Kind> {
         match self {
             Self::Absent => None,
             Self::File | Self::Program => Some(Kind::File),
@@ -46,9 +46,11 @@ impl Object {
 
 /// A root directory with one program in it.
 #[derive(Debug)]
-pub struct Tree {
+pub(crate) struct Tree {
     root: PathBuf,
     program: PathBuf,
+    /// The protected directory, which stays the same directory while a sandbox runs.
+    dir: PathBuf,
     original: PathBuf,
 }
 
@@ -56,20 +58,25 @@ pub struct Tree {
 const LENGTH: usize = 2 * super::call::MAP_LEN;
 
 impl Tree {
-    /// Makes `root`, with the program `original` at `program` in it.
+    /// Makes `root`, with the program `original` at `program` in it, and the protected directory `dir`.
     ///
     /// # Errors
     /// If it cannot be made there.
-    pub fn new(root: PathBuf, original: &Path, program: &[u8]) -> io::Result<Self> {
-        let tree = Self { program: inside(&root, program), root, original: original.to_owned() };
-        fs::create_dir(&tree.root)?;
+    pub(crate) fn new(root: PathBuf, original: &Path, program: &[u8], dir: &[u8]) -> io::Result<Self> {
+        let tree = Self {
+            program: inside(&root, program),
+            dir: inside(&root, dir),
+            root,
+            original: original.to_owned(),
+        };
+        fs::create_dir_all(&tree.dir)?;
         tree.place_program()?;
         Ok(tree)
     }
 
     /// The root directory.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
@@ -83,19 +90,19 @@ impl Tree {
         }
     }
 
-    /// Leaves nothing but the program, and then puts `objects` at their places.
+    /// Leaves nothing but the program and the protected directory, and then puts `objects` at their places.
     ///
     /// # Errors
     /// If an object cannot be made.
-    pub fn arrange(&self, objects: &[(&[u8], Object)]) -> io::Result<()> {
-        clear(&self.root, &self.program)?;
+    pub(crate) fn arrange(&self, objects: &[(&[u8], Object)]) -> io::Result<()> {
+        clear(&self.root, &[&self.program, &self.dir])?;
         self.place_program()?;
         for (path, object) in objects {
             let at = inside(&self.root, path);
             if let Some(folder) = at.parent() {
                 fs::create_dir_all(folder)?;
             }
-            if at != self.root {
+            if at != self.root && at != self.dir {
                 self.put(&at, *object)?;
             } else if *object != Object::Dir {
                 return Err(io::ErrorKind::IsADirectory.into());
@@ -133,19 +140,16 @@ fn inside(root: &Path, path: &[u8]) -> PathBuf {
     if relative.is_empty() { root.to_owned() } else { root.join(OsStr::from_bytes(relative)) }
 }
 
-/// Removes everything below `folder` but `keep` and the directories on the way to it.
-fn clear(folder: &Path, keep: &Path) -> io::Result<()> {
+/// Removes everything below `folder` but what is in `keep` and the directories on the way there.
+fn clear(folder: &Path, keep: &[&Path]) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path == keep {
-            continue;
-        }
         let is_dir = path.symlink_metadata()?.is_dir();
-        if is_dir && keep.starts_with(&path) {
+        if is_dir && keep.iter().any(|kept| kept.starts_with(&path)) {
             clear(&path, keep)?;
         } else if is_dir {
             fs::remove_dir_all(&path)?;
-        } else {
+        } else if !keep.contains(&path.as_path()) {
             fs::remove_file(&path)?;
         }
     }

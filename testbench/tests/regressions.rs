@@ -1,0 +1,38 @@
+//! Inputs on which a fuzz target once failed, and its seeds, on the stable toolchain.
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, body: fn(&[u8])) {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let mut count = 0;
+    for folder in ["seeds", "regressions"] {
+        let folder = fuzz.join(folder).join(target);
+        let mut files: Vec<_> = match fs::read_dir(&folder) {
+            Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+            Err(error) => panic!("{}: {error}", folder.display()),
+        };
+        files.sort();
+        for file in files {
+            println!("{}", file.display());
+            body(&fs::read(&file).unwrap());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "nothing to replay for {target}");
+}
+
+#[test]
+fn parse() {
+    replay("parse", boesfs_fuzz::parse);
+}
+
+#[test]
+fn compile_vs_reference() {
+    replay("compile_vs_reference", boesfs_fuzz::compile_vs_reference);
+}
+
+#[test]
+fn image_decode() {
+    replay("image_decode", boesfs_fuzz::image_decode);
+}
