@@ -55,3 +55,34 @@ pub fn choose(choice: PlaneChoice) -> Result<Chosen, Vec<EngineError>> {
         },
     }
 }
+
+/// An engine, and what speaks against the plane that would have been preferred.
+pub struct Started {
+    /// The engine.
+    pub engine: Box<dyn Engine>,
+    /// Why not the other plane, if that was preferred.
+    pub rejected: Option<EngineError>,
+}
+
+/// An engine of the plane that `choice` comes to. The lsm plane proves itself when its engine is made, which takes
+/// long enough not to be done twice.
+///
+/// # Errors
+/// Why each plane that would have been taken does not work.
+pub fn start(choice: PlaneChoice, setup: Setup) -> Result<Started, Vec<EngineError>> {
+    let fuse = |setup| available(Plane::Fuse).and_then(|()| engine(Plane::Fuse, setup));
+    let only = |made: Result<_, _>| {
+        made.map(|engine| Started { engine, rejected: None }).map_err(|error| vec![error])
+    };
+    match choice {
+        PlaneChoice::Lsm => only(engine(Plane::Lsm, setup)),
+        PlaneChoice::Fuse => only(fuse(setup)),
+        PlaneChoice::Auto => match engine(Plane::Lsm, setup.clone()) {
+            Ok(engine) => Ok(Started { engine, rejected: None }),
+            Err(lsm) => match fuse(setup) {
+                Ok(engine) => Ok(Started { engine, rejected: Some(lsm) }),
+                Err(fuse) => Err(vec![lsm, fuse]),
+            },
+        },
+    }
+}

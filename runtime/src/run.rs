@@ -12,9 +12,9 @@ use boesfs_abi::image::ValidImage;
 use serde::Serialize;
 
 use crate::cli::{Format, Outside, RunArgs};
-use crate::engines;
+use crate::engines::{self, Started};
 use crate::events::Log;
-use crate::plane::{Entry, Plane, Setup};
+use crate::plane::{EngineError, Entry, Plane, Setup};
 use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
@@ -67,10 +67,14 @@ fn complain(what: &dyn fmt::Display, status: u8) -> u8 {
     status
 }
 
+fn no_plane(reasons: Vec<EngineError>) -> Refusal {
+    let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+    Refusal(format!("no plane to enforce the policy on: {}", reasons.join("; ")))
+}
+
 /// Everything that has been checked before anything is done.
 struct Prepared {
     image: Arc<ValidImage>,
-    plane: Plane,
     config: Config,
 }
 
@@ -86,18 +90,6 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
     for warning in policy::check_links(&image, &root).map_err(Refusal::new)? {
         eprintln!("boesfs: warning: {warning}");
     }
-    let chosen = engines::choose(args.plane).map_err(|reasons| {
-        let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-        Refusal(format!("no plane to enforce the policy on: {}", reasons.join("; ")))
-    })?;
-    policy::check_coverage(&image, chosen.plane).map_err(Refusal::new)?;
-    if args.verbose {
-        eprintln!("boesfs: policy {}", image.id_hex());
-        match &chosen.rejected {
-            Some(why) => eprintln!("boesfs: taking the {} plane ({why})", chosen.plane),
-            None => eprintln!("boesfs: taking the {} plane", chosen.plane),
-        }
-    }
     let config = Config {
         name: args.name.clone().unwrap_or_else(|| format!("sandbox-{}", std::process::id())),
         policy: image.id_hex(),
@@ -108,7 +100,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         environment: std::env::vars_os().map(variable).collect::<Result<_, _>>()?,
         kill_after: args.kill_after.or_else(|| image.kill_after().and_then(NonZeroU64::new)),
     };
-    Ok(Prepared { image: Arc::new(image), plane: chosen.plane, config })
+    Ok(Prepared { image: Arc::new(image), config })
 }
 
 /// The caller's working directory as the sandbox sees it; the root if it does not see it.
@@ -141,13 +133,26 @@ struct DryRun<'a> {
 impl Prepared {
     fn carry_out(&self, args: &RunArgs) -> Result<u8, Refusal> {
         if args.dry_run {
-            return self.print_plan(args.format);
+            let chosen = engines::choose(args.plane).map_err(no_plane)?;
+            policy::check_coverage(&self.image, chosen.plane).map_err(Refusal::new)?;
+            return self.print_plan(chosen.plane, args.format);
         }
         let mut log = match &args.events {
             Some(path) => Log::open(path).map_err(Refusal::new)?,
             None => Log::counting(),
         };
-        let mut engine = engines::engine(self.plane, self.setup()?).map_err(Refusal::new)?;
+        let Started { mut engine, rejected } = engines::start(args.plane, self.setup()?).map_err(no_plane)?;
+        if args.verbose {
+            eprintln!("boesfs: policy {}", self.config.policy);
+            match rejected {
+                Some(why) => eprintln!("boesfs: taking the {} plane ({why})", engine.plane()),
+                None => eprintln!("boesfs: taking the {} plane", engine.plane()),
+            }
+        }
+        if let Err(error) = policy::check_coverage(&self.image, engine.plane()) {
+            engine.teardown().map_err(Refusal::new)?;
+            return Err(Refusal::new(error));
+        }
         let outcome = sandbox::run(&self.config, &mut *engine, &mut log);
         if let Some(complaint) = log.complaint() {
             eprintln!("boesfs: {complaint}");
@@ -191,8 +196,8 @@ impl Prepared {
         })
     }
 
-    fn print_plan(&self, format: Format) -> Result<u8, Refusal> {
-        let plan = self.config.plan(self.plane, self.plane.exec_gate()).map_err(Refusal::new)?;
+    fn print_plan(&self, plane: Plane, format: Format) -> Result<u8, Refusal> {
+        let plan = self.config.plan(plane, plane.exec_gate()).map_err(Refusal::new)?;
         let mut text = match format {
             Format::Human => plan.to_string(),
             Format::Json => {
@@ -200,7 +205,7 @@ impl Prepared {
                     version: 1,
                     sandbox: &self.config.name,
                     policy: &self.config.policy,
-                    plane: self.plane,
+                    plane,
                     kill_after: self.config.kill_after.map(NonZeroU64::get),
                     plan: &plan,
                 };
