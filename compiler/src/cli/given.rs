@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::{MAGIC, ValidImage, decode};
-use boesfs_compiler::diagnostic::{self, Diagnostic, LINTS, closest};
+use boesfs_compiler::diagnostic::{self, LINTS, closest};
 use boesfs_compiler::model::{Allow, Compat, Settings};
 use boesfs_compiler::pipeline::{self, Outcome, Stage};
 use boesfs_compiler::{Sources, automaton, rules};
@@ -198,8 +198,6 @@ impl Reading {
 
     /// The diagnostics of `outcome` as a program reads them.
     pub(super) fn json(outcome: &Outcome) -> serde_json::Value {
-        let sources = &outcome.tree.sources;
-        let shown = |found: &Diagnostic| diagnostic::json::diagnostic(found, sources);
-        outcome.diagnostics.iter().map(shown).collect()
+        diagnostic::json::render(&outcome.diagnostics, &outcome.tree.sources)
     }
 }

@@ -5,23 +5,19 @@ use serde_json::{Value, json};
 
 use super::Diagnostic;
 
-/// `diagnostics` over `sources` as one object, with `"version"`.
+/// `diagnostics` over `sources`, in order: all of them.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], sources: &[Source]) -> Value {
-    json!({
-        "version": 1,
-        "diagnostics": diagnostics.iter().map(|d| diagnostic(d, sources)).collect::<Vec<_>>(),
-    })
+    let places = Places::new(sources);
+    diagnostics.iter().map(|diagnostic| shown(diagnostic, &places)).collect()
 }
 
-/// One of them.
-#[must_use]
-pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> Value {
+fn shown(diagnostic: &Diagnostic, places: &Places<'_>) -> Value {
     let labels: Vec<Value> = diagnostic
         .labels
         .iter()
         .filter_map(|label| {
-            let mut place = place(label.span, sources)?;
+            let mut place = places.place(label.span)?;
             let object = place.as_object_mut()?;
             object.insert("primary".to_owned(), label.primary.into());
             object.insert("text".to_owned(), label.text.clone().into());
@@ -39,17 +35,31 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> Value {
     })
 }
 
-/// File, bytes, line and column (from 1, in bytes) of `span`.
-fn place(span: Span, sources: &[Source]) -> Option<Value> {
-    let source = sources.get(usize::from(span.file))?;
-    let before = &source.bytes[..(span.start as usize).min(source.bytes.len())];
-    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-    let column = before.len() - before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1) + 1;
-    Some(json!({
-        "file": source.name,
-        "start": span.start,
-        "end": span.end,
-        "line": line,
-        "column": column,
-    }))
+/// Sources with the first byte of each of their lines.
+struct Places<'s> {
+    sources: Vec<(&'s Source, Vec<usize>)>,
+}
+
+impl<'s> Places<'s> {
+    fn new(sources: &'s [Source]) -> Self {
+        let starts = |source: &Source| {
+            let ends = source.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+        };
+        Self { sources: sources.iter().map(|source| (source, starts(source))).collect() }
+    }
+
+    /// File, bytes, line and column (from 1, in bytes) of `span`.
+    fn place(&self, span: Span) -> Option<Value> {
+        let (source, starts) = self.sources.get(usize::from(span.file))?;
+        let start = span.start as usize;
+        let line = starts.partition_point(|first| *first <= start);
+        Some(json!({
+            "file": source.name,
+            "start": span.start,
+            "end": span.end,
+            "line": line,
+            "column": start - starts[line - 1] + 1,
+        }))
+    }
 }
