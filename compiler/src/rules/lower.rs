@@ -6,6 +6,7 @@ mod dnf;
 mod expression;
 mod glob;
 mod matcher;
+mod mentions;
 mod subjects;
 #[cfg(test)]
 mod tests;
