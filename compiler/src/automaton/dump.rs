@@ -11,6 +11,7 @@ use boesfs_abi::verdict::Errno;
 
 use super::Compiled;
 use super::cell::{Cell, Line};
+use super::rows::decided_ops;
 
 impl Compiled {
     /// The automaton, its rows and cells as text.
@@ -46,7 +47,7 @@ impl Compiled {
         writeln!(out, "\ncells:")?;
         for (number, cell) in self.cells.iter().enumerate() {
             writeln!(out, "  cell {number}:")?;
-            cell.write(out)?;
+            cell.write(out, decided_ops(self.shape))?;
         }
         Ok(())
     }
@@ -68,8 +69,8 @@ fn write_states(out: &mut String, dfa: &super::Dfa, label: &str) -> fmt::Result 
 }
 
 impl Cell {
-    fn write(&self, out: &mut String) -> fmt::Result {
-        let allow = OpSet::ALL.difference(self.deny).difference(self.depend);
+    fn write(&self, out: &mut String, ops: OpSet) -> fmt::Result {
+        let allow = ops.difference(self.deny).difference(self.depend);
         for (what, ops) in [("allows", allow), ("denies", self.deny)] {
             let mut rest = ops;
             while let Some(op) = rest.iter().next() {

@@ -251,7 +251,7 @@ impl FieldSet {
             Values::Texts(set) => !set.is_empty(),
             Values::Kinds(kinds) => *kinds != 0,
         };
-        !some && !(self.absent && may_be_absent(op))
+        !(some || self.absent && may_be_absent(op))
     }
 
     /// Tests that hold of exactly this set, out of `domain`.

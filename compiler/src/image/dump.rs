@@ -7,7 +7,8 @@ use boesfs_abi::layout::{Entry, NODE_BRANCH, NODE_CHAIN};
 use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::verdict::Errno;
 
-use crate::automaton::{spelt_byte, spelt_ops, spelt_rule, spelt_test};
+use crate::automaton::{decided_ops, spelt_byte, spelt_ops, spelt_rule, spelt_test};
+use crate::model::Shape;
 
 use super::inspect::{Summary, nodes};
 
@@ -60,7 +61,8 @@ fn write_cell(out: &mut String, image: &ValidImage, number: u32) -> fmt::Result 
     let cell = image.cell(number);
     writeln!(out, "  cell {number}:")?;
     let denied = OpSet::from_bits(cell.deny);
-    let allowed = OpSet::ALL.difference(denied).difference(OpSet::from_bits(cell.depend));
+    let shape = if image.is_boesfs() { Shape::Boesfs } else { Shape::Casbin };
+    let allowed = decided_ops(shape).difference(denied).difference(OpSet::from_bits(cell.depend));
     writeln!(out, "    allows {}", spelt_ops(allowed))?;
     writeln!(out, "    denies {}", spelt_ops(denied))?;
     writeln!(out, "    denies by default {}", spelt_ops(OpSet::from_bits(cell.by_default)))?;
