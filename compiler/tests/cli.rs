@@ -150,6 +150,16 @@ fn every_engine_gives_the_same_answer() {
 }
 
 #[test]
+fn the_answer_names_the_rule_and_what_nearly_decided() {
+    let at = Workplace::new();
+    let output =
+        at.run(&["eval", "policy.conf", "--sub", "/bin/bash", "--obj", "/srv/secret/f", "--act", "write"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("policy.conf:13: p, dev, /**, *, *, allow"), "{text}");
+    assert!(text.contains("near miss: policy.conf:15 decides read"), "{text}");
+}
+
+#[test]
 fn the_effective_decision_counts_when_asked_for() {
     let at = Workplace::new();
     let below = ["eval", "policy.conf", "--sub", "/bin/bash", "--obj", "/srv/hidden/f", "--act", "getattr"];

@@ -2,7 +2,7 @@
 
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::judge::{Caller, Judge};
-use boesfs_abi::op::Op;
+use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::request::{Kind, Request};
 use boesfs_abi::verdict::{Reason, Verdict};
 use boesfs_compiler::automaton::Compiled;
@@ -100,6 +100,27 @@ pub(super) struct Answer {
     pub(super) effective: Effective,
 }
 
+/// A rule that almost decided.
+#[derive(Clone, Debug)]
+pub(super) struct NearMiss {
+    /// What it decides for the same subject and object.
+    ops: OpSet,
+    rule: Decider,
+}
+
+impl NearMiss {
+    /// The near miss as a person reads it.
+    pub(super) fn human(&self) -> String {
+        let NearMiss { ops, rule } = self;
+        let names: Vec<&str> = ops.iter().map(Op::name).collect();
+        let names = match names.as_slice() {
+            [first, second, _, rest @ ..] => format!("{first}, {second} and {} more", rest.len() + 1),
+            few => few.join(", "),
+        };
+        format!("near miss: {}:{} decides {names}: {}\n", rule.file, rule.line, rule.text)
+    }
+}
+
 /// The effective decision.
 #[derive(Clone, Debug)]
 pub(super) struct Effective {
@@ -141,6 +162,32 @@ impl<'p> Panel<'p> {
             decision == Verdict::Allow || !same || !plain
         });
         Answer { decision, rule, unknown, effective }
+    }
+
+    /// Rules that do not decide `request` but the same question about other operations, or other arguments.
+    pub(super) fn near_misses(&self, request: &Request, answer: &Answer) -> Vec<NearMiss> {
+        const MOST: usize = 3;
+        let mut found: Vec<NearMiss> = Vec::new();
+        let asked = request.op().decided_as();
+        let others = std::iter::once(asked).chain(OpSet::ALL.iter());
+        for op in others.filter(|op| op.decided_as() == *op) {
+            let Ok(mut other) = Request::new(request.sub(), request.obj(), op) else { continue };
+            if let Some(dom) = request.dom() {
+                other = other.in_domain(dom);
+            }
+            (other.uid, other.gid, other.kind) = (request.uid, request.gid, request.kind);
+            let (_, Some(rule), _) = self.decide(&other) else { continue };
+            let is = |known: &Decider| known.file == rule.file && known.line == rule.line;
+            if answer.rule.as_ref().is_some_and(is) {
+                continue;
+            }
+            match found.iter().position(|miss| is(&miss.rule)) {
+                Some(miss) => found[miss].ops = found[miss].ops.with(op),
+                None if found.len() < MOST => found.push(NearMiss { ops: OpSet::EMPTY.with(op), rule }),
+                None => {}
+            }
+        }
+        found
     }
 
     /// The effective decision: by the rules themselves if they are asked, else by the image.

@@ -131,9 +131,15 @@ impl EvalArgs {
         let Some(question) = single else {
             return Err(CommandError::Usage("give `--sub`, `--obj` and `--act`, or `--requests`".to_owned()));
         };
-        let answer = panel.ask(&question.request().map_err(CommandError::Usage)?);
+        let request = question.request().map_err(CommandError::Usage)?;
+        let answer = panel.ask(&request);
         match screen.format {
-            Format::Human => screen.out.write_all(answer.human().as_bytes())?,
+            Format::Human => {
+                screen.out.write_all(answer.human().as_bytes())?;
+                for miss in panel.near_misses(&request, &answer) {
+                    screen.out.write_all(miss.human().as_bytes())?;
+                }
+            }
             Format::Json => {
                 let mut value = answer.json();
                 if let Some(object) = value.as_object_mut() {
