@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use boesfs_abi::image::ClassId;
 use boesfs_abi::request::is_canonical;
-use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid};
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
@@ -37,6 +37,11 @@ pub(crate) fn act_as(uid: u32, gid: u32) -> io::Result<()> {
     }
     ACTING_AS.set(Some((uid, gid)));
     Ok(())
+}
+
+/// The ids this thread acts on files as.
+pub(crate) fn acting_as() -> (u32, u32) {
+    ACTING_AS.get().unwrap_or_else(|| (geteuid().as_raw(), getegid().as_raw()))
 }
 
 /// Gives up every capability of this thread but those to take on ids and to see what a process runs, so that

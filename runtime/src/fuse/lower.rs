@@ -15,6 +15,7 @@ use boesfs_abi::request::Kind;
 use fuse_backend_rs::abi::fuse_abi::{Attr, stat64};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 
+use super::caller::acting_as;
 use super::node::{Found, Identity, Route, Start};
 
 const BELOW: ResolveFlags =
@@ -37,6 +38,31 @@ pub(crate) struct Lower {
     descriptors: OwnedFd,
     /// Devices seen, in order of appearance; the protected directory's is the first.
     devices: Mutex<HashMap<u64, u64>>,
+    /// The ids there are in the server's user namespace.
+    users: IdRanges,
+    groups: IdRanges,
+}
+
+/// Ids, as ranges.
+#[derive(Debug)]
+struct IdRanges(Vec<(u32, u32)>);
+
+impl IdRanges {
+    /// The ids mapped by `file`, a `uid_map` or `gid_map`: what it calls them inside, and how many.
+    fn read(file: &str) -> io::Result<Self> {
+        let text = std::fs::read_to_string(file)?;
+        let range = |line: &str| {
+            let mut numbers = line.split_ascii_whitespace().map(|number| number.parse().ok());
+            let (first, _, count) = (numbers.next()??, numbers.next()?, numbers.next()??);
+            Some((first, count))
+        };
+        let ranges = text.lines().map(range).collect::<Option<_>>();
+        ranges.map(Self).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, file.to_owned()))
+    }
+
+    fn contain(&self, id: u32) -> bool {
+        self.0.iter().any(|(first, count)| id.checked_sub(*first).is_some_and(|above| above < *count))
+    }
 }
 
 impl Lower {
@@ -48,7 +74,13 @@ impl Lower {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptors = rustix::fs::open("/proc/self/fd", flags, Mode::empty())?;
         let dev = rustix::fs::fstat(&root)?.st_dev;
-        Ok(Self { root, descriptors, devices: Mutex::new(HashMap::from([(dev, 0)])) })
+        Ok(Self {
+            root,
+            descriptors,
+            devices: Mutex::new(HashMap::from([(dev, 0)])),
+            users: IdRanges::read("/proc/self/uid_map")?,
+            groups: IdRanges::read("/proc/self/gid_map")?,
+        })
     }
 
     /// The protected directory.
@@ -110,9 +142,21 @@ impl Lower {
     }
 
     /// What `object` is, with an inode number that no other file of this mount has.
+    ///
+    /// The kernel lets nobody write to what belongs to an id that the mount's user namespace has not: so where the
+    /// caller may write to such an object, it is shown as the caller's own.
     pub(crate) fn stat(&self, object: BorrowedFd<'_>) -> io::Result<Stat> {
         let mut stat = rustix::fs::fstat(object)?;
         stat.st_ino = self.ino(stat.st_dev, stat.st_ino);
+        let strangers = (!self.users.contain(stat.st_uid), !self.groups.contain(stat.st_gid));
+        if strangers != (false, false)
+            && !FileType::from_raw_mode(stat.st_mode).is_symlink()
+            && self.access(object, libc::W_OK.cast_unsigned()).is_ok()
+        {
+            let (user, group) = acting_as();
+            stat.st_uid = if strangers.0 { user } else { stat.st_uid };
+            stat.st_gid = if strangers.1 { group } else { stat.st_gid };
+        }
         Ok(stat)
     }
 

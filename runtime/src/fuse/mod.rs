@@ -24,8 +24,10 @@
 //! # What is enforced how
 //!
 //! Rights to files are those of the caller's ids, checked by the file system beneath: the serving thread takes on the
-//! caller's uid and gid and has no capability over files. Supplementary groups are not carried: a file that
-//! only such a group lets a caller reach is out of reach. The mode of what is made arrives with the umask applied.
+//! caller's uid and gid and has no capability over files. The mount option `default_permissions` is not used: with attributes
+//! that are valid for no time, the kernel would check by a `GETATTR` that is no different from stat's. Supplementary
+//! groups are not carried: a file that only such a group lets a caller reach is out of reach. The mode of what is
+//! made arrives with the umask applied. Process file systems beneath the mount show the server's view and are refused.
 //!
 //! The kernel does some things without a request, and some of its requests stand for several calls:
 //!
@@ -34,7 +36,11 @@
 //! * `READLINK` is the same for readlink(2) and for following a link: both are judged as `getattr`. So are access(2) and chdir(2),
 //!   which both send `ACCESS`, and lseek(2) to the end of a file, which sends `GETATTR`.
 //! * The kernel keeps `O_CREAT`, `O_EXCL`, `O_NOCTTY` and `O_CLOEXEC` of an open: it must be allowed with and without each.
-//! * Mappings: see [`file`]. An open for execution is judged as `exec`; what is mapped executable later as any mapping.
+//! * Mappings send nothing, so where reading, mapping or running a file is denied to some subject it is opened past the page
+//!   cache ([`file`]). What a subject may read but not map, or not run, it cannot map at all: a shared mapping is refused
+//!   with ENODEV (with several subjects: by SIGBUS at first touch), a private one by SIGBUS; splice and
+//!   sendfile from it fail. One event is told for each open file. An open for execution is judged as `exec` alone.
+//! * inotify, fanotify and dnotify send nothing but `LOOKUP`.
 //! * A call that reads or writes a megabyte or more arrives in pieces, the length of the whole unknown; so does a vectored one with
 //!   hundreds of parts.
 //! * Locks are the kernel's, between processes of the sandbox. `POLL`, `BMAP` and ioctls other than inode flags are

@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_program_without_a_name_is_no_other", a_program_without_a_name_is_no_other),
     ("an_inherited_descriptor_is_judged_by_who_uses_it", an_inherited_descriptor_is_judged_by_who_uses_it),
     ("rights_to_files_are_the_callers", rights_to_files_are_the_callers),
+    ("what_belongs_to_nobody_here_can_be_written_to", what_belongs_to_nobody_here_can_be_written_to),
     ("processes_beneath_are_not_shown", processes_beneath_are_not_shown),
     (
         "other_file_systems_beneath_have_numbers_of_their_own",
@@ -167,6 +168,28 @@ fn rights_to_files_are_the_callers() -> Case {
             assert_eq!(fs::metadata(dir.join("made.d")).unwrap().gid(), USER);
             assert!(dir.join("roots").exists());
         },
+        ..PLAIN
+    }
+}
+
+fn what_belongs_to_nobody_here_can_be_written_to() -> Case {
+    Case {
+        before: |dir| {
+            for (name, mode) in [("open", 0o777), ("closed", 0o755)] {
+                fs::create_dir(dir.join(name)).unwrap();
+                fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
+                chown(dir.join(name), Some(1000), Some(1000)).unwrap();
+            }
+        },
+        inside: |dir| {
+            fs::write(dir.join("open/f"), b"f").unwrap();
+            fs::rename(dir.join("open/f"), dir.join("open/g")).unwrap();
+            let refused = File::create(dir.join("closed/f")).unwrap_err();
+            assert_eq!(refused.raw_os_error(), Some(libc::EACCES));
+            assert_ne!(fs::metadata(dir.join("closed")).unwrap().uid(), 0);
+        },
+        after: |dir, _| assert_eq!(fs::metadata(dir.join("open")).unwrap().uid(), 1000),
+        ids: "0 0 1",
         ..PLAIN
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Case {
     pub(crate) after: fn(&Path, &[String]),
     /// What becomes of the server.
     pub(crate) server: Fate,
+    /// The ids there are in the sandbox, as a line of `uid_map`.
+    pub(crate) ids: &'static str,
 }
 
 /// How a server ends.
@@ -59,6 +61,7 @@ pub(crate) const PLAIN: Case = Case {
     inside: |_| {},
     after: |_, _| {},
     server: Fate::Outlives,
+    ids: "0 0 4294967295",
 };
 
 /// A test's name and what makes the case.
@@ -104,7 +107,7 @@ impl Case {
         while output.read_line(&mut line).unwrap() > 0 {
             let said = line.trim_end();
             if said == UNSHARED {
-                let map = "0 0 4294967295";
+                let map = self.ids;
                 fs::write(format!("/proc/{}/uid_map", server.id()), map).unwrap();
                 fs::write(format!("/proc/{}/gid_map", server.id()), map).unwrap();
                 server.stdin.take().unwrap().write_all(b"go\n").unwrap();
