@@ -59,6 +59,11 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
             };
             report.add(Row::Engine(format!("{engine}{suffix}")), tally);
         }
+        if let Ok(output) = &ran {
+            for other in unasked(output, engines) {
+                report.add(Row::Engine(format!("{other}{suffix}")), count(output, other));
+            }
+        }
     }
 }
 
@@ -118,6 +123,12 @@ fn finished(status: i32, output: String) -> Result<String, NotRun> {
     }
 }
 
+/// What the testbench counts beyond the engines asked for, as policies that the compiler must refuse.
+fn unasked<'a>(output: &'a str, engines: &[&str]) -> Vec<&'a str> {
+    let named = |line: &'a str| Some(line.strip_prefix("engine ")?.split_once(':')?.0);
+    output.lines().filter_map(named).filter(|name| !engines.contains(name)).collect()
+}
+
 /// Reads `engine`'s line and the reasons below it. No line is a failure: an engine must not vanish.
 fn count(output: &str, engine: &str) -> Tally {
     let heading = Regex::new(r"^engine (\S+): (\d+) passed, (\d+) failed, (\d+) skipped$")
@@ -163,7 +174,7 @@ fn count(output: &str, engine: &str) -> Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::count;
+    use super::{count, unasked};
 
     const OUTPUT: &str = "\
 difference lsm: a/b: allowed
@@ -183,6 +194,11 @@ done
         assert_eq!((lsm.passed, lsm.failed, lsm.skipped()), (3, 1, 5));
         assert_eq!(lsm.failures, ["a/b: allowed"]);
         assert_eq!(lsm.skips[1].reason, "not by system calls");
+    }
+
+    #[test]
+    fn what_was_not_asked_for_counts_too() {
+        assert_eq!(unasked(OUTPUT, &["dfa", "lsm", "fuse"]), ["bpf"]);
     }
 
     #[test]
