@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use boesfs_abi::image::ClassId;
+use boesfs_abi::judge::within;
 use boesfs_abi::request::is_canonical;
 use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid};
 use rustix::fs::{Mode, OFlags};
@@ -75,16 +77,27 @@ pub enum Subjects {
 pub(crate) struct Resolver {
     subjects: Subjects,
     proc: OwnedFd,
+    dir: Vec<u8>,
+    /// Whether a file was seen whose very name ends as that of a deleted one is shown.
+    misnamed: AtomicBool,
 }
 
 impl Resolver {
-    /// A resolver that sees processes through the `/proc` mounted here.
+    /// A resolver for callers of a mount at `dir` that sees processes through the `/proc` mounted here.
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) fn new(subjects: Subjects) -> io::Result<Self> {
+    pub(crate) fn new(subjects: Subjects, dir: &[u8]) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { subjects, proc: rustix::fs::open("/proc", flags, Mode::empty())? })
+        let proc = rustix::fs::open("/proc", flags, Mode::empty())?;
+        Ok(Self { subjects, proc, dir: dir.to_vec(), misnamed: AtomicBool::new(false) })
+    }
+
+    /// Takes note that there is a file called `name` in the mount.
+    pub(crate) fn note_name(&self, name: &[u8]) {
+        if name.ends_with(DELETED) {
+            self.misnamed.store(true, Ordering::SeqCst);
+        }
     }
 
     /// The subject of process `pid` and its class.
@@ -99,23 +112,32 @@ impl Resolver {
                     return Err(io::Error::from_raw_os_error(libc::ESRCH));
                 }
                 let exe = rustix::fs::readlinkat(&self.proc, format!("{pid}/exe"), Vec::new())?.into_bytes();
-                classify(decide, exe)
+                self.classify(decide, exe)
             }
         }
     }
-}
 
-/// The subject that `/proc/PID/exe` shows as `exe`.
-///
-/// A name that ends in ` (deleted)` is either a file of that name or one that has lost its name; where the
-/// two are not of one class, there is no telling which rules hold.
-fn classify(decide: &dyn Decide, exe: Vec<u8>) -> io::Result<(Vec<u8>, ClassId)> {
-    if !is_canonical(&exe) {
-        return Err(io::Error::from_raw_os_error(libc::EACCES));
-    }
-    let class = decide.class_of(&exe);
-    match exe.strip_suffix(DELETED) {
-        Some(path) if decide.class_of(path) != class => Err(io::Error::from_raw_os_error(libc::EACCES)),
-        _ => Ok((exe, class)),
+    /// The subject that `/proc/PID/exe` shows as `exe`.
+    ///
+    /// A name that ends in ` (deleted)` is that of a file that has lost its name (or that the kernel has let go of, because
+    /// somebody else may not look it up), unless a file is really called so: below the mount we would have
+    /// seen that. Where there is no telling and the two are not of one class, neither is which rules hold.
+    fn classify(&self, decide: &dyn Decide, exe: Vec<u8>) -> io::Result<(Vec<u8>, ClassId)> {
+        if !is_canonical(&exe) {
+            return Err(io::Error::from_raw_os_error(libc::EACCES));
+        }
+        let Some(path) = exe.strip_suffix(DELETED) else {
+            let class = decide.class_of(&exe);
+            return Ok((exe, class));
+        };
+        let class = decide.class_of(path);
+        let known = within(path, &self.dir) && path != self.dir && !self.misnamed.load(Ordering::SeqCst);
+        if known {
+            return Ok((path.to_vec(), class));
+        }
+        if class != decide.class_of(&exe) {
+            return Err(io::Error::from_raw_os_error(libc::EACCES));
+        }
+        Ok((exe, class))
     }
 }

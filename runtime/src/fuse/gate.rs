@@ -67,6 +67,11 @@ impl Gate {
         Self { decide, resolver, denials, labels, armed: AtomicBool::new(false) }
     }
 
+    /// Takes note that there is a file called `name` in the mount.
+    pub(crate) fn note_name(&self, name: &[u8]) {
+        self.resolver.note_name(name);
+    }
+
     /// From here on every request is judged.
     pub(crate) fn arm(&self) {
         self.armed.store(true, Ordering::SeqCst);

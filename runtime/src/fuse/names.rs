@@ -210,6 +210,8 @@ impl Tree {
         };
         let kind = old.victim.as_ref().map(|(_, _, kind)| *kind);
         self.gate.rename(&who, Object { path: &old.path, kind }, &new.path, to)?;
+        self.gate.note_name(name.to_bytes());
+        self.gate.note_name(new_name.to_bytes());
         rustix::fs::renameat_with(&old.dir, name, &new.dir, new_name, flags)?;
         let here = (parent, name.to_bytes());
         let there = (new_parent, new_name.to_bytes());

@@ -115,7 +115,7 @@ impl Session {
         covered: &[PathBuf],
     ) -> Result<Served, SessionError> {
         raise_descriptor_limit();
-        let resolver = Resolver::new(subjects).map_err(SessionError::Processes)?;
+        let resolver = Resolver::new(subjects, &self.dir).map_err(SessionError::Processes)?;
         let gate = Gate::new(decide, resolver, denials, labels);
         let tree = Arc::new(Tree::new(self.lower, self.dir, gate, covered).map_err(SessionError::Tree)?);
         let device = Arc::new(self.device);

@@ -196,6 +196,7 @@ impl Tree {
         path: &[u8],
         stat: &Stat,
     ) -> io::Result<Entry> {
+        self.gate.note_name(name);
         let found = lower::found(stat)?;
         let inode = self.nodes().enter(parent, name, found)?;
         Ok(self.entry_of(who, inode, Object { path, kind: Some(found.kind) }, stat))

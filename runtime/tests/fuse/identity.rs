@@ -93,6 +93,8 @@ fn a_program_without_a_name_is_no_other() -> Case {
                 run(&program, &["-c", script, said(&program)]).stdout
             };
             assert_eq!(output("named", &reads), b"data\n");
+            assert_eq!(output("named", &removed), b"data\n", "no file is really called so");
+            fs::copy("/bin/sh", dir.join("named")).unwrap();
             assert_eq!(output("unnamed", &removed), b"data\n", "of the same class by either reading");
             assert_eq!(output("named (deleted)", &reads), b"", "by one reading it is `named`");
             assert_eq!(output("named", &removed), b"");
