@@ -66,6 +66,7 @@ struct inode {
 	struct super_block *i_sb;
 	unsigned int i_flags;
 	struct hlist_head i_dentry;
+	void *i_default_acl;
 };
 
 struct dentry {
@@ -121,6 +122,10 @@ struct cred {
 	kgid_t fsgid;
 };
 
+struct fs_struct {
+	int umask;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -129,6 +134,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct task_struct *group_leader;
 	unsigned int flags;
+	struct fs_struct *fs;
 };
 
 struct linux_binprm {

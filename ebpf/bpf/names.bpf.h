@@ -8,6 +8,20 @@
 #define BOESFS_S_IFMT 0170000u
 #define BOESFS_S_IFREG 0100000u
 #define BOESFS_RENAME_EXCHANGE 2u
+#define BOESFS_SB_POSIXACL (1ul << 16)
+
+/*
+ * The mode of what is to be made in @dir, as its tuple's first value. File systems with ACLs take the umask off only after
+ * the hook, unless the directory has a default ACL: then the mode is not known here.
+ */
+static __always_inline void boesfs_args_mode(struct boesfs_work *w, const struct path *dir, __u32 mode)
+{
+	struct inode *inode = dir->dentry->d_inode;
+
+	if (inode->i_sb->s_flags & BOESFS_SB_POSIXACL && inode->i_default_acl)
+		return;
+	boesfs_args_number(w, 0, mode & ~bpf_get_current_task_btf()->fs->umask);
+}
 
 SEC("lsm/path_mknod")
 int BPF_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int ret)
@@ -22,7 +36,7 @@ int BPF_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, u
 	}
 	kind = boesfs_kind_of(mode);
 	boesfs_args_unknown(&caller.scratch->work);
-	boesfs_args_number(&caller.scratch->work, 0, mode);
+	boesfs_args_mode(&caller.scratch->work, dir, mode);
 	if (op == BOESFS_OP_MKNOD)
 		boesfs_args_number(&caller.scratch->work, 1, dev);
 	return boesfs_ask(&caller, dir->mnt, dentry, kind, op, 0, BOESFS_STRAY_DENY);
@@ -35,7 +49,7 @@ int BPF_PROG(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry, u
 
 	BOESFS_BEGIN(caller, ret);
 	boesfs_args_unknown(&caller.scratch->work);
-	boesfs_args_number(&caller.scratch->work, 0, mode & 07777);
+	boesfs_args_mode(&caller.scratch->work, dir, mode & 07777);
 	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_MKDIR, 0, BOESFS_STRAY_DENY);
 }
 
