@@ -45,11 +45,11 @@ pub enum SessionError {
     Threads(io::Error),
 }
 
-/// A mount that nobody serves yet: whoever touches it waits.
+/// A mount that nobody serves yet: whoever touches it waits. The process that serves must never be the one: killed
+/// while it waits for itself it could neither answer nor end.
 #[derive(Debug)]
 pub struct Session {
     device: OwnedFd,
-    mount: OwnedFd,
     lower: Lower,
     dir: Vec<u8>,
 }
@@ -69,8 +69,7 @@ pub fn mount(tree: OwnedFd, dir: Vec<u8>) -> Result<(Session, OwnedFd), SessionE
     let lower = Lower::new(tree).map_err(SessionError::Tree)?;
     let device = open_device()?;
     let mount = make_mount(&device).map_err(SessionError::Mount)?;
-    let kept = mount.try_clone().map_err(SessionError::Mount)?;
-    Ok((Session { device, mount: kept, lower, dir }, mount))
+    Ok((Session { device, lower, dir }, mount))
 }
 
 /// Makes a mount and lets it go.
@@ -133,9 +132,6 @@ impl Session {
                 .spawn(work)
                 .map_err(SessionError::Threads)?;
         }
-        // Until the kernel has asked, it takes the directory for one of root's, which there may not be here: then
-        // nobody could write in it.
-        rustix::fs::fstat(&self.mount).map_err(|error| SessionError::Tree(error.into()))?;
         Ok(Served { tree })
     }
 }

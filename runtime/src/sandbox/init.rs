@@ -63,8 +63,6 @@ struct Init<'a> {
 
 impl Init<'_> {
     fn live(&mut self) -> Result<Ending, Failure> {
-        keeper::introduce(self.birth.gate.as_fd())
-            .map_err(|error| Failure::setup("speak to the keeper", error))?;
         let mut entry = None;
         for step in &self.session.plan.steps {
             if let Step::Init(step) = step {
@@ -92,12 +90,14 @@ impl Init<'_> {
     fn apply(&mut self, step: &InitStep) -> io::Result<()> {
         match step {
             InitStep::DieWithKeeper => {
+                self.let_go_of_the_keepers_files()?;
                 sys::die_with_parent()?;
                 let mut keeper = [PollFd::new(self.birth.keeper.as_fd(), PollFlags::POLLIN)];
                 if poll(&mut keeper, PollTimeout::ZERO)? > 0 {
                     return Err(io::Error::other("the keeper is gone"));
                 }
-                Ok(())
+                // Whoever waits from here on does so with that death before it.
+                keeper::introduce(self.birth.gate.as_fd())
             }
             InitStep::Collect(fixtures) => self.collect(fixtures),
             InitStep::ChangeRoot(NewRoot::Directory(path)) => {
@@ -121,8 +121,20 @@ impl Init<'_> {
         }
     }
 
+    /// Above all the plane's: a request of this process that the keeper cannot answer any more must fail, and it only
+    /// does once nobody is left who could.
+    fn let_go_of_the_keepers_files(&self) -> io::Result<()> {
+        let mut keep = vec![self.session.control.as_fd(), self.birth.keeper.as_fd(), self.birth.gate.as_fd()];
+        keep.extend(self.birth.cover.as_ref().map(AsFd::as_fd));
+        sys::close_all_but(&keep)
+    }
+
     fn cover(&self) -> io::Result<&OwnedFd> {
-        self.birth.cover.as_ref().ok_or_else(|| io::Error::other("the plane gave no mount"))
+        let cover = self.birth.cover.as_ref().ok_or_else(|| io::Error::other("the plane gave no mount"))?;
+        // Until the kernel has asked who owns it, it takes the mount's root for one of uid 0's, which there may not be
+        // here: then nobody could write in it.
+        nix::sys::stat::fstat(cover)?;
+        Ok(cover)
     }
 
     fn collected(&mut self) -> io::Result<&mut Collection> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::init::{self, Birth};
 use super::message::{self, Failure, Message};
-use super::plan::{KeeperStep, Namespace, Step};
+use super::plan::{KeeperStep, Namespace, Step, SupervisorStep};
 use super::{Session, clone_flags};
 use crate::plane::Engine;
 use crate::sys::{self, Cloned, NamespaceId, Wait};
@@ -55,11 +55,14 @@ struct Child {
 
 impl Keeper<'_> {
     fn live(&mut self) -> Result<(), Failure> {
-        message::expect(&self.session.control, &Message::Mapped)
-            .map_err(|error| Failure::setup("wait for the ids", error))?;
         for step in &self.session.plan.steps {
-            if let Step::Keeper(step) = step {
-                self.apply(step).map_err(|error| Failure::setup(step, error))?;
+            match step {
+                Step::Keeper(step) => self.apply(step).map_err(|error| Failure::setup(step, error))?,
+                Step::Supervisor(SupervisorStep::MapIds(_)) => {
+                    message::expect(&self.session.control, &Message::Mapped)
+                        .map_err(|error| Failure::setup("wait for the ids", error))?;
+                }
+                Step::Supervisor(_) | Step::Init(_) | Step::Entry(_) => {}
             }
         }
         self.wait_for_init().map_err(|error| Failure::setup("wait for the init", error))

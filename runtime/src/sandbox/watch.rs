@@ -298,7 +298,9 @@ impl<'a> Watch<'a> {
             (Some(reason), ..) => Outcome::Killed(reason),
             (None, Some(failure), ..) => Outcome::Failed(failure),
             (None, None, Some(ending), _) => Outcome::Ended(ending),
-            (None, None, None, Stage::SettingUp) => Outcome::Failed(Failure::setup("set up the sandbox", killed)),
+            (None, None, None, Stage::SettingUp) => {
+                Outcome::Failed(Failure::setup("set up the sandbox", killed))
+            }
             (None, None, None, Stage::LetGo | Stage::Running) => Outcome::Killed(killed.to_owned()),
         }
     }
