@@ -56,9 +56,8 @@ impl NativePolicy {
         }
         call.path_len = path.len() as u32;
         // SAFETY: all three outlive the call; C reads `len` bytes of the blob, `path_len` of the path, and writes one Call.
-        let failed = unsafe {
-            boesfs_native_decide(self.words.as_ptr(), self.len(), &raw mut call, path.as_ptr())
-        };
+        let failed =
+            unsafe { boesfs_native_decide(self.words.as_ptr(), self.len(), &raw mut call, path.as_ptr()) };
         if failed == 0 { Ok(call) } else { Err(Unusable) }
     }
 
@@ -69,9 +68,7 @@ impl NativePolicy {
     pub fn text_class(&self, text: &[u8]) -> Result<u32, Unusable> {
         let len = u32::try_from(text.len()).ok().filter(|len| *len <= CALL_PATH).ok_or(Unusable)?;
         // SAFETY: both outlive the call; C reads `len` bytes of the blob and of the text.
-        let class = unsafe {
-            boesfs_native_text_class(self.words.as_ptr(), self.len(), text.as_ptr(), len)
-        };
+        let class = unsafe { boesfs_native_text_class(self.words.as_ptr(), self.len(), text.as_ptr(), len) };
         if class == boesfs_abi::layout::NO_RULE { Err(Unusable) } else { Ok(class) }
     }
 }

@@ -37,7 +37,9 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
         Ok(WaitStatus::Exited(_, DENIED)) => labelled.and(told),
         Ok(status) => {
             labelled.and(told)?;
-            Err(format!("a canary that must be denied was not ({status:?}): another security module may stand before ours"))
+            Err(format!(
+                "a canary that must be denied was not ({status:?}): another security module may stand before ours"
+            ))
         }
         Err(error) => Err(format!("cannot wait for the canary: {error}")),
     }

@@ -28,7 +28,9 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// The kernel's symbols are hidden.
-    #[error("/proc/kallsyms does not give the address of `rename_lock`: run as root, with kernel.kptr_restrict below 2")]
+    #[error(
+        "/proc/kallsyms does not give the address of `rename_lock`: run as root, with kernel.kptr_restrict below 2"
+    )]
     Symbol,
     /// The kernel has no BTF.
     #[error("the kernel has no type information: {0}")]
@@ -76,7 +78,9 @@ pub(super) struct Loaded {
 }
 
 /// What is attached: it stays so until this is dropped.
-pub(super) struct Attached(#[expect(dead_code, reason = "held for its drop")] Vec<aya::programs::lsm::LsmLink>);
+pub(super) struct Attached(
+    #[expect(dead_code, reason = "held for its drop")] Vec<aya::programs::lsm::LsmLink>,
+);
 
 fn read(path: &str) -> Result<String, LoadError> {
     std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.into(), source })
@@ -104,7 +108,9 @@ pub(super) fn probe() -> Result<(), LoadError> {
     rename_lock()?;
     let mut ebpf =
         EbpfLoader::new().btf(Some(&btf)).allow_unsupported_maps().load(SizeClass::Small.lsm_object())?;
-    program(&mut ebpf, &RECORD)?.load(RECORD.hook, &btf).map_err(|source| refused("load", &RECORD, source))?;
+    program(&mut ebpf, &RECORD)?
+        .load(RECORD.hook, &btf)
+        .map_err(|source| refused("load", &RECORD, source))?;
     attach(&mut ebpf, &RECORD).map(drop)
 }
 
@@ -170,7 +176,7 @@ fn fill_blob(ebpf: &mut Ebpf, size: SizeClass, blob: &[u8]) -> Result<(), LoadEr
         value[..blob.len()].copy_from_slice(blob);
         let value: Box<[u8; N]> =
             value.into_boxed_slice().try_into().map_err(|_| LoadError::map("blob", "of the wrong size"))?;
-        set(ebpf, "blob", 0, &*value)
+        set(ebpf, "blob", 0, &value)
     }
     match size {
         SizeClass::Small => fill::<{ SizeClass::Small.bytes() + SLACK }>(ebpf, blob),

@@ -23,7 +23,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use aya::maps::{MapData, RingBuf};
 use boesfs_abi::image::State;
 use boesfs_abi::layout::NO_CLASS;
-use boesfs_abi::map::{CALL_PATH, LABEL_ENTERING, Label, SANDBOX_ARMED, SANDBOX_CLASSES, SANDBOX_KILLED, Sandbox};
+use boesfs_abi::map::{
+    CALL_PATH, LABEL_ENTERING, Label, SANDBOX_ARMED, SANDBOX_CLASSES, SANDBOX_KILLED, Sandbox,
+};
 
 use self::load::{Attached, Loaded};
 use self::report::Translator;
@@ -46,7 +48,8 @@ pub fn available() -> Result<(), EngineError> {
     if let Ok(list) = std::fs::read_to_string(path)
         && !list.trim().split(',').any(|name| name == "bpf")
     {
-        let reason = format!("`bpf` is not among the active security modules ({}): boot with lsm=…,bpf", list.trim());
+        let reason =
+            format!("`bpf` is not among the active security modules ({}): boot with lsm=…,bpf", list.trim());
         return Err(EngineError::new(Plane::Lsm, reason));
     }
     if !nix::unistd::geteuid().is_root() {
@@ -162,15 +165,18 @@ impl Lsm {
 
 fn label_task(loaded: &Loaded, task: BorrowedFd<'_>, label: &Label) -> Result<(), LoadError> {
     let key = task.as_raw_fd().to_ne_bytes();
-    sys::bpf::map_update(loaded.labels()?, &key, &label.to_bytes()).map_err(|error| LoadError::map("labels", error))
+    sys::bpf::map_update(loaded.labels()?, &key, &label.to_bytes())
+        .map_err(|error| LoadError::map("labels", error))
 }
 
 /// Nanoseconds from 1970 to the zero of the boot clock, which events are stamped by.
 fn boot_time() -> u64 {
     let nanoseconds = |clock| {
-        nix::time::clock_gettime(clock).map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+        nix::time::clock_gettime(clock)
+            .map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
     };
-    nanoseconds(nix::time::ClockId::CLOCK_REALTIME).saturating_sub(nanoseconds(nix::time::ClockId::CLOCK_BOOTTIME))
+    nanoseconds(nix::time::ClockId::CLOCK_REALTIME)
+        .saturating_sub(nanoseconds(nix::time::ClockId::CLOCK_BOOTTIME))
 }
 
 impl Engine for Lsm {

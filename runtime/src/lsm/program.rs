@@ -166,7 +166,8 @@ fn fill(size: SizeClass, map: MapData, blob: &[u8]) -> Result<(), ProgramError> 
             value.into_boxed_slice().try_into().map_err(|_| refused("the policy", "of the wrong size"))?;
         let mut array: Array<MapData, [u8; N]> =
             Map::Array(map).try_into().map_err(|error| refused("the policy", error))?;
-        array.set(0, &*value, 0).map_err(|error| refused("the policy", error))
+        let value: &[u8; N] = &value;
+        array.set(0, value, 0).map_err(|error| refused("the policy", error))
     }
     match size {
         SizeClass::Small => put::<{ SizeClass::Small.bytes() + SLACK }>(map, blob),

@@ -36,7 +36,9 @@ impl ClassNames {
             Self::Entry(name) => name.clone(),
             Self::Running(names) => match std::fs::read_link(format!("/proc/{pid}/exe")) {
                 Ok(path) => path.into_os_string().into_vec(),
-                Err(_) => names.iter().find(|(of, _)| *of == class).map_or_else(Vec::new, |(_, name)| name.clone()),
+                Err(_) => {
+                    names.iter().find(|(of, _)| *of == class).map_or_else(Vec::new, |(_, name)| name.clone())
+                }
             },
         }
     }
@@ -59,7 +61,8 @@ impl Subjects {
             Some(path) => resolved.class_of(path.as_os_str().as_bytes()),
             None => resolved.other,
         };
-        let names = resolved.by_path.iter().chain(&resolved.by_name).map(|(text, class)| (class.0, text.clone()));
+        let names =
+            resolved.by_path.iter().chain(&resolved.by_name).map(|(text, class)| (class.0, text.clone()));
         Self {
             entry,
             other: resolved.other,

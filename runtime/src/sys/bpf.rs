@@ -116,7 +116,12 @@ pub fn syscall_program_load(program: &SyscallProgram<'_>) -> io::Result<OwnedFd>
         Ok(fd) => super::owned(fd),
         Err(error) => {
             // Once more for the reasons: a log that does not fit would make a good program fail.
-            let load = ProgramLoad { log_level: 1, log_size: log.len() as u32, log: log.as_mut_ptr() as u64, ..load };
+            let load = ProgramLoad {
+                log_level: 1,
+                log_size: log.len() as u32,
+                log: log.as_mut_ptr() as u64,
+                ..load
+            };
             let _ = bpf(BPF_PROG_LOAD, &load);
             log.truncate(log.iter().position(|byte| *byte == 0).unwrap_or(0));
             let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(1000)..]).into_owned();

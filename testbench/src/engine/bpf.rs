@@ -1,4 +1,4 @@
-//! Engine `bpf`: the kernel's decision code, run in it on one request at a time. Needs root, no LSM.
+//! Engine `bpf`: the C decision code as the kernel's verifier takes it, run in the kernel on single requests.
 
 use boesfs_runtime::lsm::BpfPolicy;
 
@@ -15,14 +15,14 @@ impl Engine for Bpf {
     }
 
     fn prepare<'p>(&self, policy: &'p Policy) -> Result<Box<dyn Prepared + 'p>, Unsupported> {
-        let kernel = BpfPolicy::load(policy.image()).map_err(|error| Unsupported(error.to_string()))?;
-        Ok(Box::new(Kernel { policy, kernel }))
+        let program = BpfPolicy::load(policy.image()).map_err(|error| Unsupported(error.to_string()))?;
+        Ok(Box::new(Kernel { policy, program }))
     }
 }
 
 struct Kernel<'p> {
     policy: &'p Policy,
-    kernel: BpfPolicy,
+    program: BpfPolicy,
 }
 
 impl Prepared for Kernel<'_> {
@@ -32,8 +32,8 @@ impl Prepared for Kernel<'_> {
         }
         let request = &question.request;
         let image = self.policy.image();
-        let asked = call(image, request, |text| self.kernel.text_class(text));
-        match asked.and_then(|call| self.kernel.decide(call, request.obj())) {
+        let asked = call(image, request, |text| self.program.text_class(text));
+        match asked.and_then(|call| self.program.decide(call, request.obj())) {
             Ok(call) => answer(image, request, &call),
             Err(error) => Outcome::Failed(error.to_string()),
         }
