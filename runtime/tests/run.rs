@@ -105,6 +105,25 @@ fn exit_status_and_signals_pass() {
 }
 
 #[test]
+fn killed_at_any_moment_nothing_stays() {
+    let place = Place::denying(&[Op::Open]);
+    // From before the first clone to after the exec; what has to hold does not depend on where each falls.
+    for milliseconds in 0..60 {
+        let began = std::time::Instant::now();
+        let mut command = boesfs();
+        command.args(["run", "--plane", "fuse"]).arg(&place.policy).args(["--", "sleep", "1000"]);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        while began.elapsed() < std::time::Duration::from_millis(milliseconds) {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        // The output is held open by what still runs.
+        std::io::Read::read_to_end(child.stdout.as_mut().unwrap(), &mut Vec::new()).unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn the_sandbox_dies_at_its_kill_limit() {
     let place = Place::denying(&[Op::Open]);
     let line = "cat guarded; echo first; cat guarded; echo second; cat guarded; echo third";
