@@ -3,7 +3,7 @@
 
 use boesfs_abi::op::{ArgType, OPS, Op, OpSet};
 use boesfs_abi::request::{ArgValue, Kind, Request, is_canonical};
-use boesfs_compiler::model::{Model, ValueTest};
+use boesfs_compiler::model::{CompareOp, Model, Rule, Scope, ValueTest};
 
 /// Paths at and around those in the rules' fields.
 #[must_use]
@@ -44,7 +44,7 @@ fn around(text: &[u8]) -> Vec<Vec<u8>> {
     paths
 }
 
-/// `most` requests at most, the same for the same model and seed: three of four aimed at a rule, with its operation and
+/// `most` requests at most, the same for the same model and seed: seven of eight aimed at a rule, with its operation and
 /// some subject, path and numbers of the policy's; the others drawn from all there are.
 #[must_use]
 pub fn requests_near(model: &Model, most: usize, seed: u64) -> Vec<Request> {
@@ -83,7 +83,7 @@ struct Near<'m> {
 
 impl Near<'_> {
     fn request(&self, draw: &mut Draw) -> Option<Request> {
-        let aimed = (!self.model.rules.is_empty() && draw.below(4) > 0).then(|| draw.of(&self.model.rules));
+        let aimed = (!self.model.rules.is_empty() && draw.below(8) > 0).then(|| draw.of(&self.model.rules));
         let mut op = OPS[draw.below(Op::COUNT)].op;
         let mut path = draw.of(&self.paths).clone();
         let mut sub = draw.of(&self.subjects).clone();
@@ -97,22 +97,37 @@ impl Near<'_> {
                 op = *draw.of(&ops);
             }
             let texts = rule.fields.iter().map(|field| &field.text);
-            let around: Vec<Vec<u8>> = texts.clone().flat_map(|text| around(text)).collect();
+            let mut around: Vec<Vec<u8>> = texts.clone().flat_map(|text| around(text)).collect();
+            // A rule on what is below a directory says nothing of the directory.
+            if rule.scope == Some(Scope::Dir) && draw.below(4) > 0 {
+                let own: Vec<&Vec<u8>> = texts.clone().collect();
+                around
+                    .retain(|path| own.iter().any(|text| path.len() > text.len() && path.starts_with(text)));
+            } else if rule.scope == Some(Scope::File) && draw.below(4) > 0 {
+                around.retain(|path| texts.clone().any(|text| text == path));
+            }
             if !around.is_empty() {
                 path = draw.of(&around).clone();
             }
             let named: Vec<Vec<u8>> = texts.take(1).flat_map(|text| self.members(text)).collect();
-            if !named.is_empty() && draw.below(4) > 0 {
+            if !named.is_empty() && draw.below(8) > 0 {
                 sub = draw.of(&named).clone();
             }
         }
         let mut request = Request::new(&sub, &path, op).ok()?;
         if draw.below(4) > 0 {
-            let args = op.spec().args.iter().map(|spec| self.argument(spec.ty, draw)).collect();
-            request = request.with_args(args).ok()?;
+            let tests =
+                aimed.filter(|_| draw.below(4) > 0).map_or_else(Vec::new, |rule| self.tests(rule, op));
+            let args = op.spec().args.iter().enumerate();
+            let args = args.map(|(place, spec)| match tests.get(place) {
+                Some(test) => self.fitting(test, spec.ty, draw),
+                None => self.argument(spec.ty, draw),
+            });
+            request = request.with_args(args.collect()).ok()?;
         }
         if draw.below(3) > 0 && !self.domains.is_empty() {
-            request = request.in_domain(draw.of(&self.domains));
+            let domain: &Vec<u8> = draw.of(&self.domains);
+            request = request.in_domain(domain);
         }
         let id = |draw: &mut Draw| {
             let known = draw.below(3) > 0;
@@ -122,6 +137,31 @@ impl Near<'_> {
         request.gid = id(draw);
         request.kind = (draw.below(3) > 0).then(|| *draw.of(&Kind::ALL));
         Some(request)
+    }
+
+    /// The tests that `rule` makes of the arguments of `op`, as far as it has a tuple.
+    fn tests(&self, rule: &Rule, op: Op) -> Vec<ValueTest> {
+        let roles = rule.fields.iter().flat_map(|field| &field.action_roles);
+        let members = roles.flat_map(|role| &self.model.action_roles[*role].members);
+        let of_roles = members.filter(|(ops, _)| ops.contains(op)).map(|(_, tuple)| tuple);
+        let own = rule.fields.iter().filter_map(|field| field.tuple.as_ref());
+        own.chain(of_roles).next().map_or_else(Vec::new, |tuple| tuple.0.clone())
+    }
+
+    /// A value that passes `test`, if one is easily found.
+    fn fitting(&self, test: &ValueTest, ty: ArgType, draw: &mut Draw) -> ArgValue {
+        match test {
+            ValueTest::Equals(n) | ValueTest::AnyBit(n) => ArgValue::Number(*n),
+            ValueTest::Range(from, to) => ArgValue::Number(*draw.of(&[*from, *to])),
+            ValueTest::Compare(CompareOp::Lt, n) => ArgValue::Number(n.wrapping_sub(1)),
+            ValueTest::Compare(CompareOp::Gt | CompareOp::Ne, n) => ArgValue::Number(n.wrapping_add(1)),
+            ValueTest::Compare(CompareOp::Eq | CompareOp::Le | CompareOp::Ge, n) => ArgValue::Number(*n),
+            ValueTest::Literal(text) => ArgValue::Bytes(text.clone()),
+            ValueTest::Pattern(text) => {
+                around(text).into_iter().next_back().map_or_else(|| self.argument(ty, draw), ArgValue::Bytes)
+            }
+            ValueTest::Any | ValueTest::Nothing => self.argument(ty, draw),
+        }
     }
 
     fn argument(&self, ty: ArgType, draw: &mut Draw) -> ArgValue {

@@ -1,6 +1,7 @@
 //! Engines must be able to disagree: one piece of each is broken, and the others object.
 
 use boesfs_abi::image::{Parts, decode, encode};
+use boesfs_abi::layout::Cell;
 use boesfs_abi::op::Op;
 use boesfs_abi::request::Request;
 use boesfs_abi::verdict::{Effect, Verdict};
@@ -34,9 +35,8 @@ fn with_masks_turned(policy: Policy) -> Policy {
     let image = policy.image();
     let mut blob = image.blob().to_vec();
     let header = image.header();
-    let size = (header.entries_off - header.cells_off) / header.cell_count;
-    for cell in 0..header.cell_count {
-        let at = (header.cells_off + cell * size) as usize;
+    for cell in 0..header.cell_count as usize {
+        let at = header.cells_off as usize + cell * size_of::<Cell>();
         let mask = u32::from_le_bytes(blob[at..at + 4].try_into().unwrap());
         let turned = mask ^ (1 << Op::Unlink as u32);
         blob[at..at + 4].copy_from_slice(&turned.to_le_bytes());

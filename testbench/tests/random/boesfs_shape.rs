@@ -160,7 +160,7 @@ fn text(
         } else if layout.act {
             fields.push(act);
             if layout.args {
-                fields.push(rule.tuple.get(tuples));
+                fields.push(*rule.tuple.get::<&str>(tuples));
             }
         }
         fields.push(if rule.dir { "dir" } else { "file" });

@@ -261,7 +261,7 @@ fn text(
     let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" && ") };
     text += &format!("[matchers]\nm = {conditions}\n\n[policy]\n");
     for rule in rules {
-        let path = matcher.path.map_or("/a", |path| rule.path.get(path.texts));
+        let path = matcher.path.map_or("/a", |path| *rule.path.get::<&str>(path.texts));
         let (act, tuple) = if tuples { rule.tuple } else { (rule.act, "") };
         let priority = if by_column { format!("{}, ", rule.priority) } else { String::new() };
         let tuple = if tuples { format!(", {tuple}") } else { String::new() };
