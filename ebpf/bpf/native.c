@@ -21,8 +21,11 @@ static __always_inline void boesfs_walk_run(struct boesfs_work *w)
 
 static __always_inline void boesfs_scan_run(struct boesfs_work *w)
 {
-	while (w->scan.status == BOESFS_SCAN_GOING)
+	/* As many steps as in the kernel: a list that is inconsistent may be very long. */
+	for (__u32 i = 0; i < 1u << 23 && w->scan.status == BOESFS_SCAN_GOING; i++)
 		boesfs_scan_step(boesfs_blob_of(w), &w->scan, &w->request);
+	if (w->scan.status == BOESFS_SCAN_GOING)
+		w->scan.status = BOESFS_SCAN_CORRUPT;
 }
 
 static __always_inline void boesfs_decide_run(struct boesfs_work *w)
