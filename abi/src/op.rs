@@ -336,7 +336,7 @@ pub const OPS: [OpSpec; Op::COUNT] = [
             "start and end are not known at the hook: a tuple that tests them is judged for every value",
         ),
         fuse: Coverage::Approximate(
-            "mappings send no request: judged at open, for every tuple; shared mappings are refused where mmap is denied",
+            "mappings send no request: where mmap, read or exec may be denied the file is opened with direct I/O, shared mappings fail, and a private one gets SIGBUS at its first touch",
         ),
     },
     OpSpec {
@@ -378,7 +378,7 @@ pub const OPS: [OpSpec; Op::COUNT] = [
         fuse_ops: &["OPEN"],
         lsm: Coverage::Exact,
         fuse: Coverage::Approximate(
-            "an exec opens with FMODE_EXEC; a later PROT_EXEC mapping sends no request, so an open for reading is judged as exec too where exec is denied",
+            "an exec is judged at its open; a later PROT_EXEC mapping sends no request, so where exec may be denied the file is opened with direct I/O and its pages are judged as exec when they are read",
         ),
     },
     OpSpec {
