@@ -59,11 +59,12 @@ fn smoke(workspace: &Workspace, target: &str) -> anyhow::Result<()> {
     let corpus = folder.join("corpus").join(target);
     std::fs::create_dir_all(&corpus)?;
     let mut command = Command::new(folder.join(TARGET).join("release").join(target));
-    command.arg(format!("-max_total_time={SECONDS}")).arg("-rss_limit_mb=2048").arg("-print_final_stats=1");
+    command.arg(format!("-max_total_time={SECONDS}")).arg("-rss_limit_mb=2048").arg("-verbosity=0");
     command.arg(format!("-artifact_prefix={}/", folder.display())).arg(&corpus);
     let seeds = workspace.root.join("fuzz/seeds").join(target);
     if seeds.is_dir() {
         command.arg(seeds);
     }
-    Ok(process::run(command.current_dir(&workspace.root))?)
+    process::capture(command.current_dir(&workspace.root))?;
+    Ok(())
 }
