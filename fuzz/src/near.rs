@@ -53,6 +53,7 @@ pub fn requests_near(model: &Model, most: usize, seed: u64) -> Vec<Request> {
         subjects: subjects(model),
         domains: domains(model),
         numbers: numbers(model),
+        rules: model.rules.iter().filter(|rule| model.effect.base.looks_at(rule.eft)).collect(),
         model,
     };
     let mut draw = Draw(seed ^ 0x9e37_79b9_7f4a_7c15);
@@ -75,15 +76,17 @@ impl Draw {
 
 struct Near<'m> {
     model: &'m Model,
+    /// Those that the effect looks at.
+    rules: Vec<&'m Rule>,
     paths: Vec<Vec<u8>>,
     subjects: Vec<Vec<u8>>,
     domains: Vec<Vec<u8>>,
     numbers: Vec<u64>,
 }
 
-impl Near<'_> {
+impl<'m> Near<'m> {
     fn request(&self, draw: &mut Draw) -> Option<Request> {
-        let aimed = (!self.model.rules.is_empty() && draw.below(8) > 0).then(|| draw.of(&self.model.rules));
+        let aimed = (!self.rules.is_empty() && draw.below(8) > 0).then(|| *draw.of(&self.rules));
         let mut op = OPS[draw.below(Op::COUNT)].op;
         let mut path = draw.of(&self.paths).clone();
         let mut sub = draw.of(&self.subjects).clone();
@@ -109,7 +112,11 @@ impl Near<'_> {
             if !around.is_empty() {
                 path = draw.of(&around).clone();
             }
-            let named: Vec<Vec<u8>> = texts.take(1).flat_map(|text| self.members(text)).collect();
+            let mut named: Vec<Vec<u8>> = texts.take(1).flat_map(|text| self.members(text)).collect();
+            // Below the name of a role stand those that have it, and a role is no program.
+            if named.len() > 1 {
+                named.remove(0);
+            }
             if !named.is_empty() && draw.below(8) > 0 {
                 sub = draw.of(&named).clone();
             }

@@ -8,6 +8,8 @@ mod casbin_shape;
 
 use std::cell::Cell;
 
+use boesfs_abi::request::Request;
+use boesfs_compiler::reference::Reference;
 use boesfs_fuzz::requests_near;
 use boesfs_testbench::engine::PURE;
 use boesfs_testbench::policy::{Policy, PolicySource};
@@ -36,6 +38,17 @@ fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = &'static str>
     proptest::sample::select(words)
 }
 
+/// Requests drawn near the rules, more often than not such as a rule decides.
+fn questions(policy: &Policy, seed: u64) -> Vec<Question> {
+    let reference = Reference::new(policy.model());
+    let drawn = requests_near(policy.model(), 4 * REQUESTS, seed);
+    let by_rule = |request: &Request| reference.decide(request).rule.is_some();
+    let (mut decided, mut others): (Vec<Request>, Vec<Request>) = drawn.into_iter().partition(by_rule);
+    decided.truncate(REQUESTS * 2 / 3);
+    others.truncate(REQUESTS - decided.len());
+    decided.into_iter().chain(others).map(Question::decision).collect()
+}
+
 /// Policies with a seed for the requests put to them.
 fn check(policies: impl Strategy<Value = Text>, mut runner: TestRunner) {
     let (asked, by_rule, denied) = (Cell::new(0), Cell::new(0), Cell::new(0));
@@ -43,8 +56,7 @@ fn check(policies: impl Strategy<Value = Text>, mut runner: TestRunner) {
     let result = runner.run(&(policies, proptest::num::u64::ANY), |(text, seed)| {
         let policy = Policy::compile(&PolicySource::whole("random", &text.0))
             .map_err(|refused| TestCaseError::fail(format!("refused: {refused}")))?;
-        let questions: Vec<Question> =
-            requests_near(policy.model(), REQUESTS, seed).into_iter().map(Question::decision).collect();
+        let questions = questions(&policy, seed);
         let agreement = agree(&policy, &questions, &PURE).map_err(TestCaseError::fail)?;
         asked.set(asked.get() + agreement.asked);
         by_rule.set(by_rule.get() + agreement.by_rule);
