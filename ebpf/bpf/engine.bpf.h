@@ -162,6 +162,29 @@ static __always_inline void boesfs_gain_run(struct boesfs_work *w)
 	boesfs_gain_call(w);
 }
 
+static long boesfs_spelling_body(__u32 i, void *ctx)
+{
+	struct boesfs_work *w = ((struct boesfs_loop *)ctx)->work;
+
+	boesfs_spelling_step(&w->spelling, w->path[w->spelling.phase == 0 ? 2 : 0], w->path[0], w->path[1], w->dir_len);
+	return w->spelling.status != BOESFS_SPELLING_GOING;
+}
+
+__attribute__((noinline)) int boesfs_spelling_call(struct boesfs_work *w)
+{
+	struct boesfs_loop loop = { .work = w };
+
+	if (!w)
+		return 0;
+	bpf_loop(4 * BOESFS_PATH_END, boesfs_spelling_body, &loop, 0);
+	return 0;
+}
+
+static __always_inline void boesfs_spelling_run(struct boesfs_work *w)
+{
+	boesfs_spelling_call(w);
+}
+
 static long boesfs_locate_body(__u32 i, void *ctx)
 {
 	struct boesfs_loop *loop = ctx;

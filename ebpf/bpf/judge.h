@@ -20,6 +20,7 @@ static __always_inline void boesfs_decide_run(struct boesfs_work *w);
 static __always_inline __u32 boesfs_never_run(struct boesfs_work *w);
 static __always_inline void boesfs_gain_run(struct boesfs_work *w);
 static __always_inline __u32 boesfs_locate_run(struct boesfs_work *w, __u32 which);
+static __always_inline void boesfs_spelling_run(struct boesfs_work *w);
 
 enum boesfs_gain_phase {
 	BOESFS_GAIN_BEGIN,
@@ -428,6 +429,114 @@ static __always_inline void boesfs_load_args(struct boesfs_work *w)
 	w->request.value[1] = w->args.value[1];
 	w->request.value[2] = w->args.value[2];
 	w->request.value[3] = w->args.value[3];
+}
+
+/* A name is read: keeps it, or leaves it out. Its bytes stand below what is spelt so far. */
+static __always_inline void boesfs_spelling_name(struct boesfs_spelling *s, const __u8 *source, __u8 *out)
+{
+	__u32 len = s->end - s->at, at = s->at & (BOESFS_PATH_END - 1);
+
+	s->end = 0;
+	if (len == 1 && source[at] == '.')
+		return;
+	if (len == 2 && source[at] == '.' && source[at + 1] == '.') {
+		s->up++;
+		return;
+	}
+	if (s->up) {
+		s->up--;
+		return;
+	}
+	s->out -= len + 1;
+	out[s->out & (BOESFS_PATH_END - 1)] = '/';
+}
+
+/* One byte of the spelling. @source is the room that is read, @link the one with the link's absolute path. */
+static __always_inline void boesfs_spelling_step(struct boesfs_spelling *s, const __u8 *source, const __u8 *link,
+						 __u8 *out, __u32 dir_len)
+{
+	if (s->phase == 2) {
+		__u32 i = s->at, have = s->out + i;
+
+		if (i >= dir_len) {
+			s->status = have == BOESFS_PATH_END || out[have & (BOESFS_PATH_END - 1)] == '/' ?
+					    BOESFS_SPELLING_INSIDE :
+					    BOESFS_SPELLING_OUTSIDE;
+			return;
+		}
+		if (have >= BOESFS_PATH_END || out[have & (BOESFS_PATH_END - 1)] !=
+							 link[(s->link_start + i) & (BOESFS_PATH_END - 1)])
+			s->status = BOESFS_SPELLING_OUTSIDE;
+		s->at = i + 1;
+		return;
+	}
+	if (s->at > s->begin) {
+		__u8 byte = source[(s->at - 1) & (BOESFS_PATH_END - 1)];
+
+		if (byte != '/') {
+			if (!s->end)
+				s->end = s->at;
+			s->at--;
+			if (s->out < s->end - s->at + 2) {
+				s->status = BOESFS_SPELLING_TOO_LONG;
+				return;
+			}
+			out[(s->out - (s->end - s->at)) & (BOESFS_PATH_END - 1)] = byte;
+			return;
+		}
+	}
+	if (s->end)
+		boesfs_spelling_name(s, source, out);
+	if (s->at > s->begin) {
+		s->at--;
+		return;
+	}
+	if (s->phase == 0 && source[0] != '/') {
+		s->phase = 1;
+		s->at = s->link_parent;
+		s->begin = s->link_start;
+		return;
+	}
+	if (s->out == BOESFS_PATH_END)
+		out[--s->out & (BOESFS_PATH_END - 1)] = '/';
+	s->phase = 2;
+	s->at = 0;
+	if (!dir_len)
+		s->status = BOESFS_SPELLING_INSIDE;
+}
+
+/*
+ * The other reading of a symbolic link in BoesFS shape: object the target, made absolute lexically, argument the link.
+ * The link's own name has been judged; its absolute path begins at the spelling's link_start in the first room.
+ */
+static __always_inline __u32 boesfs_judge_target(struct boesfs_blob b, struct boesfs_work *w)
+{
+	const struct boesfs_policy_header *h = boesfs_header(b);
+
+	w->spelling.phase = 0;
+	w->spelling.at = w->text_len;
+	w->spelling.begin = 0;
+	w->spelling.end = 0;
+	w->spelling.up = 0;
+	w->spelling.out = BOESFS_PATH_END;
+	w->spelling.status = BOESFS_SPELLING_GOING;
+	boesfs_spelling_run(w);
+	if (w->spelling.status == BOESFS_SPELLING_OUTSIDE)
+		return 0;
+	if (!h || w->spelling.status != BOESFS_SPELLING_INSIDE)
+		return boesfs_deny(w, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, BOESFS_OP_SYMLINK, 0);
+	boesfs_walk_begin(&w->walk, 1, w->spelling.out, BOESFS_PATH_END, h->path_start, 0);
+	boesfs_walk_run(w);
+	if (w->walk.status != BOESFS_WALK_DONE)
+		return boesfs_deny(w, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, BOESFS_OP_SYMLINK, 0);
+	w->object[1].place = BOESFS_INSIDE;
+	w->object[1].label = w->walk.label;
+	/* In an event the whole path is told as it stands here. */
+	w->object[1].start = w->spelling.out + w->dir_len;
+	boesfs_locate_text(b, w, 0);
+	boesfs_no_args(w);
+	boesfs_set_arg(w, 0, w->object[0].text);
+	return boesfs_plain(w, 1, BOESFS_OP_SYMLINK, BOESFS_KIND_UNKNOWN);
 }
 
 /*

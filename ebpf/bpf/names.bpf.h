@@ -74,11 +74,38 @@ int BPF_PROG(boesfs_path_unlink, const struct path *dir, struct dentry *dentry, 
 			  BOESFS_STRAY_DENY);
 }
 
+__attribute__((noinline)) int boesfs_judge_target_call(struct boesfs_scratch *s)
+{
+	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_dir *dir;
+	__u32 slot, len, at;
+
+	if (!s)
+		return 1;
+	if (s->work.object[0].place != BOESFS_INSIDE)
+		return 0;
+	slot = s->slot;
+	dir = bpf_map_lookup_elem(&dirs, &slot);
+	len = s->work.dir_len;
+	at = s->work.object[0].start - len;
+	if (!b.base || !dir || len > BOESFS_MAX_PATH || at >= BOESFS_PATH_END)
+		return boesfs_deny(&s->work, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, BOESFS_OP_SYMLINK, 0);
+	/* The protected directory's path goes before the link's. */
+	at &= BOESFS_PATH_END - 1;
+	len &= 511;
+	if (s->work.dir_len > 511 || bpf_probe_read_kernel(&s->work.path[0][at], len, dir->path))
+		return boesfs_deny(&s->work, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, BOESFS_OP_SYMLINK, 0);
+	s->work.spelling.link_start = at;
+	s->work.spelling.link_parent = s->climb.name_at - 1;
+	return boesfs_judge_target(b, &s->work);
+}
+
 SEC("lsm/path_symlink")
 int BPF_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
+	__u32 stray, denied;
 	long len;
 
 	BOESFS_BEGIN(caller, ret);
@@ -86,7 +113,15 @@ int BPF_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dentry,
 	boesfs_args_unknown(w);
 	len = bpf_probe_read_kernel_str(w->path[2], BOESFS_PATH_END, old_name);
 	w->text_len = len > 0 ? len - 1 : 0;
-	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_SYMLINK, BOESFS_OP_SYMLINK, 0, BOESFS_STRAY_DENY);
+	stray = boesfs_stray(w, boesfs_place(&caller, 0, dir->mnt, dentry, BOESFS_KIND_SYMLINK), BOESFS_STRAY_DENY,
+			     BOESFS_OP_SYMLINK, 0);
+	denied = stray == BOESFS_STRAY_DENY;
+	if (stray == BOESFS_STRAY_JUDGE) {
+		denied = boesfs_judge_simple_call(w, BOESFS_OP_SYMLINK, 0) != 0;
+		if (!denied && boesfs_policy_flags() & BOESFS_FLAG_BOESFS)
+			denied = boesfs_judge_target_call(caller.scratch) != 0;
+	}
+	return boesfs_end(&caller, denied);
 }
 
 __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)

@@ -44,6 +44,13 @@ static __always_inline void boesfs_gain_run(struct boesfs_work *w)
 		boesfs_gain_step(boesfs_blob_of(w), w);
 }
 
+static __always_inline void boesfs_spelling_run(struct boesfs_work *w)
+{
+	while (w->spelling.status == BOESFS_SPELLING_GOING)
+		boesfs_spelling_step(&w->spelling, w->path[w->spelling.phase == 0 ? 2 : 0], w->path[0], w->path[1],
+				     w->dir_len);
+}
+
 static __always_inline __u32 boesfs_locate_run(struct boesfs_work *w, __u32 which)
 {
 	w->outcome.deny = 0;

@@ -109,6 +109,7 @@ static __always_inline void boesfs_work_begin(struct boesfs_caller *caller)
 	w->request.value[BOESFS_FIELD_GID] = task->cred->fsgid.val;
 	w->outcome.deny = 0;
 	w->outcome.report = 0;
+	w->dir_len = caller->sandbox->dir_len;
 	w->dir_label = caller->sandbox->dir_label;
 	w->dir_node = caller->sandbox->dir_node;
 	w->dir_inside = caller->sandbox->dir_inside;

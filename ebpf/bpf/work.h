@@ -210,6 +210,34 @@ struct boesfs_args {
 	__u32 absent;
 };
 
+/* A symbolic link's target spelt as an absolute, normal path, read from its last byte to its first. */
+struct boesfs_spelling {
+	/* 0 reads the target, 1 the link's directory, 2 compares with the protected directory. */
+	__u32 phase;
+	/* One past the next byte, and where the source begins. */
+	__u32 at;
+	__u32 begin;
+	/* One past the last byte of the name that is being read; 0 between names. */
+	__u32 end;
+	/* Names still to be left out for a `..` read before. */
+	__u32 up;
+	/* First byte of what is spelt so far. */
+	__u32 out;
+	/* enum boesfs_spelling_status. */
+	__u32 status;
+	/* The link: first byte of its absolute path, one past its directory's. */
+	__u32 link_start;
+	__u32 link_parent;
+	__u32 reserved;
+};
+
+enum boesfs_spelling_status {
+	BOESFS_SPELLING_GOING,
+	BOESFS_SPELLING_INSIDE,
+	BOESFS_SPELLING_OUTSIDE,
+	BOESFS_SPELLING_TOO_LONG,
+};
+
 struct boesfs_work {
 	struct boesfs_walk walk;
 	struct boesfs_scan scan;
@@ -219,6 +247,7 @@ struct boesfs_work {
 	struct boesfs_outcome outcome;
 	struct boesfs_gain gain;
 	struct boesfs_args args;
+	struct boesfs_spelling spelling;
 	/* The protected directory: row, and the states walks below it start in. */
 	__u32 dir_label;
 	__u32 dir_node;
@@ -227,6 +256,9 @@ struct boesfs_work {
 	__u32 dir_text_inside;
 	/* Length of the text in the third path's room. */
 	__u32 text_len;
+	/* Length of the protected directory's path; 0 if it is the root. */
+	__u32 dir_len;
+	__u32 reserved;
 #ifndef __bpf__
 	const __u8 *blob;
 	__u64 blob_len;
