@@ -39,7 +39,7 @@ fn every_operation_is_denied_and_allowed_on_each_plane_that_enforces_it() {
     let cases = case::embedded().unwrap();
     for plane in [RealPlane::Fuse, RealPlane::Lsm] {
         let mut seen: HashSet<(Op, Verdict)> = HashSet::new();
-        for case in &cases {
+        for case in cases.iter().filter(|case| case.name.starts_with(suite::PLANES)) {
             let Expected::Decides(asked) = &case.expected else { continue };
             for asked in asked {
                 let Ok(question) = &asked.question else { continue };
