@@ -15,7 +15,7 @@ fn check(file: &str) {
         println!("skipped: `{}` is not there", path.display());
         return;
     }
-    let cases = conformance::read(&path).unwrap();
+    let cases = conformance::read(&path).expect("a conformance file has the form");
     assert!(!cases.is_empty());
     let engines: Vec<String> = PURE.iter().map(|name| (*name).to_owned()).collect();
     let report = suite::run(&cases, &engines);

@@ -16,7 +16,7 @@ const POLICY: &str = "[request_definition]\nr = sub, obj, act\n[policy_definitio
     p, /bin/a, /d, write, deny\np, /bin/a, /e, read, deny\n";
 
 fn policy() -> Policy {
-    Policy::compile(&PolicySource::whole("disagreement", POLICY)).unwrap()
+    Policy::compile(&PolicySource::whole("disagreement", POLICY)).expect("the policy compiles")
 }
 
 fn questions() -> Vec<Question> {
@@ -24,7 +24,8 @@ fn questions() -> Vec<Question> {
     let mut questions = Vec::new();
     for path in paths {
         for op in [Op::Read, Op::Write, Op::Unlink] {
-            questions.push(Question::decision(Request::new(b"/bin/a", path, op).unwrap()));
+            questions
+                .push(Question::decision(Request::new(b"/bin/a", path, op).expect("the path is normal")));
         }
     }
     questions
@@ -37,7 +38,7 @@ fn with_masks_turned(policy: Policy) -> Policy {
     let header = image.header();
     for cell in 0..header.cell_count as usize {
         let at = header.cells_off as usize + cell * size_of::<Cell>();
-        let mask = u32::from_le_bytes(blob[at..at + 4].try_into().unwrap());
+        let mask = u32::from_le_bytes(blob[at..at + 4].try_into().expect("four bytes"));
         // Reading instead of writing, and the other way round: both are in the header's summary.
         let turned = if mask == 0 { 0 } else { mask ^ OpSet::of(&[Op::Read, Op::Write]).bits() };
         blob[at..at + 4].copy_from_slice(&turned.to_le_bytes());
@@ -49,8 +50,8 @@ fn with_masks_turned(policy: Policy) -> Policy {
         debug: image.debug().cloned(),
     };
     // The hash is made anew, or the image would be refused; what is left is one that decides otherwise.
-    let file = encode(&parts).unwrap();
-    let image = decode(&file).unwrap();
+    let file = encode(&parts).expect("an image that decides otherwise is one");
+    let image = decode(&file).expect("what was encoded decodes");
     policy.with_image(file, image)
 }
 

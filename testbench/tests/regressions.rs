@@ -9,13 +9,13 @@ fn replay(target: &str, body: fn(&[u8])) {
     for folder in ["seeds", "regressions"] {
         let folder = fuzz.join(folder).join(target);
         let mut files: Vec<_> = match fs::read_dir(&folder) {
-            Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+            Ok(entries) => entries.map(|entry| entry.expect("the folder can be read").path()).collect(),
             Err(error) => panic!("{}: {error}", folder.display()),
         };
         files.sort();
         for file in files {
             println!("{}", file.display());
-            body(&fs::read(&file).unwrap());
+            body(&fs::read(&file).expect("the input can be read"));
             count += 1;
         }
     }

@@ -19,7 +19,7 @@ fn casbin_says(
     policy: &str,
     requests: &[Vec<String>],
 ) -> Result<Vec<&'static str>, &'static str> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime of one thread");
     let enforcer = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let model = DefaultModel::from_str(model).await?;
@@ -42,7 +42,7 @@ fn casbin_says(
 }
 
 fn fields(model: &str) -> Vec<String> {
-    let line = model.lines().find_map(|line| line.strip_prefix("r = ")).unwrap();
+    let line = model.lines().find_map(|line| line.strip_prefix("r = ")).expect("a request definition");
     line.split(',').map(|field| field.trim().to_owned()).collect()
 }
 
@@ -54,7 +54,7 @@ fn we_say(model: &str, policy: &str, requests: &[Vec<String>]) -> Result<Vec<&'s
         allow: vec!["all".into()],
     };
     let policy = Policy::compile(&source).map_err(|refused| refused.to_string())?;
-    let mut image = engine("image").unwrap().prepare(&policy).unwrap();
+    let mut image = engine("image").expect("an engine").prepare(&policy).expect("a policy it takes");
     let fields = fields(model);
     Ok(requests.iter().map(|values| one(image.as_mut(), &fields, values)).collect())
 }
