@@ -20,10 +20,16 @@ fn bare() -> PathBuf {
     path
 }
 
-/// A command line that ends in `-- sh -c SCRIPT`.
+/// A command line that ends in `-- sh -c SCRIPT`. No signal is ignored, whatever ran this test ignores: a shell cannot
+/// trap a signal that was ignored when it began.
 fn script(program: &Path, options: &[&str], script: &str) -> Command {
-    let mut command = Command::new(program);
-    command.args(options).args(["--", "sh", "-c", script]).stdin(Stdio::null());
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal")
+        .arg(program)
+        .args(options)
+        .args(["--", "sh", "-c", script])
+        .stdin(Stdio::null());
     command
 }
 
