@@ -94,7 +94,7 @@ fn blob() -> Vec<u8> {
 fn image() -> ValidImage {
     let subjects = Subjects { groups: vec![(None, None)], classes: vec![ClassId(0)], ..Subjects::default() };
     let parts = Parts { blob: blob(), subjects, literals: Vec::new(), debug: None };
-    decode(&encode(&parts).unwrap()).unwrap()
+    decode(&encode(&parts).expect("an image")).expect("a valid image")
 }
 
 fn path() -> impl Strategy<Value = String> {
