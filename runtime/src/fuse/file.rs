@@ -91,12 +91,17 @@ impl Tree {
         }
         self.gate.open(who, target.judged(), flags, &LOST_AT_OPEN, intent(flags, Creates::No))?;
         let file = self.lower.open(target.object.as_fd(), lower_flags(flags))?;
-        Ok(self.opened(who, node, target.judged(), file))
+        Ok(self.opened(who, node, target.judged(), file, flags))
     }
 
-    fn opened(&self, who: &Who, node: u64, object: Object<'_>, file: File) -> Opened {
+    fn opened(&self, who: &Who, node: u64, object: Object<'_>, file: File, flags: u32) -> Opened {
         // `getattr`: the page cache asks for the size when it is read to its end.
-        let cached = self.gate.permits_all(object, &[Op::Read, Op::Mmap, Op::Exec, Op::Getattr]);
+        let mut judged = vec![Op::Read, Op::Mmap, Op::Exec, Op::Getattr];
+        if flags & OFlags::ACCMODE.bits() != 0 {
+            // Past the page cache a write arrives as it was made, so that its tuple is known.
+            judged.push(Op::Write);
+        }
+        let cached = self.gate.permits_all(object, &judged);
         let (mode, options) = if cached {
             (HandleMode::Cached, OpenOptions::empty())
         } else {
@@ -124,7 +129,7 @@ impl Tree {
             Ok(file) => {
                 let stat = self.lower.stat(file.as_fd())?;
                 let entry = self.entry(&who, parent, bytes, &path, &stat)?;
-                let opened = self.opened(&who, entry.inode, object, file);
+                let opened = self.opened(&who, entry.inode, object, file, flags);
                 Ok((entry, opened))
             }
             // Somebody else was faster.
@@ -166,7 +171,7 @@ impl Tree {
         let held = Arc::new(OwnedFd::from(file.try_clone()?));
         let node = self.nodes().enter_unnamed(path.clone(), lower::found(&stat)?, held);
         let entry = self.entry_of(&who, node, object, &stat);
-        let opened = self.opened(&who, node, object, file);
+        let opened = self.opened(&who, node, object, file, flags);
         Ok((entry, opened))
     }
 
