@@ -31,6 +31,9 @@ enum Command {
         /// A folder of conformance files to run as well.
         #[arg(long, value_name = "DIR")]
         conformance: Option<PathBuf>,
+        /// Only every Nth case, beginning with the Ith, from 1: so that several machines can share the work.
+        #[arg(long, value_name = "I/N", default_value = "1/1")]
+        share: Share,
     },
     /// Runs conformance files.
     Conformance {
@@ -69,7 +72,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),
-        Command::Run { engines, required, cases, conformance } => {
+        Command::Run { engines, required, cases, conformance, share } => {
             let mut cases = match cases {
                 Some(folder) => case::below(&folder)?,
                 None => case::embedded()?,
@@ -84,7 +87,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                     cases.extend(conformance::read(&file)?);
                 }
             }
-            (cases, or(engines, &NAMES), required)
+            (share.of(cases), or(engines, &NAMES), required)
         }
         Command::Conformance { files, engines, required } => {
             let mut cases = Vec::new();
@@ -98,6 +101,32 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     report.require(&required);
     print!("{report}");
     Ok(if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Which part of the cases this run is to do.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    index: usize,
+    count: usize,
+}
+
+impl std::str::FromStr for Share {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts =
+            text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        match parts {
+            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
+            _ => Err("a share is I/N, with I from 1 to N"),
+        }
+    }
+}
+
+impl Share {
+    fn of<T>(self, cases: Vec<T>) -> Vec<T> {
+        cases.into_iter().skip(self.index - 1).step_by(self.count).collect()
+    }
 }
 
 fn or(engines: Vec<String>, all: &[&str]) -> Vec<String> {

@@ -24,11 +24,14 @@ const RUNS: [(Place, &[&str]); 3] = [
     (Place::Guest(|| KernelChoice::V6_12), &["lsm", "fuse", "bpf"]),
 ];
 
-/// The folder of conformance files beside the cases, which the testbench carries in itself.
-const CONFORMANCE: &str = "testbench/conformance";
+/// The folder of conformance files, where it stands beside the checkout; the testbench carries its own cases in itself.
+const CONFORMANCE: &str = "../shared/conformance";
+/// How many machines share the cases of one kernel: a sandbox of the lsm plane takes seconds to load and to
+/// let go where the processor is emulated, half of which is waiting.
+const SHARES: usize = 2;
 /// How many differences of an engine the summary repeats.
 const SHOWN: usize = 20;
-const TIMEOUT: Duration = Duration::from_secs(420);
+const TIMEOUT: Duration = Duration::from_secs(1500);
 
 /// Every engine that some run has.
 pub(super) fn names() -> Vec<&'static str> {
@@ -38,32 +41,57 @@ pub(super) fn names() -> Vec<&'static str> {
     names
 }
 
-/// Does every run and reports each engine.
+/// Does every run and reports each engine. Machines run side by side, after what runs here.
 pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
-    for (place, engines) in RUNS {
-        let (suffix, ran) = match place {
-            Place::Here => (String::new(), here(workspace, engines, requirements)),
-            Place::Guest(kernel) => {
-                let kernel = kernel();
-                (format!(" ({})", kernel.name()), guest(workspace, kernel, engines, requirements))
-            }
-        };
-        for engine in engines {
-            let tally = match &ran {
-                Ok(output) => count(output, engine),
-                Err(NotRun::Unavailable(reason)) if requirements.has(engine) => {
-                    Tally::fail(format!("required and not run: {reason}"))
-                }
-                Err(NotRun::Unavailable(reason)) => Tally::skip(reason),
-                Err(NotRun::Broken(reason)) => Tally::fail(reason),
-            };
-            report.add(Row::Engine(format!("{engine}{suffix}")), tally);
+    let shares = |place: Place| match place {
+        Place::Here => 1,
+        Place::Guest(_) => SHARES,
+    };
+    let mut outputs: Vec<Vec<Result<String, NotRun>>> = RUNS.iter().map(|_| Vec::new()).collect();
+    for (index, (place, engines)) in RUNS.iter().enumerate() {
+        if let Place::Here = place {
+            outputs[index].push(here(workspace, engines, requirements));
         }
-        if let Ok(output) = &ran {
+    }
+    std::thread::scope(|scope| {
+        let mut machines = Vec::new();
+        for (index, (place, engines)) in RUNS.iter().enumerate() {
+            let Place::Guest(kernel) = place else { continue };
+            for share in 1..=shares(*place) {
+                let run = move || guest(workspace, kernel(), engines, requirements, share);
+                machines.push((index, scope.spawn(run)));
+            }
+        }
+        for (index, machine) in machines {
+            let broken = |_| Err(NotRun::Broken("the thread that followed the machine panicked".into()));
+            outputs[index].push(machine.join().unwrap_or_else(broken));
+        }
+    });
+    for ((place, engines), outputs) in RUNS.iter().zip(&outputs) {
+        let suffix = match place {
+            Place::Here => String::new(),
+            Place::Guest(kernel) => format!(" ({})", kernel().name()),
+        };
+        for output in outputs {
+            for engine in *engines {
+                report.add(Row::Engine(format!("{engine}{suffix}")), tally(output, engine, requirements));
+            }
+            let Ok(output) = output else { continue };
             for other in unasked(output, engines) {
                 report.add(Row::Engine(format!("{other}{suffix}")), count(output, other));
             }
         }
+    }
+}
+
+fn tally(output: &Result<String, NotRun>, engine: &str, requirements: &Requirements) -> Tally {
+    match output {
+        Ok(output) => count(output, engine),
+        Err(NotRun::Unavailable(reason)) if requirements.has(engine) => {
+            Tally::fail(format!("required and not run: {reason}"))
+        }
+        Err(NotRun::Unavailable(reason)) => Tally::skip(reason),
+        Err(NotRun::Broken(reason)) => Tally::fail(reason),
     }
 }
 
@@ -102,9 +130,11 @@ fn guest(
     kernel: KernelChoice,
     engines: &[&str],
     requirements: &Requirements,
+    share: usize,
 ) -> Result<String, NotRun> {
     let mut command = vec!["boesfs-testbench".to_owned()];
     command.extend(arguments(engines, requirements));
+    command.extend(["--share".into(), format!("{share}/{SHARES}")]);
     let binaries = binaries::built(workspace);
     let job = Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, timeout: TIMEOUT, command };
     let mut tee = Tee::default();

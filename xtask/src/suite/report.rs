@@ -53,7 +53,12 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
-        self.skips.extend(other.skips);
+        for skip in other.skips {
+            match self.skips.iter_mut().find(|known| known.reason == skip.reason) {
+                Some(known) => known.count += skip.count,
+                None => self.skips.push(skip),
+            }
+        }
         self.failures.extend(other.failures);
     }
 }
