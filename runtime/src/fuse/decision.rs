@@ -68,6 +68,9 @@ pub trait Decide: Send + Sync {
     /// Whether `lookup` can be denied at all.
     fn hides(&self) -> bool;
 
+    /// Whether somebody may open and read a file somewhere that it may not map.
+    fn reads_unmapped(&self) -> bool;
+
     /// One operation on one object.
     fn ask(&self, caller: &Caller, object: Object<'_>, op: Op, args: &[ArgValue]) -> Ruling;
 

@@ -179,7 +179,7 @@ fn init(tree: &Arc<Tree>, _: &InHeader, reader: &mut Reader<'_>) -> io::Result<B
         | FsOptions::HANDLE_KILLPRIV_V2
         | FsOptions::INIT_EXT;
     let mut enabled = offered & wanted.bits();
-    if tree.gate.tells_subjects_apart() {
+    if tree.gate.shares_mappings() {
         enabled |= offered & DIRECT_IO_ALLOW_MMAP;
     }
     let low = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).expect("INVARIANT: it was masked");

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use boesfs_abi::image::{ClassId, ValidImage};
 use boesfs_abi::judge::{Caller, Intent, Judge, Outcome};
-use boesfs_abi::op::Op;
+use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::request::ArgValue;
 use boesfs_abi::verdict::{Errno, Level, Reason};
 
@@ -143,6 +143,16 @@ impl Decide for Policy {
 
     fn hides(&self) -> bool {
         self.image().hides()
+    }
+
+    fn reads_unmapped(&self) -> bool {
+        let needed = [Op::Lookup, Op::Open, Op::Read];
+        (0..self.image().header().cell_count).any(|index| {
+            let cell = self.image().cell(index);
+            let denied = OpSet::from_bits(cell.deny);
+            OpSet::from_bits(cell.deny | cell.depend).contains(Op::Mmap)
+                && !needed.into_iter().any(|op| denied.contains(op))
+        })
     }
 
     fn ask(&self, caller: &Caller, object: Object<'_>, op: Op, args: &[ArgValue]) -> Ruling {

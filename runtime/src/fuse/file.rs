@@ -4,7 +4,7 @@
 //! the only read that names no lock owner (splice and sendfile read that way too). So a file that some
 //! subject may not read, map or run is opened past the page cache, and such reads of it are judged as `mmap` and `exec`
 //! as well: the mapping can be made, but touching it raises SIGBUS; a shared one is refused with
-//! ENODEV where all subjects are one. What remains: a page that another subject, who may, has mapped just then can be seen.
+//! ENODEV where all subjects are one, or where some subject may read a file that it may not map. What remains: a page that another subject, who may, has mapped just then can be seen.
 
 use std::cell::RefCell;
 use std::ffi::CStr;

@@ -189,9 +189,10 @@ impl Gate {
         })
     }
 
-    /// Whether there are several subjects.
-    pub(crate) fn tells_subjects_apart(&self) -> bool {
-        self.decide.classes() > 1
+    /// Whether a shared mapping of a file that is opened past the page cache can be made: another subject may be
+    /// allowed it. Not where somebody can open a file that it may not map: the kernel lets all map or none.
+    pub(crate) fn shares_mappings(&self) -> bool {
+        self.decide.classes() > 1 && !self.decide.reads_unmapped()
     }
 
     /// Whether `who` may see the name of `object` in a listing.

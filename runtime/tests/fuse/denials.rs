@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -19,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("hidden_names_are_not_there", hidden_names_are_not_there),
     ("tuples_are_tested_as_they_were_passed", tuples_are_tested_as_they_were_passed),
     ("mappings_are_denied", mappings_are_denied),
+    ("shared_mappings_are_refused_to_one_of_many", shared_mappings_are_refused_to_one_of_many),
     ("moves_are_judged_on_both_ends", moves_are_judged_on_both_ends),
     ("attributes_do_not_leak_unasked", attributes_do_not_leak_unasked),
     ("a_path_is_judged_as_it_is_now", a_path_is_judged_as_it_is_now),
@@ -281,6 +283,31 @@ fn mappings_are_denied() -> Case {
             for line in ["deny exec /run", "deny mmap /prog"] {
                 assert!(events.iter().any(|event| event == line), "{line}: {events:#?}");
             }
+        },
+        ..PLAIN
+    }
+}
+
+fn shared_mappings_are_refused_to_one_of_many() -> Case {
+    #[expect(unsafe_code, reason = "a mapping is made by hand, to see whether it can be")]
+    fn map(path: &Path) -> io::Result<()> {
+        let file = File::open(path)?;
+        // SAFETY: the kernel chooses where, so nothing that is there is replaced, and nobody touches it.
+        let at = unsafe {
+            libc::mmap(std::ptr::null_mut(), 1, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
+        };
+        if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+    Case {
+        rules: || Rules::of(vec![deny(Op::Mmap, "/map").class(0)]).telling(&["other"]),
+        before: |dir| {
+            fs::write(dir.join("map"), [1; 4096]).unwrap();
+            fs::write(dir.join("free"), [1; 4096]).unwrap();
+        },
+        inside: |dir| {
+            assert_eq!(fs::read(dir.join("map")).unwrap(), [1; 4096]);
+            refused(map(&dir.join("map")), libc::ENODEV);
+            map(&dir.join("free")).unwrap();
         },
         ..PLAIN
     }

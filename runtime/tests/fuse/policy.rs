@@ -147,6 +147,10 @@ impl Decide for Rules {
         self.rules.iter().any(|rule| rule.op == Op::Lookup)
     }
 
+    fn reads_unmapped(&self) -> bool {
+        self.rules.iter().any(|rule| rule.op == Op::Mmap)
+    }
+
     fn ask(&self, caller: &Caller, object: Object<'_>, op: Op, args: &[ArgValue]) -> Ruling {
         assert_eq!(args.len(), op.spec().args.len(), "the tuple of {op}");
         self.all(caller, &[(object.path, op, args)])
