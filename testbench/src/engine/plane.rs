@@ -329,6 +329,7 @@ impl Sandboxes<'_> {
         let kind = made_kind(&scenario);
         let expected = expectation(&judge, &caller, &scenario.call, kind, self.bench.plane);
 
+        let sub = String::from_utf8_lossy(request.sub()).into_owned();
         let errno = session.perform(&scenario.call)?;
         let mut events = session.events()?;
         let found = |events: &[Event]| {
@@ -346,8 +347,10 @@ impl Sandboxes<'_> {
                 return skipped("denied without an event, as the rule wants, so it cannot be told by whom");
             }
             let silent = refused_by_kernel(plane, &expected.exact, errno);
-            // Another denial than the ones that may come will not turn into one of them.
-            while found(&events).is_none() && !silent && !events.iter().any(|event| event.verdict == "deny") {
+            // A denial that nothing explains will not turn into one of those that may come.
+            let strays =
+                |events: &[Event]| events.iter().any(|event| stray(&sub, event, explained).is_some());
+            while found(&events).is_none() && !silent && !strays(&events) {
                 if session.wait_for_events().is_err() {
                     break;
                 }
@@ -361,7 +364,6 @@ impl Sandboxes<'_> {
         if got.verdict == Verdict::Deny {
             explained.insert((got.op.decided_as(), escape(&got.path)));
         }
-        let sub = String::from_utf8_lossy(request.sub()).into_owned();
         self.complaints.extend(events.iter().filter_map(|event| stray(&sub, event, explained)));
         Ok(self.answer(question, &judge, &caller, &got))
     }
