@@ -336,7 +336,7 @@ pub const OPS: [OpSpec; Op::COUNT] = [
             "start and end are not known at the hook: a tuple that tests them is judged for every value",
         ),
         fuse: Coverage::Approximate(
-            "mappings send no request: where mmap, read or exec may be denied the file is opened with direct I/O, shared mappings fail, and a private one gets SIGBUS at its first touch",
+            "mappings send no request: where mmap, read or exec may be denied the file is opened with direct I/O: a shared mapping fails where somebody may read but not map, any other that is denied gets SIGBUS at its first touch",
         ),
     },
     OpSpec {
