@@ -35,8 +35,9 @@ impl Translator<'_> {
     fn event(&self, raw: &Raw<'_>) -> Event {
         let record = &raw.record;
         let denied = record.deny == 1;
-        let at =
-            (record.cell != NO_RULE).then_some(At { cell: record.cell, entry: record.entry, op: raw.op });
+        // The event names the operation that was called, the cell that of which it is an alias.
+        let (op, _) = self.image.asked_as(raw.op);
+        let at = (record.cell != NO_RULE).then_some(At { cell: record.cell, entry: record.entry, op });
         let rule = at.and_then(|at| self.image.rule(at));
         let named = rule.map(|rule| RuleRef {
             id: if rule.id.is_empty() { rule.line.to_string() } else { rule.id.clone() },
