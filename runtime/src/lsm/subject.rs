@@ -25,7 +25,7 @@ pub(super) struct Subjects {
 pub(super) enum ClassNames {
     /// One name for all: the command's.
     Entry(Vec<u8>),
-    /// The program that runs, as long as it does; else a name of its class.
+    /// The program that runs, as long as it does; else a name of its class; else nothing.
     Running(Vec<(u32, Vec<u8>)>),
 }
 
@@ -61,8 +61,10 @@ impl Subjects {
             Some(path) => resolved.class_of(path.as_os_str().as_bytes()),
             None => resolved.other,
         };
-        let names =
-            resolved.by_path.iter().chain(&resolved.by_name).map(|(text, class)| (class.0, text.clone()));
+        // A name in the class of programs that no rule tells apart would say nothing of who it was.
+        let told_apart =
+            resolved.by_path.iter().chain(&resolved.by_name).filter(|(_, class)| *class != resolved.other);
+        let names = told_apart.map(|(text, class)| (class.0, text.clone()));
         Self {
             entry,
             other: resolved.other,
