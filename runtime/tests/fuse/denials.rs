@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -289,14 +288,8 @@ fn mappings_are_denied() -> Case {
 }
 
 fn shared_mappings_are_refused_to_one_of_many() -> Case {
-    #[expect(unsafe_code, reason = "a mapping is made by hand, to see whether it can be")]
     fn map(path: &Path) -> io::Result<()> {
-        let file = File::open(path)?;
-        // SAFETY: the kernel chooses where, so nothing that is there is replaced, and nobody touches it.
-        let at = unsafe {
-            libc::mmap(std::ptr::null_mut(), 1, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
-        };
-        if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
+        memmap2::MmapOptions::new().map_raw_read_only(&File::open(path)?).map(drop)
     }
     Case {
         rules: || Rules::of(vec![deny(Op::Mmap, "/map").class(0)]).telling(&["other"]),
