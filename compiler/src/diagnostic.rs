@@ -60,6 +60,37 @@ pub struct Diagnostic {
     pub helps: Vec<String>,
     /// What else is worth knowing.
     pub notes: Vec<String>,
+    /// Changes of the text that mend it; any one of them does.
+    pub fixes: Vec<Fix>,
+}
+
+/// How sure it is that a [`Fix`] is what the author wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applicability {
+    /// It says what was meant: `--fix` applies it.
+    MachineApplicable,
+    /// It is a guess: an editor offers it.
+    MaybeIncorrect,
+}
+
+/// A change of the text that mends a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, as an order: "write `read`".
+    pub title: String,
+    /// The pieces of text it replaces; they do not overlap.
+    pub edits: Vec<Edit>,
+    /// How sure it is.
+    pub applicability: Applicability,
+}
+
+/// New text for a piece of a source; an empty span is an insertion before its byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What is replaced.
+    pub span: Span,
+    /// By what: bytes, as paths are.
+    pub text: Vec<u8>,
 }
 
 impl Diagnostic {
@@ -91,7 +122,7 @@ impl Diagnostic {
         span: Span,
     ) -> Self {
         let labels = vec![Label { span, text: String::new(), primary: true }];
-        Self { code, lint, severity, message, labels, helps: Vec::new(), notes: Vec::new() }
+        Self { code, lint, severity, message, labels, helps: Vec::new(), notes: Vec::new(), fixes: Vec::new() }
     }
 
     /// The diagnostic with words beside its place.
@@ -126,6 +157,27 @@ impl Diagnostic {
     #[must_use]
     pub fn because(mut self, text: impl Into<String>) -> Self {
         self.notes.push(text.into());
+        self
+    }
+
+    /// The diagnostic with a change that says what was meant: `text` instead of what stands at `span`.
+    #[must_use]
+    pub fn fix(self, title: impl Into<String>, span: Span, text: impl Into<Vec<u8>>) -> Self {
+        let edits = vec![Edit { span, text: text.into() }];
+        self.change(Fix { title: title.into(), edits, applicability: Applicability::MachineApplicable })
+    }
+
+    /// The diagnostic with a change that may be what is wanted.
+    #[must_use]
+    pub fn suggest(self, title: impl Into<String>, span: Span, text: impl Into<Vec<u8>>) -> Self {
+        let edits = vec![Edit { span, text: text.into() }];
+        self.change(Fix { title: title.into(), edits, applicability: Applicability::MaybeIncorrect })
+    }
+
+    /// The diagnostic with a change of the text.
+    #[must_use]
+    pub fn change(mut self, fix: Fix) -> Self {
+        self.fixes.push(fix);
         self
     }
 
