@@ -122,7 +122,16 @@ impl Diagnostic {
         span: Span,
     ) -> Self {
         let labels = vec![Label { span, text: String::new(), primary: true }];
-        Self { code, lint, severity, message, labels, helps: Vec::new(), notes: Vec::new(), fixes: Vec::new() }
+        Self {
+            code,
+            lint,
+            severity,
+            message,
+            labels,
+            helps: Vec::new(),
+            notes: Vec::new(),
+            fixes: Vec::new(),
+        }
     }
 
     /// The diagnostic with words beside its place.

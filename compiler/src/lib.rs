@@ -4,6 +4,7 @@
 //! byte automaton of all paths, `image` packs it. `reference` judges the model as it stands and shares no matching
 //! code with the rest.
 
+pub mod ask;
 pub mod automaton;
 pub mod diagnostic;
 pub mod image;

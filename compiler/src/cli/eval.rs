@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use boesfs_abi::request::is_canonical;
 use boesfs_abi::verdict::Verdict;
+use boesfs_compiler::ask::{EngineKind, Panel, Question, Which, list_values};
 use boesfs_compiler::pipeline::Stage;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::ask::{EngineArg, Panel, Question, Which};
 use super::given::{Reading, Subject};
 use super::{CommandError, Exit, Format, Screen, requests};
 
@@ -66,6 +66,27 @@ pub(super) struct EvalArgs {
     reading: Reading,
 }
 
+/// What answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EngineArg {
+    /// The evaluator that reads rules one by one.
+    Reference,
+    /// The automaton in memory.
+    Dfa,
+    /// The image, packed and read back.
+    Image,
+}
+
+impl From<EngineArg> for EngineKind {
+    fn from(engine: EngineArg) -> Self {
+        match engine {
+            EngineArg::Reference => Self::Reference,
+            EngineArg::Dfa => Self::Dfa,
+            EngineArg::Image => Self::Image,
+        }
+    }
+}
+
 impl EvalArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         let dir = self.dir.as_bytes();
@@ -85,7 +106,7 @@ impl EvalArgs {
             }
             Subject::Text(outcome) => {
                 let exit = self.reading.report(&outcome, screen)?;
-                match Panel::of_text(&outcome, self.engine, dir) {
+                match Panel::of_text(&outcome, self.engine.into(), dir) {
                     Some(panel) if exit == Exit::Fine => self.answer(&panel, single.as_ref(), screen),
                     _ => {
                         if screen.format == Format::Json {
@@ -108,13 +129,13 @@ impl EvalArgs {
             sub: sub.as_bytes().to_vec(),
             obj: obj.as_bytes().to_vec(),
             act: act.clone(),
-            args: self.args.as_deref().map(values).unwrap_or_default(),
+            args: self.args.as_deref().map(list_values).unwrap_or_default(),
             uid: self.uid,
             gid: self.gid,
             kind: self.kind.clone(),
             dom: self.dom.clone().map(OsString::into_vec),
         };
-        question.request().map_err(CommandError::Usage)?;
+        question.request().map_err(|error| CommandError::Usage(error.to_string()))?;
         Ok(Some(question))
     }
 
@@ -131,7 +152,7 @@ impl EvalArgs {
         let Some(question) = single else {
             return Err(CommandError::Usage("give `--sub`, `--obj` and `--act`, or `--requests`".to_owned()));
         };
-        let request = question.request().map_err(CommandError::Usage)?;
+        let request = question.request().map_err(|error| CommandError::Usage(error.to_string()))?;
         let answer = panel.ask(&request);
         match screen.format {
             Format::Human => {
@@ -153,14 +174,4 @@ impl EvalArgs {
             Verdict::Deny => Exit::Denied,
         })
     }
-}
-
-/// The values of a tuple as written on the command line, with or without its parentheses.
-fn values(text: &str) -> Vec<String> {
-    let text = text.trim();
-    let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(text);
-    if inner.trim().is_empty() {
-        return Vec::new();
-    }
-    inner.split(',').map(|value| value.trim().to_owned()).collect()
 }

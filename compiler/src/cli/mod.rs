@@ -1,6 +1,5 @@
 //! The command line: arguments to stages, and what they say to streams and exit status.
 
-mod ask;
 mod build;
 mod check;
 mod eval;

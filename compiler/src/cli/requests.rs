@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
 
 use boesfs_abi::verdict::Verdict;
+use boesfs_compiler::ask::{Panel, Question, Which};
 use serde_json::{Value, json};
 
-use super::ask::{Panel, Question, Which};
 use super::{CommandError, Exit, Screen};
 
 const KEYS: [&str; 9] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom", "expect"];
@@ -41,7 +41,9 @@ pub(super) fn answer_all(
         let asked = serde_json::from_slice(&line)
             .map_err(|error| format!("not JSON: {error}"))
             .and_then(|value: Value| asked(&value))
-            .and_then(|(question, expect)| Ok((question.request()?, expect)));
+            .and_then(|(question, expect)| {
+                Ok((question.request().map_err(|error| error.to_string())?, expect))
+            });
         let (request, expect) = match asked {
             Ok(asked) => asked,
             Err(error) => {

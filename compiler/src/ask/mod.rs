@@ -1,21 +1,25 @@
 //! One request to one engine: the decision, and beside it the effective one.
+//!
+//! What asks is a command, a test or a program that uses the library; how the engines decide is not known here.
 
+use crate::automaton::Compiled;
+use crate::model::Model;
+use crate::pipeline;
+use crate::reference::Reference;
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::judge::{Caller, Judge};
 use boesfs_abi::op::{Op, OpSet};
-use boesfs_abi::request::{Kind, Request};
+use boesfs_abi::request::Request;
 use boesfs_abi::verdict::{Reason, Verdict};
-use boesfs_compiler::automaton::Compiled;
-use boesfs_compiler::diagnostic::closest;
-use boesfs_compiler::model::Model;
-use boesfs_compiler::pipeline;
-use boesfs_compiler::reference::Reference;
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
+mod question;
+
+pub use question::{Question, QuestionError, list_values};
+
 /// What answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum EngineArg {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
     /// The evaluator that reads rules one by one.
     Reference,
     /// The automaton in memory.
@@ -25,84 +29,51 @@ pub(super) enum EngineArg {
 }
 
 /// What answers, made ready.
-pub(super) enum Engine<'p> {
+enum Engine<'p> {
     Reference(Reference<'p>, &'p Model),
     Dfa(&'p Compiled, &'p Model),
     Image(&'p ValidImage, Option<&'p Model>),
 }
 
 /// Who is asked, and within which directory.
-pub(super) struct Panel<'p> {
+pub struct Panel<'p> {
     engine: Engine<'p>,
     judge: Judge<'p>,
     /// The names of the policy and of its model.
     files: Vec<String>,
 }
 
-/// What was asked, as text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Question {
-    pub(super) sub: Vec<u8>,
-    pub(super) obj: Vec<u8>,
-    pub(super) act: String,
-    pub(super) args: Vec<String>,
-    pub(super) uid: Option<u32>,
-    pub(super) gid: Option<u32>,
-    pub(super) kind: Option<String>,
-    pub(super) dom: Option<Vec<u8>>,
-}
-
-impl Question {
-    /// The request it means.
-    pub(super) fn request(&self) -> Result<Request, String> {
-        let op = Op::from_name(&self.act).ok_or_else(|| {
-            let known = boesfs_abi::op::OPS.iter().map(|spec| spec.name);
-            match closest(&self.act, known) {
-                Some(name) => format!("unknown operation `{}`, did you mean `{name}`?", self.act),
-                None => format!("unknown operation `{}`", self.act),
-            }
-        })?;
-        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        let mut request = Request::new(&self.sub, &self.obj, op)
-            .and_then(|request| request.with_text_args(&args))
-            .map_err(|error| error.to_string())?;
-        if let Some(dom) = &self.dom {
-            request = request.in_domain(dom);
-        }
-        request.uid = self.uid;
-        request.gid = self.gid;
-        if let Some(kind) = &self.kind {
-            request.kind = Some(Kind::from_name(kind).ok_or_else(|| {
-                let known = Kind::ALL.map(Kind::name).join(", ");
-                format!("unknown kind `{kind}`, the kinds are {known}")
-            })?);
-        }
-        Ok(request)
-    }
-}
-
 /// The rule that decided.
 #[derive(Clone, Debug)]
-pub(super) struct Decider {
-    pub(super) id: String,
-    pub(super) file: String,
-    pub(super) line: u32,
-    pub(super) text: String,
+pub struct Decider {
+    /// Index into [`Model::rules`]; `None` if only an image is at hand.
+    pub index: Option<usize>,
+    /// What `#@ id=` said, else its line.
+    pub id: String,
+    /// The name of its source.
+    pub file: String,
+    /// Line in that source, from 1.
+    pub line: u32,
+    /// The line as written.
+    pub text: String,
 }
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) decision: Verdict,
-    pub(super) rule: Option<Decider>,
+pub struct Answer {
+    /// Whether the request is allowed, exactly as asked.
+    pub decision: Verdict,
+    /// The rule that decided; `None` if a default did.
+    pub rule: Option<Decider>,
     /// Denied only because something about the request is unknown.
-    pub(super) unknown: bool,
-    pub(super) effective: Effective,
+    pub unknown: bool,
+    /// What a system call may do.
+    pub effective: Effective,
 }
 
 /// A rule that almost decided.
 #[derive(Clone, Debug)]
-pub(super) struct NearMiss {
+pub struct NearMiss {
     /// What it decides for the same subject and object.
     ops: OpSet,
     rule: Decider,
@@ -110,7 +81,8 @@ pub(super) struct NearMiss {
 
 impl NearMiss {
     /// The near miss as a person reads it.
-    pub(super) fn human(&self) -> String {
+    #[must_use]
+    pub fn human(&self) -> String {
         let NearMiss { ops, rule } = self;
         let names: Vec<&str> = ops.iter().map(Op::name).collect();
         let names = match names.as_slice() {
@@ -123,35 +95,39 @@ impl NearMiss {
 
 /// The effective decision.
 #[derive(Clone, Debug)]
-pub(super) struct Effective {
-    pub(super) verdict: Verdict,
+pub struct Effective {
+    /// Whether the call may go on.
+    pub verdict: Verdict,
     /// What stops it, if that is something else than the decision itself.
-    pub(super) stopped_by: Option<(Op, Vec<u8>, Reason)>,
+    pub stopped_by: Option<(Op, Vec<u8>, Reason)>,
     /// The object lies outside the protected directory.
-    pub(super) outside: bool,
+    pub outside: bool,
 }
 
 impl<'p> Panel<'p> {
     /// The engine `wanted` over a policy that passed all stages.
-    pub(super) fn of_text(outcome: &'p pipeline::Outcome, wanted: EngineArg, dir: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn of_text(outcome: &'p pipeline::Outcome, wanted: EngineKind, dir: &[u8]) -> Option<Self> {
         let (model, dfa, packed) = (outcome.model.as_ref()?, outcome.dfa.as_ref()?, outcome.packed.as_ref()?);
         let engine = match wanted {
-            EngineArg::Reference => Engine::Reference(Reference::new(model), model),
-            EngineArg::Dfa => Engine::Dfa(dfa, model),
-            EngineArg::Image => Engine::Image(&packed.image, Some(model)),
+            EngineKind::Reference => Engine::Reference(Reference::new(model), model),
+            EngineKind::Dfa => Engine::Dfa(dfa, model),
+            EngineKind::Image => Engine::Image(&packed.image, Some(model)),
         };
         let files = outcome.tree.sources.iter().map(|source| source.name.clone()).collect();
         Some(Self { engine, judge: Judge::new(&packed.image, dir), files })
     }
 
     /// An image as it is.
-    pub(super) fn of_image(image: &'p ValidImage, dir: &[u8]) -> Self {
+    #[must_use]
+    pub fn of_image(image: &'p ValidImage, dir: &[u8]) -> Self {
         let files = vec!["policy".to_owned(), "model".to_owned()];
         Self { engine: Engine::Image(image, None), judge: Judge::new(image, dir), files }
     }
 
     /// Asks.
-    pub(super) fn ask(&self, request: &Request) -> Answer {
+    #[must_use]
+    pub fn ask(&self, request: &Request) -> Answer {
         let (decision, rule, unknown) = self.decide(request);
         let image = self.judge.image();
         let mut effective = self.effective(request);
@@ -165,7 +141,8 @@ impl<'p> Panel<'p> {
     }
 
     /// Rules that do not decide `request` but the same question about other operations, or other arguments.
-    pub(super) fn near_misses(&self, request: &Request, answer: &Answer) -> Vec<NearMiss> {
+    #[must_use]
+    pub fn near_misses(&self, request: &Request, answer: &Answer) -> Vec<NearMiss> {
         const MOST: usize = 3;
         let mut found: Vec<NearMiss> = Vec::new();
         let asked = request.op().decided_as();
@@ -231,6 +208,7 @@ impl<'p> Panel<'p> {
                 let rule = match (index, model) {
                     (Some(index), Some(model)) => Some(self.decider(model, index as usize)),
                     (Some(_), None) => decision.at.and_then(|at| image.rule(at)).map(|info| Decider {
+                        index: None,
                         id: info.id.clone(),
                         file: self.file(info.file),
                         line: info.line,
@@ -246,6 +224,7 @@ impl<'p> Panel<'p> {
     fn decider(&self, model: &Model, index: usize) -> Decider {
         let rule = &model.rules[index];
         Decider {
+            index: Some(index),
             id: rule.annotations.id.clone().unwrap_or_else(|| rule.line.to_string()),
             file: self.file(rule.file),
             line: rule.line,
@@ -260,7 +239,8 @@ impl<'p> Panel<'p> {
 
 impl Answer {
     /// The verdict that counts.
-    pub(super) fn verdict(&self, which: Which) -> Verdict {
+    #[must_use]
+    pub fn verdict(&self, which: Which) -> Verdict {
         match which {
             Which::Decision => self.decision,
             Which::Effective => self.effective.verdict,
@@ -268,7 +248,8 @@ impl Answer {
     }
 
     /// The answer as a program reads it.
-    pub(super) fn json(&self) -> Value {
+    #[must_use]
+    pub fn json(&self) -> Value {
         let mut value = json!({
             "decision": self.decision.to_string(),
             "effective": self.effective.verdict.to_string(),
@@ -295,7 +276,8 @@ impl Answer {
     }
 
     /// The answer as a person reads it.
-    pub(super) fn human(&self) -> String {
+    #[must_use]
+    pub fn human(&self) -> String {
         let why = match &self.rule {
             Some(rule) => format!("{}:{}: {}", rule.file, rule.line, rule.text),
             None => "no rule decides, the effect's default does".to_owned(),
@@ -316,13 +298,16 @@ impl Answer {
 
 /// Which of the two verdicts counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub enum Which {
+    /// The decision about one operation on one object.
     Decision,
+    /// What a system call may do.
     Effective,
 }
 
 /// Bytes as text: `\` doubled and what is not UTF-8 as `\xHH`, so that they can be told again.
-fn shown(bytes: &[u8]) -> String {
+#[must_use]
+pub fn shown(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(&chunk.valid().replace('\\', "\\\\"));

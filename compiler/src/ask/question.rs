@@ -1,0 +1,134 @@
+//! A request as people write it: on a command line, in a line of JSON, in a test.
+
+use boesfs_abi::op::{GROUPS, OPS, Op, OpSet};
+use boesfs_abi::request::{Kind, Request, RequestError};
+
+use crate::diagnostic::closest;
+
+/// A request as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The program.
+    pub sub: Vec<u8>,
+    /// The object's path.
+    pub obj: Vec<u8>,
+    /// The operation.
+    pub act: String,
+    /// Its arguments: `-` is one the call does not carry, `?` or a missing one is unknown.
+    pub args: Vec<String>,
+    /// File system uid of the caller.
+    pub uid: Option<u32>,
+    /// File system gid of the caller.
+    pub gid: Option<u32>,
+    /// Kind of the object.
+    pub kind: Option<String>,
+    /// The sandbox's name.
+    pub dom: Option<Vec<u8>>,
+}
+
+/// Why a [`Question`] is no request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionError {
+    /// `act` is no operation.
+    #[error("unknown operation `{word}`{}", also(.help))]
+    Operation {
+        /// What was written.
+        word: String,
+        /// What was probably meant.
+        help: Option<String>,
+    },
+    /// `kind` is no kind of object.
+    #[error("unknown kind `{word}`{}", also(.help))]
+    Kind {
+        /// What was written.
+        word: String,
+        /// What was probably meant.
+        help: Option<String>,
+    },
+    /// The object is no path, or an argument does not fit.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+fn also(help: &Option<String>) -> String {
+    help.as_ref().map(|help| format!(", {help}")).unwrap_or_default()
+}
+
+impl QuestionError {
+    /// The field that is to blame.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Operation { .. } => "act",
+            Self::Kind { .. } => "kind",
+            Self::Request(RequestError::Object(_)) => "obj",
+            Self::Request(RequestError::Arity { .. } | RequestError::Value { .. }) => "args",
+        }
+    }
+}
+
+impl Question {
+    /// The request it means.
+    ///
+    /// # Errors
+    /// [`QuestionError`] if it is none.
+    pub fn request(&self) -> Result<Request, QuestionError> {
+        let op = operation(&self.act)?;
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        let mut request =
+            Request::new(&self.sub, &self.obj, op).and_then(|request| request.with_text_args(&args))?;
+        if let Some(dom) = &self.dom {
+            request = request.in_domain(dom);
+        }
+        request.uid = self.uid;
+        request.gid = self.gid;
+        request.kind = self.kind.as_deref().map(kind).transpose()?;
+        Ok(request)
+    }
+}
+
+fn operation(word: &str) -> Result<Op, QuestionError> {
+    if let Some(op) = Op::from_name(word) {
+        return Ok(op);
+    }
+    let known = || OPS.iter().map(|spec| spec.name);
+    let help = if let Some(group) = group(word) {
+        let names: Vec<&str> = group.iter().map(Op::name).collect();
+        Some(format!("a request is about one operation; `{word}` stands for {}", names.join(", ")))
+    } else if let Some(name) = closest(word, known()) {
+        Some(format!("did you mean `{name}`?"))
+    } else {
+        Some(format!("the operations are {}", known().collect::<Vec<_>>().join(", ")))
+    };
+    Err(QuestionError::Operation { word: word.to_owned(), help })
+}
+
+/// The operations of a word that stands for several in policies.
+fn group(word: &str) -> Option<OpSet> {
+    if matches!(word, "*" | "any") {
+        return Some(OpSet::ALL);
+    }
+    GROUPS.iter().find(|(name, _)| *name == word).map(|(_, ops)| *ops)
+}
+
+fn kind(word: &str) -> Result<Kind, QuestionError> {
+    Kind::from_name(word).ok_or_else(|| {
+        let known = Kind::ALL.map(Kind::name);
+        let help = match closest(word, known) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("the kinds are {}", known.join(", ")),
+        };
+        QuestionError::Kind { word: word.to_owned(), help: Some(help) }
+    })
+}
+
+/// The values of a tuple as it is written, with or without its parentheses.
+#[must_use]
+pub fn list_values(text: &str) -> Vec<String> {
+    let text = text.trim();
+    let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(text);
+    if inner.trim().is_empty() {
+        return Vec::new();
+    }
+    inner.split(',').map(|value| value.trim().to_owned()).collect()
+}
