@@ -19,6 +19,7 @@ mod sets;
 mod subset;
 mod texts;
 mod trie;
+mod utf8;
 
 pub use canonical::{Canonical, Inputs, Walk, Witnesses};
 pub use cell::{Cell, Line, Outcome};

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use crate::rules::{PathAtom, Regex};
 
 use super::limits::{AutomatonError, Input, Limits};
+use super::utf8::{Expected, expected_after};
 
 /// A Thompson automaton. State 0 is the start of all patterns.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Edge {
     Bytes(u8, u8),
+    /// A byte that is no part of a character; gone once the automaton is settled.
+    Lone(u8, u8),
     Empty,
     Start,
     End,
@@ -67,6 +70,11 @@ impl Nfa {
             }
             nfa.states[at as usize].accepts.push(pattern);
         }
+        nfa.settle().map_err(|pattern| AutomatonError::Patterns {
+            input,
+            limit: limits.pattern_states,
+            pattern,
+        })?;
         Ok(nfa)
     }
 
@@ -79,7 +87,7 @@ impl Nfa {
     pub(super) fn byte_edges(&self, state: u32) -> impl Iterator<Item = (u8, u8, u32)> + '_ {
         self.states[state as usize].edges.iter().filter_map(|(edge, to)| match edge {
             Edge::Bytes(low, high) => Some((*low, *high, *to)),
-            Edge::Empty | Edge::Start | Edge::End => None,
+            Edge::Lone(..) | Edge::Empty | Edge::Start | Edge::End => None,
         })
     }
 
@@ -107,6 +115,11 @@ impl Nfa {
             Regex::Bytes(ranges) => {
                 for &(low, high) in ranges {
                     self.edge(from, Edge::Bytes(low, high), to);
+                }
+            }
+            Regex::Lone(ranges) => {
+                for &(low, high) in ranges {
+                    self.edge(from, Edge::Lone(low, high), to);
                 }
             }
             Regex::Concat(parts) => {
@@ -153,6 +166,67 @@ impl Nfa {
         Some(())
     }
 
+    /// Makes plain transitions of those by lone bytes. A byte that could begin a character is none of it only if what
+    /// follows does not complete the character, so the states after it come once more, each with what must not follow.
+    /// The error is the pattern at which it was too much.
+    fn settle(&mut self) -> Result<(), u32> {
+        let lone = |(edge, _): &(Edge, u32)| matches!(edge, Edge::Lone(..));
+        if !self.states.iter().any(|state| state.edges.iter().any(lone)) {
+            return Ok(());
+        }
+        let written: Vec<Vec<(Edge, u32)>> =
+            self.states.iter_mut().map(|state| std::mem::take(&mut state.edges)).collect();
+        let mut twins: HashMap<(u32, Expected), u32> = HashMap::new();
+        let mut todo: Vec<(u32, Option<Expected>, u32)> =
+            (0u32..).take(written.len()).map(|state| (state, None, state)).collect();
+        while let Some((state, expected, twin)) = todo.pop() {
+            let mut reach = |nfa: &mut Self, to: u32, expected: Option<Expected>| {
+                let Some(expected) = expected else { return Ok::<u32, u32>(to) };
+                if let Some(twin) = twins.get(&(to, expected)) {
+                    return Ok(*twin);
+                }
+                let owner = nfa.states[to as usize].owner;
+                let twin = nfa.state(owner).ok_or(owner)?;
+                nfa.states[twin as usize].accepts = nfa.states[to as usize].accepts.clone();
+                twins.insert((to, expected), twin);
+                todo.push((to, Some(expected), twin));
+                Ok(twin)
+            };
+            for &(edge, to) in &written[state as usize] {
+                match edge {
+                    Edge::Empty => {
+                        let to = reach(self, to, expected)?;
+                        self.edge(twin, Edge::Empty, to);
+                    }
+                    Edge::Start | Edge::End => self.edge(twin, edge, to),
+                    Edge::Bytes(low, high) | Edge::Lone(low, high) => {
+                        let (completing, others) = match expected {
+                            Some(expected) => expected.split(low, high),
+                            None => (None, [Some((low, high)), None]),
+                        };
+                        if let Some((low, high)) = completing
+                            && let Some(next) = expected.and_then(Expected::next)
+                        {
+                            let to = reach(self, to, Some(next))?;
+                            self.edge(twin, Edge::Bytes(low, high), to);
+                        }
+                        for (low, high) in others.into_iter().flatten() {
+                            if let Edge::Bytes(..) = edge {
+                                self.edge(twin, Edge::Bytes(low, high), to);
+                                continue;
+                            }
+                            for (low, high, expected) in expected_after(low, high) {
+                                let to = reach(self, to, expected)?;
+                                self.edge(twin, Edge::Bytes(low, high), to);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Adds the states reachable from `from` without reading a byte to `reached`: those that read a byte, accept or
     /// ask for the end.
     pub(super) fn closure(&self, from: &[u32], place: Place, marks: &mut Marks, reached: &mut Vec<u32>) {
@@ -162,7 +236,7 @@ impl Nfa {
             let mut keep = !self.states[state as usize].accepts.is_empty();
             for (edge, to) in &self.states[state as usize].edges {
                 let follow = match edge {
-                    Edge::Bytes(..) | Edge::End => {
+                    Edge::Bytes(..) | Edge::Lone(..) | Edge::End => {
                         keep = true;
                         false
                     }
@@ -189,7 +263,7 @@ impl Nfa {
             accepted.extend_from_slice(&state.accepts);
             for (edge, to) in &state.edges {
                 let follow = match edge {
-                    Edge::Bytes(..) => false,
+                    Edge::Bytes(..) | Edge::Lone(..) => false,
                     Edge::Empty | Edge::End => true,
                     Edge::Start => place == Place::Start,
                 };
@@ -237,7 +311,7 @@ fn flatten<'a>(regex: &'a Regex, items: &mut Vec<&'a Regex>) {
 fn depth(regex: &Regex, limit: usize) -> Option<usize> {
     let below = limit.checked_sub(1)?;
     match regex {
-        Regex::Empty | Regex::Never | Regex::Bytes(_) | Regex::Start | Regex::End => Some(1),
+        Regex::Empty | Regex::Never | Regex::Bytes(_) | Regex::Lone(_) | Regex::Start | Regex::End => Some(1),
         Regex::Concat(parts) | Regex::Alternate(parts) => {
             parts.iter().try_fold(0, |deepest, part| Some(deepest.max(depth(part, below)?))).map(|d| d + 1)
         }

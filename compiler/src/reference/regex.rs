@@ -1,49 +1,50 @@
 //! `regexMatch` and what Casbin builds on it, by translation to a published engine.
 
-use ::regex::bytes;
-
-/// The byte an expression's character classes take beside characters: any that is not ASCII.
-const LONE_BYTE: &str = r"(?-u:[\x80-\xFF])";
+use std::borrow::Cow;
 
 /// How much memory one expression may compile to.
 const SIZE_LIMIT: usize = 1 << 28;
 
-/// An unanchored search over bytes: `\d`, `\w` and `\s` are ASCII, and a class that takes the replacement character
-/// takes a byte that is not UTF-8.
+/// An unanchored search: `\d`, `\w` and `\s` are ASCII.
 #[derive(Debug)]
-pub(super) struct Search(bytes::Regex);
+pub(super) struct Search(::regex::Regex);
 
 impl Search {
     /// The search for `expression`, if it is one.
     pub(super) fn new(expression: &str) -> Option<Self> {
-        bytes::RegexBuilder::new(&translate(expression)).size_limit(SIZE_LIMIT).build().ok().map(Self)
+        ::regex::RegexBuilder::new(&translate(expression)).size_limit(SIZE_LIMIT).build().ok().map(Self)
     }
 
     pub(super) fn is_match(&self, text: &[u8]) -> bool {
-        self.0.is_match(text)
+        self.0.is_match(&decoded(text))
     }
 }
 
-/// `expression` with each class made ASCII and widened to lone bytes.
+/// The characters of `text`: each byte that is no part of a well-formed sequence is one, U+FFFD.
+fn decoded(text: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(text) {
+        return text.into();
+    }
+    let mut characters = String::new();
+    for chunk in text.utf8_chunks() {
+        characters.push_str(chunk.valid());
+        characters.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    characters.into()
+}
+
+/// `expression` with each class made ASCII.
 fn translate(expression: &str) -> String {
     let characters: Vec<char> = expression.chars().collect();
     let mut translated = String::new();
     let mut i = 0;
     while i < characters.len() {
-        let (length, class) = match characters[i] {
-            '.' => (1, Some(".".to_owned())),
-            '[' => class(&characters[i..]),
-            '\\' => match characters.get(i + 1) {
-                Some(letter @ ('p' | 'P')) => property(&characters[i..], *letter),
-                Some(letter) => (2, ascii_class(*letter).map(str::to_owned)),
-                None => (1, None),
-            },
+        let (length, class) = match (characters[i], characters.get(i + 1)) {
+            ('[', _) => class(&characters[i..]),
+            ('\\', Some(letter)) => (2, ascii_class(*letter).map(str::to_owned)),
             _ => (1, None),
         };
         match class {
-            Some(class) if takes_replacement_character(&class) => {
-                translated.push_str(&format!("(?:{class}|{LONE_BYTE})"));
-            }
             Some(class) => translated.push_str(&class),
             None => translated.extend(&characters[i..i + length]),
         }
@@ -92,19 +93,6 @@ fn class(characters: &[char]) -> (usize, Option<String>) {
     (1, None)
 }
 
-/// A `\p{…}` or `\pL` at the start.
-fn property(characters: &[char], letter: char) -> (usize, Option<String>) {
-    let length = match characters.get(2) {
-        Some('{') => characters.iter().position(|c| *c == '}').map(|end| end + 1),
-        Some(_) => Some(3),
-        None => None,
-    };
-    match length {
-        Some(length) => (length, Some(characters[..length].iter().collect())),
-        None => (2, Some(format!("\\{letter}"))),
-    }
-}
-
 fn ascii_class(letter: char) -> Option<&'static str> {
     Some(match letter {
         'd' => "[0-9]",
@@ -115,8 +103,4 @@ fn ascii_class(letter: char) -> Option<&'static str> {
         'S' => r"[^\t\n\v\f\r ]",
         _ => return None,
     })
-}
-
-fn takes_replacement_character(class: &str) -> bool {
-    ::regex::Regex::new(class).is_ok_and(|class| class.is_match("\u{FFFD}"))
 }

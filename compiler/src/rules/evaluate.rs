@@ -125,6 +125,18 @@ pub(crate) fn atom_matches(atom: &PathAtom, text: &[u8]) -> bool {
     }
 }
 
+/// Where the bytes stand that are no part of a character.
+fn lone_bytes(text: &[u8]) -> BTreeSet<usize> {
+    let mut lone = BTreeSet::new();
+    let mut at = 0;
+    for chunk in text.utf8_chunks() {
+        at += chunk.valid().len();
+        lone.extend(at..at + chunk.invalid().len());
+        at += chunk.invalid().len();
+    }
+    lone
+}
+
 /// Where matches of `regex` end that begin at one of `starts`.
 fn ends(regex: &Regex, text: &[u8], starts: &BTreeSet<usize>) -> BTreeSet<usize> {
     match regex {
@@ -136,6 +148,12 @@ fn ends(regex: &Regex, text: &[u8], starts: &BTreeSet<usize>) -> BTreeSet<usize>
                 text.get(**at)
                     .is_some_and(|byte| ranges.iter().any(|(low, high)| (low..=high).contains(&byte)))
             })
+            .map(|at| at + 1)
+            .collect(),
+        Regex::Lone(ranges) => lone_bytes(text)
+            .into_iter()
+            .filter(|at| starts.contains(at))
+            .filter(|at| ranges.iter().any(|(low, high)| (low..=high).contains(&&text[*at])))
             .map(|at| at + 1)
             .collect(),
         Regex::Concat(parts) => parts.iter().fold(starts.clone(), |starts, part| ends(part, text, &starts)),

@@ -144,6 +144,11 @@ pub enum Regex {
         /// At most; `None` is without limit.
         max: Option<u32>,
     },
+    /// One byte of a set of bytes beyond ASCII, as sorted, disjoint, inclusive ranges, that is no part of a character:
+    /// no well-formed UTF-8 sequence of the input holds it.
+    ///
+    /// INVARIANT(whole characters): all that can stand before it reads whole characters and such bytes.
+    Lone(Vec<(u8, u8)>),
     /// The empty string, at the start of the input only.
     Start,
     /// The empty string, at the end of the input only.

@@ -24,6 +24,14 @@ pub(crate) fn lies_in(atom: &PathAtom, input: &[u8]) -> bool {
     }
 }
 
+/// Whether the byte at `at` is part of a well-formed character.
+fn in_character(input: &[u8], at: usize) -> bool {
+    (at.saturating_sub(3)..=at).any(|start| {
+        (at + 1..=input.len().min(start + 4))
+            .any(|end| std::str::from_utf8(&input[start..end]).is_ok_and(|text| text.chars().count() == 1))
+    })
+}
+
 /// Where matches of `regex` that begin at one of `starts` can end.
 fn ends(regex: &Regex, input: &[u8], starts: &BTreeSet<usize>) -> BTreeSet<usize> {
     match regex {
@@ -34,6 +42,12 @@ fn ends(regex: &Regex, input: &[u8], starts: &BTreeSet<usize>) -> BTreeSet<usize
         Regex::Bytes(ranges) => starts
             .iter()
             .filter(|at| input.get(**at).is_some_and(|b| ranges.iter().any(|(l, h)| l <= b && b <= h)))
+            .map(|at| at + 1)
+            .collect(),
+        Regex::Lone(ranges) => starts
+            .iter()
+            .filter(|at| input.get(**at).is_some_and(|b| ranges.iter().any(|(l, h)| l <= b && b <= h)))
+            .filter(|at| !in_character(input, **at))
             .map(|at| at + 1)
             .collect(),
         Regex::Concat(parts) => parts.iter().fold(starts.clone(), |at, part| ends(part, input, &at)),

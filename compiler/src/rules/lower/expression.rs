@@ -1,7 +1,9 @@
 //! `regexMatch` and Casbin's `keyMatch2`, `3` and `5` to regular expressions over bytes.
 
 use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSet, ClassSetItem};
-use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Look, translate::TranslatorBuilder};
+use regex_syntax::hir::{
+    Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, translate::TranslatorBuilder,
+};
 use regex_syntax::utf8::Utf8Sequences;
 
 use crate::rules::Regex;
@@ -11,10 +13,21 @@ use super::bytes::{ByteSet, alternate, byte, concat, literal, optional};
 /// How deep an expression may nest.
 const NEST_LIMIT: u32 = 200;
 
+/// How a text is read. A byte that is no part of a well-formed UTF-8 sequence is one character, U+FFFD, as Go's regular
+/// expressions have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// Byte by byte, where it makes no difference what is a character.
+    Bytes,
+    /// By whole characters from the start on, so that it is known which bytes are part of none.
+    Characters,
+}
+
 /// The paths in which `expression` is found. The error says why it cannot be compiled.
 pub(super) fn search(expression: &[u8]) -> Result<Regex, String> {
     let hir = parse(std::str::from_utf8(expression).map_err(|_| "it is not UTF-8".to_owned())?)?;
-    Ok(unanchored(&convert(&hir)?))
+    let reading = if tells_lone_bytes(&hir, true) { Reading::Characters } else { Reading::Bytes };
+    Ok(unanchored(&convert(&hir, reading)?, reading))
 }
 
 /// The paths that `expression` is found in after they are cut at their first `?`.
@@ -79,7 +92,7 @@ fn parse(expression: &str) -> Result<Hir, String> {
     let mut parser = ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build();
     let mut tree = parser.parse(expression).map_err(|error| error.kind().to_string())?;
     make_ascii(&mut tree);
-    let mut translator = TranslatorBuilder::new().utf8(false).build();
+    let mut translator = TranslatorBuilder::new().utf8(true).build();
     translator.translate(expression, &tree).map_err(|error| error.kind().to_string())
 }
 
@@ -144,10 +157,48 @@ fn ascii(class: &ast::ClassPerl) -> ast::ClassBracketed {
     }
 }
 
-fn convert(hir: &Hir) -> Result<Regex, String> {
+/// Whether `hir` counts characters in such a way that it matters which bytes are part of none. `whole`: what follows
+/// begins with a whole character, or counts nothing.
+fn tells_lone_bytes(hir: &Hir, whole: bool) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(text) => {
+            std::str::from_utf8(&text.0).is_ok_and(|text| text.contains(char::REPLACEMENT_CHARACTER))
+        }
+        HirKind::Class(Class::Unicode(class)) => takes_replacement_character(class),
+        HirKind::Class(Class::Bytes(_)) => false,
+        HirKind::Repetition(repetition) => {
+            let endless = repetition.max.is_none() && repetition.min <= u32::from(whole);
+            !(endless && bytewise(&repetition.sub).is_some()) && tells_lone_bytes(&repetition.sub, false)
+        }
+        HirKind::Capture(capture) => tells_lone_bytes(&capture.sub, whole),
+        HirKind::Alternation(parts) => parts.iter().any(|part| tells_lone_bytes(part, whole)),
+        HirKind::Concat(parts) => (0..parts.len()).any(|at| {
+            let whole = parts.get(at + 1).map_or(whole, begins_ascii);
+            tells_lone_bytes(&parts[at], whole)
+        }),
+    }
+}
+
+/// Whether all that `hir` matches begins with a character of ASCII, or ends the text.
+fn begins_ascii(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Literal(text) => text.0.first().is_some_and(u8::is_ascii),
+        HirKind::Class(Class::Unicode(class)) => class.is_ascii(),
+        HirKind::Look(Look::End) => true,
+        HirKind::Capture(capture) => begins_ascii(&capture.sub),
+        _ => false,
+    }
+}
+
+fn convert(hir: &Hir, reading: Reading) -> Result<Regex, String> {
+    let each = |parts: &[Hir]| parts.iter().map(|part| convert(part, reading)).collect::<Result<_, _>>();
     Ok(match hir.kind() {
         HirKind::Empty => Regex::Empty,
-        HirKind::Literal(text) => concat(literal(&text.0).collect()),
+        HirKind::Literal(text) => match std::str::from_utf8(&text.0) {
+            Ok(text) if text.contains(char::REPLACEMENT_CHARACTER) => concat(text.chars().map(one).collect()),
+            _ => concat(literal(&text.0).collect()),
+        },
         HirKind::Class(class) => class_regex(class),
         HirKind::Look(Look::Start) => Regex::Start,
         HirKind::Look(Look::End) => Regex::End,
@@ -170,15 +221,15 @@ fn convert(hir: &Hir) -> Result<Regex, String> {
         }
         HirKind::Repetition(repetition) => {
             let endless = repetition.max.is_none() && repetition.min <= 1;
-            let of = match bytewise(&repetition.sub).filter(|_| endless) {
+            let of = match bytewise(&repetition.sub).filter(|_| endless && reading == Reading::Bytes) {
                 Some(set) => set.regex(),
-                None => convert(&repetition.sub)?,
+                None => convert(&repetition.sub, reading)?,
             };
             Regex::Repeat { of: Box::new(of), min: repetition.min, max: repetition.max }
         }
-        HirKind::Capture(capture) => convert(&capture.sub)?,
-        HirKind::Concat(parts) => concat(parts.iter().map(convert).collect::<Result<_, _>>()?),
-        HirKind::Alternation(parts) => alternate(parts.iter().map(convert).collect::<Result<_, _>>()?),
+        HirKind::Capture(capture) => convert(&capture.sub, reading)?,
+        HirKind::Concat(parts) => concat(each(parts)?),
+        HirKind::Alternation(parts) => alternate(each(parts)?),
     })
 }
 
@@ -228,12 +279,24 @@ fn class_regex(class: &Class) -> Regex {
                 }
             }
             if takes_replacement_character(class) {
-                single.insert(0x80, 0xFF);
+                sequences.push(Regex::Lone(vec![(0x80, 0xFF)]));
             }
             sequences.push(single.regex());
             alternate(sequences)
         }
     }
+}
+
+/// This character.
+fn one(character: char) -> Regex {
+    let range = ClassUnicodeRange::new(character, character);
+    class_regex(&Class::Unicode(ClassUnicode::new([range])))
+}
+
+/// Any characters.
+fn any_characters() -> Regex {
+    let every = ClassUnicode::new([ClassUnicodeRange::new('\0', char::MAX)]);
+    Regex::Repeat { of: Box::new(class_regex(&Class::Unicode(every))), min: 0, max: None }
 }
 
 /// A byte that is not UTF-8 counts as the character that stands for it elsewhere.
@@ -242,9 +305,9 @@ fn takes_replacement_character(class: &ClassUnicode) -> bool {
 }
 
 /// Whole paths that `regex` is found in: anchors at its edges are spent, others stay.
-fn unanchored(regex: &Regex) -> Regex {
+fn unanchored(regex: &Regex, reading: Reading) -> Regex {
     if let Regex::Alternate(parts) = regex {
-        return alternate(parts.iter().map(unanchored).collect());
+        return alternate(parts.iter().map(|part| unanchored(part, reading)).collect());
     }
     let mut parts = match regex {
         Regex::Concat(parts) => parts.clone(),
@@ -255,7 +318,13 @@ fn unanchored(regex: &Regex) -> Regex {
     let ends = parts.iter().rev().take_while(|part| **part == Regex::End).count();
     parts.truncate(parts.len() - ends);
     if starts == 0 {
-        parts.insert(0, Regex::any());
+        parts.insert(
+            0,
+            match reading {
+                Reading::Bytes => Regex::any(),
+                Reading::Characters => any_characters(),
+            },
+        );
     }
     if ends == 0 {
         parts.push(Regex::any());
@@ -268,7 +337,7 @@ fn has_anchor(regex: &Regex) -> bool {
         Regex::Start | Regex::End => true,
         Regex::Concat(parts) | Regex::Alternate(parts) => parts.iter().any(has_anchor),
         Regex::Repeat { of, .. } => has_anchor(of),
-        Regex::Empty | Regex::Never | Regex::Bytes(_) => false,
+        Regex::Empty | Regex::Never | Regex::Bytes(_) | Regex::Lone(_) => false,
     }
 }
 
@@ -287,6 +356,6 @@ fn without_question_marks(regex: Regex) -> Regex {
             Regex::Never => Regex::Never,
             of => Regex::Repeat { of: Box::new(of), min, max },
         },
-        other @ (Regex::Empty | Regex::Never | Regex::Start | Regex::End) => other,
+        other @ (Regex::Empty | Regex::Never | Regex::Lone(_) | Regex::Start | Regex::End) => other,
     }
 }
