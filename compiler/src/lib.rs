@@ -7,12 +7,14 @@
 pub mod ask;
 pub mod automaton;
 pub mod diagnostic;
+pub mod explain;
 pub mod image;
 pub mod model;
 pub mod pipeline;
 pub mod reference;
 pub mod rules;
 pub mod sources;
+pub mod suite;
 pub mod validate;
 
 pub use sources::{LoadError, Sources};

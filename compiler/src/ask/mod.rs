@@ -168,7 +168,8 @@ impl<'p> Panel<'p> {
     }
 
     /// The effective decision: by the rules themselves if they are asked, else by the image.
-    fn effective(&self, request: &Request) -> Effective {
+    #[must_use]
+    pub fn effective(&self, request: &Request) -> Effective {
         if let Engine::Reference(reference, _) = &self.engine {
             let found = reference.effective(self.judge.dir(), request);
             let reason = found.reason;
@@ -188,7 +189,9 @@ impl<'p> Panel<'p> {
         }
     }
 
-    fn decide(&self, request: &Request) -> (Verdict, Option<Decider>, bool) {
+    /// The decision, the rule that decided, and whether it is denied only because something is unknown.
+    #[must_use]
+    pub fn decide(&self, request: &Request) -> (Verdict, Option<Decider>, bool) {
         match &self.engine {
             Engine::Reference(reference, model) => {
                 let decision = reference.decide(request);

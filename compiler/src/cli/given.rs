@@ -30,7 +30,7 @@ pub(super) struct Reading {
     compat: Option<CompatArg>,
     /// How many diagnostics to print at most; all are counted.
     #[arg(long, value_name = "N", default_value_t = 50)]
-    max_errors: usize,
+    pub(super) max_errors: usize,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -174,6 +174,42 @@ impl Reading {
             return Ok(Subject::Image(Box::new(image)));
         }
         Ok(Subject::Text(Box::new(pipeline::run(sources, &self.settings(), &self.limits(), until))))
+    }
+
+    /// One file as it is.
+    pub(super) fn source(&self, file: &Path) -> Result<Source, CommandError> {
+        let mut sources = Sources::One(file.to_owned()).load(&self.settings().limits)?;
+        Ok(sources.remove(0))
+    }
+
+    /// A policy under test: read as the command line says, and beside that as its suite does.
+    pub(super) fn tested(
+        &self,
+        policy: &Path,
+        model: Option<PathBuf>,
+        allow: &[String],
+        select: Option<&str>,
+    ) -> Result<Outcome, CommandError> {
+        let mut settings = self.settings();
+        if let Allow::Named(names) = &mut settings.allow {
+            names.extend(allow.iter().cloned());
+            if allow.iter().any(|name| name == "all") {
+                settings.allow = Allow::All;
+            }
+        }
+        settings.select = settings.select.or_else(|| select.map(str::to_owned));
+        let sources = match model {
+            Some(model) => Sources::Two { model, policy: policy.to_owned() },
+            None => Sources::One(policy.to_owned()),
+        };
+        let sources = sources.load(&settings.limits)?;
+        if sources[0].bytes.starts_with(&MAGIC) {
+            return Err(CommandError::Usage(format!(
+                "`{}` is an image: tests are run on a policy's text",
+                policy.display()
+            )));
+        }
+        Ok(pipeline::run(sources, &settings, &self.limits(), Stage::LAST))
     }
 
     /// Prints what there is to say about `outcome`, for people to the error stream, and says how it ends.

@@ -6,6 +6,7 @@ mod eval;
 mod given;
 mod inspect;
 mod requests;
+mod test;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ Examples:
   boesfsc check --model model.txt policy.txt
   boesfsc build policy.conf -o policy.bin
   boesfsc eval policy.conf --sub /bin/bash --obj /srv/f --act read
+  boesfsc test policy.conf --coverage
   boesfsc inspect policy.bin --stage dfa";
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +52,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Asks a policy or an image about requests.
     Eval(eval::EvalArgs),
+    /// Runs the tests that stand beside policies.
+    Test(test::TestArgs),
     /// Prints what a stage of the compiler makes of a policy, or what an image holds.
     Inspect(inspect::InspectArgs),
 }
@@ -147,6 +151,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => args.run(&mut screen),
         Command::Build(args) => args.run(&mut screen),
         Command::Eval(args) => args.run(&mut screen),
+        Command::Test(args) => args.run(&mut screen),
         Command::Inspect(args) => args.run(&mut screen),
     };
     let result = result.and_then(|exit| {

@@ -21,13 +21,22 @@ pub enum Colour {
 /// The text of at most `most` of `diagnostics` over `sources`, and a last line that counts all of them.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], sources: &[Source], most: usize, colour: Colour) -> String {
+    let shown = &diagnostics[..diagnostics.len().min(most)];
+    let mut text = render_only(shown, sources, colour);
+    text.push_str(&tally(diagnostics, most));
+    text
+}
+
+/// The text of `diagnostics` over `sources`, and nothing else.
+#[must_use]
+pub fn render_only(diagnostics: &[Diagnostic], sources: &[Source], colour: Colour) -> String {
     let mut files = SimpleFiles::new();
     for source in sources {
         files.add(escaped(&source.name), sanitized(&source.bytes));
     }
     let config = term::Config { tab_width: 4, ..term::Config::default() };
     let mut text = String::new();
-    for diagnostic in diagnostics.iter().take(most) {
+    for diagnostic in diagnostics {
         let shown = shown(diagnostic, sources);
         let mut buffer = termcolor(colour);
         if term::emit_to_write_style(&mut buffer, &config, &files, &shown).is_ok() {
@@ -36,7 +45,6 @@ pub fn render(diagnostics: &[Diagnostic], sources: &[Source], most: usize, colou
             let _ = writeln!(text, "{}: {}", diagnostic.severity.name(), escaped(&diagnostic.message));
         }
     }
-    text.push_str(&tally(diagnostics, most));
     text
 }
 
@@ -94,11 +102,12 @@ fn shown(diagnostic: &Diagnostic, sources: &[Source]) -> shown::Diagnostic<usize
             Severity::Warning | Severity::Note => format!("note: lint `{lint}`"),
         });
     }
-    shown::Diagnostic::new(severity)
-        .with_code(diagnostic.code)
-        .with_message(escaped(&diagnostic.message))
-        .with_labels(labels)
-        .with_notes(notes)
+    let coded = if diagnostic.code.is_empty() {
+        shown::Diagnostic::new(severity)
+    } else {
+        shown::Diagnostic::new(severity).with_code(diagnostic.code)
+    };
+    coded.with_message(escaped(&diagnostic.message)).with_labels(labels).with_notes(notes)
 }
 
 /// The source as text of the same length: what is not UTF-8, and what would move a terminal's cursor or reorder its

@@ -176,7 +176,12 @@ impl<'m> Reference<'m> {
     }
 
     /// The nodes of a role graph that `operand` is; `None` if its value is unknown.
-    fn texts(&self, operand: &Operand, rule: &Rule, question: &Question<'_>) -> Option<Vec<Vec<u8>>> {
+    pub(super) fn texts(
+        &self,
+        operand: &Operand,
+        rule: &Rule,
+        question: &Question<'_>,
+    ) -> Option<Vec<Vec<u8>>> {
         let Operand::Request(field) = operand else {
             return Some(text_of(operand, rule).map(<[u8]>::to_vec).into_iter().collect());
         };

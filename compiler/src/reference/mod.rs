@@ -12,6 +12,7 @@ mod pattern;
 mod regex;
 mod subject;
 mod value;
+mod why;
 
 use std::collections::HashMap;
 
@@ -24,6 +25,7 @@ pub use effective::{Effective, effective};
 pub use index::Index;
 use pattern::Pattern;
 use subject::Programs;
+pub use why::{Obstacle, RolePath};
 
 /// What a request gets, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

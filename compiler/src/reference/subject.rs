@@ -1,6 +1,6 @@
 //! Who a program is: subjects, base names and roles, as LANGUAGE §3 has them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::model::{Expr, Model, Operand, RequestField, RoleGraph, Shape};
 
@@ -133,6 +133,47 @@ impl<'m> Programs<'m> {
             todo.extend(self.roles_of(graph, &node, domain).filter(|role| seen.insert(role.clone())));
         }
         false
+    }
+
+    /// The nodes of `graph` that the program `sub` is.
+    pub(super) fn nodes_of(&self, graph: usize, sub: &[u8]) -> Vec<Vec<u8>> {
+        self.nodes(graph).filter(|node| self.is_program(node, sub)).map(<[u8]>::to_vec).collect()
+    }
+
+    /// The fewest lines of `graph` that lead from one of `from` to one of `to`, if any do.
+    pub(super) fn path(
+        &self,
+        graph: usize,
+        from: &[Vec<u8>],
+        to: &[Vec<u8>],
+        domain: Option<&[u8]>,
+    ) -> Option<Vec<usize>> {
+        let goals: HashSet<Key> = to.iter().map(|text| self.node(text)).collect();
+        let mut before: HashMap<Key, Option<(Key, usize)>> =
+            from.iter().map(|text| (self.node(text), None)).collect();
+        let mut todo: VecDeque<Key> = from.iter().map(|text| self.node(text)).collect();
+        let relation = &self.model.roles[graph];
+        while let Some(node) = todo.pop_front() {
+            if goals.contains(&node) {
+                let mut edges = Vec::new();
+                let mut at = &node;
+                while let Some(Some((earlier, edge))) = before.get(at) {
+                    edges.push(*edge);
+                    at = earlier;
+                }
+                edges.reverse();
+                return Some(edges);
+            }
+            for number in self.edges[graph].get(&node).into_iter().flatten() {
+                let edge = &relation.edges[*number];
+                let role = self.node(&edge.role);
+                if in_domain(relation, edge.domain.as_deref(), domain) && !before.contains_key(&role) {
+                    before.insert(role.clone(), Some((node.clone(), *number)));
+                    todo.push_back(role);
+                }
+            }
+        }
+        None
     }
 
     /// The nodes one step up from `node`.

@@ -22,8 +22,9 @@ use crate::automaton::{Dfa, Inputs, Labelled, StateId, Walk, Witnesses};
 use crate::model::Model;
 use crate::reference::{self, Index, Reference};
 
-use sample::Samples;
+pub(crate) use sample::Samples;
 use who::Who;
+pub(crate) use who::everybody;
 
 /// How much may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +152,7 @@ pub fn validate(
         languages: &languages.dfa,
         reference: Reference::new(model),
         index: Index::new(model),
-        who: who::everybody(image),
+        who: everybody(image),
         samples: Samples::new(image),
         report: Report { complete: true, ..Report::default() },
         effort,

@@ -20,15 +20,15 @@ const MAX_POINTS: usize = 512;
 
 /// Values of a request's fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Point {
-    pub(super) args: Vec<ArgValue>,
-    pub(super) uid: Option<u32>,
-    pub(super) gid: Option<u32>,
-    pub(super) kind: Option<Kind>,
+pub(crate) struct Point {
+    pub(crate) args: Vec<ArgValue>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) kind: Option<Kind>,
 }
 
 /// Finds points and keeps them.
-pub(super) struct Samples<'a> {
+pub(crate) struct Samples<'a> {
     image: &'a ValidImage,
     classes: TextClasses,
     /// For each set of the image its number in `classes`.
@@ -40,7 +40,7 @@ pub(super) struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    pub(super) fn new(image: &'a ValidImage) -> Self {
+    pub(crate) fn new(image: &'a ValidImage) -> Self {
         let mut samples = Self {
             image,
             classes: TextClasses::default(),
@@ -78,7 +78,7 @@ impl<'a> Samples<'a> {
     }
 
     /// Points that cell `number` tells apart for `op`.
-    pub(super) fn of(&mut self, number: u32, cell: &Cell, op: Op) -> Rc<[Point]> {
+    pub(crate) fn of(&mut self, number: u32, cell: &Cell, op: Op) -> Rc<[Point]> {
         if let Some(points) = self.known.get(&(number, op)) {
             return Rc::clone(points);
         }

@@ -7,16 +7,16 @@ use boesfs_abi::subjects::{SubjectLiteral, base_name};
 
 /// A subject in a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Who {
-    pub(super) subject: Vec<u8>,
-    pub(super) domain: Option<Vec<u8>>,
-    pub(super) class: ClassId,
+pub(crate) struct Who {
+    pub(crate) subject: Vec<u8>,
+    pub(crate) domain: Option<Vec<u8>>,
+    pub(crate) class: ClassId,
     /// Whether it is the first of its class.
-    pub(super) first: bool,
+    pub(crate) first: bool,
 }
 
 /// A subject of each group in each domain, and one of each that the policy does not name.
-pub(super) fn everybody(image: &ValidImage) -> Vec<Who> {
+pub(crate) fn everybody(image: &ValidImage) -> Vec<Who> {
     let subjects = image.subjects();
     let text = |literal: u32| match &subjects.literals[literal as usize] {
         SubjectLiteral::Path(text) | SubjectLiteral::Name(text) => text.clone(),
