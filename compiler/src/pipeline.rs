@@ -5,7 +5,7 @@ use boesfs_grammar::{Source, Span, SyntaxTree, parse};
 
 use crate::automaton::{self, AutomatonError, Compiled};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::image::{PackError, pack};
+use crate::image::{PackError, fits, pack};
 use crate::model::{Model, Settings, resolve};
 use crate::rules::{self, LowerError, Problem, RuleSet};
 use crate::validate::{Effort, Report, validate};
@@ -19,7 +19,7 @@ pub enum Stage {
     Model,
     /// Rules as terms.
     Rules,
-    /// The automaton.
+    /// The automaton; what passes has room in an image, so that nothing can be said of it later.
     Dfa,
     /// The image, packed and read back.
     Image,
@@ -128,7 +128,10 @@ pub fn run(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: St
         && let Some(rules) = &outcome.rules
     {
         match Compiled::new(rules, &limits.automaton) {
-            Ok(dfa) => outcome.dfa = Some(dfa),
+            Ok(dfa) => match fits(&dfa, rules) {
+                Ok(()) => outcome.dfa = Some(dfa),
+                Err(error) => outcome.diagnostics.push(no_room(&error, &model)),
+            },
             Err(error) => outcome.diagnostics.push(too_large(&error, rules, &model)),
         }
     }
@@ -137,15 +140,17 @@ pub fn run(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: St
     {
         match image(rules, dfa) {
             Ok(packed) => outcome.packed = Some(packed),
-            Err(error) => outcome.diagnostics.push(
-                Diagnostic::error("E0509", error.to_string(), model.matcher.span)
-                    .label("the policy is too large for an image")
-                    .help("divide it into several policies"),
-            ),
+            Err(error) => outcome.diagnostics.push(no_room(&error, &model)),
         }
     }
     outcome.model = Some(model);
     outcome
+}
+
+fn no_room(error: &PackError, model: &Model) -> Diagnostic {
+    Diagnostic::error("E0509", error.to_string(), model.matcher.span)
+        .label("the policy is too large for an image")
+        .help("divide it into several policies")
 }
 
 fn image(rules: &RuleSet, dfa: &Compiled) -> Result<Packed, PackError> {

@@ -231,7 +231,7 @@ impl<'p> Panel<'p> {
             id: rule.annotations.id.clone().unwrap_or_else(|| rule.line.to_string()),
             file: self.file(rule.file),
             line: rule.line,
-            text: rule.text.clone(),
+            text: rule.text.to_string(),
         }
     }
 

@@ -65,7 +65,7 @@ impl Walk for super::dfa::Dfa {
     }
 
     fn listed(&self, state: Self::State, bytes: &mut Vec<u8>) {
-        bytes.extend(self.edges(state).iter().map(|edge| edge.byte));
+        bytes.extend(self.edges(state).map(|edge| edge.byte));
     }
 
     fn step(&self, state: Self::State, byte: u8) -> Self::State {

@@ -1,296 +1,128 @@
 //! The smallest automaton with the same labels.
 //!
-//! Partition refinement by signatures: when a block splits, its largest part keeps the block's number, so a state is
-//! looked at again only when one of its targets came into a part at most half as large. A default transition is one
-//! edge here, not 256, so a state may be looked at once for each logarithm of the number of states.
+//! What lies on no cycle and behind none (the trie of literal rules, nearly everything in a large policy) is taken from
+//! its end: two states are one if they say the same and lead to the same, so each needs to be looked up once. A run of
+//! states is looked up as a whole. What is left, the core, is refined (`refine`) first.
 
-use super::dfa::{Dfa, Edge, StateId};
+mod classes;
+mod refine;
 
-/// The smallest automaton that gives every input the label `dfa` gives it. States are numbered in the order in which
-/// a breadth-first walk from the start meets them, so equal functions give equal automata.
+use super::dfa::{Builder, Dfa, Form, NodeEdge, NodeId};
+use classes::{Class, Classes, Shape};
+
+/// The smallest automaton that gives every input the label `dfa` gives it. Nodes are numbered in the order in which a
+/// depth-first walk from the start meets them, so equal functions give equal automata.
 #[must_use]
 pub fn minimise(dfa: &Dfa) -> Dfa {
-    let mut refinement = Refinement::new(dfa);
-    refinement.run();
-    refinement.quotient()
+    minimise_by(dfa, |label| label)
 }
 
-struct Refinement<'a> {
-    dfa: &'a Dfa,
-    sources: Sources,
-    block: Vec<u32>,
-    /// All states, those of one block side by side.
-    members: Vec<u32>,
-    /// Where each state stands in `members`.
-    place: Vec<u32>,
-    /// First and one past the last place of each block.
-    ranges: Vec<(u32, u32)>,
-    dirty: Vec<bool>,
-    queue: Vec<u32>,
-}
-
-impl<'a> Refinement<'a> {
-    fn new(dfa: &'a Dfa) -> Self {
-        let count = u32::try_from(dfa.state_count()).expect("INVARIANT: states are limited far below 2^32");
-        let mut members: Vec<u32> = (0..count).collect();
-        members.sort_by_key(|state| dfa.label(StateId(*state)));
-        let mut block = vec![0; members.len()];
-        let mut place = vec![0; members.len()];
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
-        let mut previous = None;
-        for (at, state) in (0u32..).zip(&members) {
-            let label = dfa.label(StateId(*state));
-            if previous != Some(label) {
-                ranges.push((at, at));
-                previous = Some(label);
+/// The smallest automaton that gives every input what `label` makes of the label `dfa` gives it.
+#[must_use]
+pub fn minimise_by(dfa: &Dfa, label: impl Fn(u32) -> u32) -> Dfa {
+    let (front, core) = divided(dfa);
+    let (mut classes, mut class_of) = refine::core(dfa, &core, &label);
+    let mut edges = Vec::new();
+    for id in front.into_iter().rev() {
+        let node = dfa.node(id);
+        let other = class_of[node.other.index()];
+        class_of[id.index()] = match node.form {
+            Form::Chain(bytes, next) => classes.run(label(node.label), other, bytes, class_of[next.index()]),
+            Form::Branch(of_node) => {
+                edges.clear();
+                edges.extend(of_node.iter().map(|edge| (edge.byte, class_of[edge.to.index()])));
+                classes.state(label(node.label), other, &mut edges)
             }
-            let current = ranges.len() - 1;
-            ranges[current].1 = at + 1;
-            block[*state as usize] = id(current);
-            place[*state as usize] = at;
-        }
-        Self {
-            dfa,
-            sources: Sources::new(dfa),
-            block,
-            members,
-            place,
-            ranges,
-            dirty: vec![true; count as usize],
-            queue: (0..count).collect(),
-        }
-    }
-
-    fn run(&mut self) {
-        let mut signatures = Signatures::default();
-        while !self.queue.is_empty() {
-            let mut queue = std::mem::take(&mut self.queue);
-            queue.sort_unstable_by_key(|state| (self.block[*state as usize], *state));
-            // Blocks split while others wait, but a waiting state's own block only when its turn comes.
-            for part in queue
-                .chunk_by(|a, b| self.block[*a as usize] == self.block[*b as usize])
-                .map(<[u32]>::to_vec)
-                .collect::<Vec<_>>()
-            {
-                self.split(&part, &mut signatures);
-            }
-        }
-    }
-
-    /// Splits the block of `changed`, states whose targets changed, by signature. The block's other states have one
-    /// signature that none of `changed` has: each of these has a target in a part that is new since.
-    fn split(&mut self, changed: &[u32], signatures: &mut Signatures) {
-        for state in changed {
-            self.dirty[*state as usize] = false;
-        }
-        let block = self.block[changed[0] as usize];
-        let (first, end) = self.ranges[block as usize];
-        let unchanged = (end - first) - id(changed.len());
-        if unchanged == 0 && changed.len() == 1 {
-            return;
-        }
-        signatures.clear();
-        for state in changed {
-            signatures.add(*state, self.dfa, &self.block);
-        }
-        let groups = signatures.groups();
-        if unchanged == 0 && groups.len() == 1 {
-            return;
-        }
-        // Changed states go to the end of the block's range, group by group.
-        let mut parts = Vec::with_capacity(groups.len() + 1);
-        let mut free = end;
-        for group in groups.iter().rev() {
-            let part_end = free;
-            for state in *group {
-                free -= 1;
-                self.swap(self.place[*state as usize], free);
-            }
-            parts.push((free, part_end));
-        }
-        if unchanged > 0 {
-            parts.push((first, free));
-        }
-        let largest = (0..parts.len())
-            .max_by_key(|part| (parts[*part].1 - parts[*part].0, std::cmp::Reverse(*part)))
-            .expect("INVARIANT: a block is not empty");
-        self.ranges[block as usize] = parts[largest];
-        for (index, range) in parts.into_iter().enumerate() {
-            if index != largest {
-                let fresh = id(self.ranges.len());
-                self.ranges.push(range);
-                self.renumber(range, fresh);
-            }
-        }
-    }
-
-    fn swap(&mut self, a: u32, b: u32) {
-        self.members.swap(a as usize, b as usize);
-        self.place[self.members[a as usize] as usize] = a;
-        self.place[self.members[b as usize] as usize] = b;
-    }
-
-    fn renumber(&mut self, range: (u32, u32), fresh: u32) {
-        for at in range.0..range.1 {
-            let state = self.members[at as usize];
-            self.block[state as usize] = fresh;
-            for &source in self.sources.of(state) {
-                if !std::mem::replace(&mut self.dirty[source as usize], true) {
-                    self.queue.push(source);
-                }
-            }
-        }
-    }
-
-    fn quotient(&self) -> Dfa {
-        const NEW: u32 = u32::MAX;
-        let mut numbers = vec![NEW; self.ranges.len()];
-        let mut order = vec![self.block[self.dfa.start().index()]];
-        numbers[order[0] as usize] = 0;
-        let mut quotient = Dfa::starting_at(StateId(0));
-        let mut edges = Vec::new();
-        let mut signature = Vec::new();
-        let mut done = 0;
-        while let Some(&block) = order.get(done) {
-            let state = self.members[self.ranges[block as usize].0 as usize];
-            signature.clear();
-            sign(state, self.dfa, &self.block, &mut signature);
-            let mut number = |block: u32| {
-                if numbers[block as usize] == NEW {
-                    numbers[block as usize] = id(order.len());
-                    order.push(block);
-                }
-                StateId(numbers[block as usize])
-            };
-            edges.clear();
-            edges.extend(signature[1..].iter().map(|word| {
-                let (byte, to) = unpack(*word);
-                Edge { byte, to: number(to) }
-            }));
-            let other = number(unpack(signature[0]).1);
-            quotient.push(self.dfa.label(StateId(state)), other, &edges);
-            done += 1;
-        }
-        quotient
-    }
-}
-
-/// For each state, the states with a transition to it.
-struct Sources {
-    first: Vec<u32>,
-    sources: Vec<u32>,
-}
-
-impl Sources {
-    fn new(dfa: &Dfa) -> Self {
-        let targets = |state: StateId| {
-            dfa.edges(state).iter().map(|edge| edge.to).chain(std::iter::once(dfa.other(state)))
         };
-        let mut first = vec![0u32; dfa.state_count() + 1];
-        for state in dfa.states() {
-            targets(state).for_each(|to| first[to.index() + 1] += 1);
-        }
-        for at in 1..first.len() {
-            first[at] += first[at - 1];
-        }
-        let mut free = first.clone();
-        let mut sources = vec![0; dfa.edge_count() + dfa.state_count()];
-        for state in dfa.states() {
-            for to in targets(state) {
-                sources[free[to.index()] as usize] = state.0;
-                free[to.index()] += 1;
+    }
+    let start = class_of[dfa.start_node().index()];
+    drop(class_of);
+    quotient(classes, start)
+}
+
+/// The nodes that no cycle leads to, each before those it leads to, and all others.
+fn divided(dfa: &Dfa) -> (Vec<NodeId>, Vec<NodeId>) {
+    let mut ways_in = vec![0u32; dfa.node_count()];
+    for id in dfa.nodes() {
+        dfa.node(id).targets().for_each(|to| ways_in[to.index()] += 1);
+    }
+    let mut front: Vec<NodeId> = dfa.nodes().filter(|id| ways_in[id.index()] == 0).collect();
+    let mut done = 0;
+    while let Some(&id) = front.get(done) {
+        for to in dfa.node(id).targets() {
+            ways_in[to.index()] -= 1;
+            if ways_in[to.index()] == 0 {
+                front.push(to);
             }
         }
-        Self { first, sources }
+        done += 1;
     }
-
-    fn of(&self, state: u32) -> &[u32] {
-        &self.sources[self.first[state as usize] as usize..self.first[state as usize + 1] as usize]
-    }
+    let core = dfa.nodes().filter(|id| ways_in[id.index()] > 0).collect();
+    (front, core)
 }
 
-/// The signatures of some states, to be grouped.
-#[derive(Default)]
-struct Signatures {
-    words: Vec<u64>,
-    entries: Vec<(usize, usize, u32)>,
-    grouped: Vec<u32>,
-}
-
-impl Signatures {
-    fn clear(&mut self) {
-        self.words.clear();
-        self.entries.clear();
-        self.grouped.clear();
-    }
-
-    fn add(&mut self, state: u32, dfa: &Dfa, block: &[u32]) {
-        let first = self.words.len();
-        sign(state, dfa, block, &mut self.words);
-        self.entries.push((first, self.words.len(), state));
-    }
-
-    fn groups(&mut self) -> Vec<&[u32]> {
-        let Self { words, entries, grouped } = self;
-        let words = &*words;
-        let word = |entry: &(usize, usize, u32)| &words[entry.0..entry.1];
-        entries.sort_unstable_by(|a, b| word(a).cmp(word(b)).then(a.2.cmp(&b.2)));
-        grouped.extend(entries.iter().map(|entry| entry.2));
-        let mut groups = Vec::new();
-        let mut at = 0;
-        for group in entries.chunk_by(|a, b| word(a) == word(b)) {
-            groups.push(&grouped[at..at + group.len()]);
-            at += group.len();
+/// The automaton of the classes that `start` leads to.
+fn quotient(mut classes: Classes, start: u32) -> Dfa {
+    let start = classes.share_ends(start);
+    let ways_in = classes.ways_in(start);
+    // Each node with the last class of its run, in the order of a walk that goes depth first.
+    let mut order: Vec<(u32, u32)> = Vec::new();
+    let mut number = vec![u32::MAX; classes.len()];
+    let mut seen = vec![false; classes.len()];
+    seen[start as usize] = true;
+    let mut todo = vec![start];
+    let mut targets = Vec::new();
+    while let Some(first) = todo.pop() {
+        let mut last = first;
+        let Class { label, other, .. } = classes.get(first);
+        while let Shape::Run(_, next) = classes.get(last).shape
+            && next != start
+            && ways_in[next as usize] == 1
+            && let Class { label: next_label, other: next_other, shape: Shape::Run(..) } = classes.get(next)
+            && (next_label, next_other) == (label, other)
+        {
+            last = next;
         }
-        groups
+        number[first as usize] = u32::try_from(order.len()).expect("INVARIANT: classes have 32-bit numbers");
+        order.push((first, last));
+        targets.clear();
+        targets.push(other);
+        match classes.get(last).shape {
+            Shape::Run(_, next) => targets.push(next),
+            Shape::Branch(edges) => targets.extend(edges.iter().rev().map(|(_, to)| *to)),
+        }
+        todo.extend(targets.iter().filter(|to| !std::mem::replace(&mut seen[**to as usize], true)));
     }
-}
-
-/// Appends where `state` leads, by blocks, in one form for equal functions: first the default, then the bytes that
-/// lead elsewhere.
-fn sign(state: u32, dfa: &Dfa, block: &[u32], words: &mut Vec<u64>) {
-    let state = StateId(state);
-    let other = block[dfa.other(state).index()];
-    let first = words.len();
-    words.push(pack(0, other));
-    words.extend(
-        dfa.edges(state)
-            .iter()
-            .map(|edge| (edge.byte, block[edge.to.index()]))
-            .filter(|(_, to)| *to != other)
-            .map(|(byte, to)| pack(byte, to)),
-    );
-    if words.len() - first <= 128 {
-        // The default stands for more than half of all bytes: no other choice of it is as good.
-        return;
+    drop((ways_in, seen));
+    let mut builder = Builder::default();
+    let ids: Vec<NodeId> = order.iter().map(|_| builder.reserve()).collect();
+    let node = |class: u32| ids[number[class as usize] as usize];
+    let mut bytes = Vec::new();
+    let mut edges = Vec::new();
+    for ((first, last), id) in order.into_iter().zip(&ids) {
+        let Class { label, other, shape } = classes.get(first);
+        match shape {
+            Shape::Branch(of_class) => {
+                edges.clear();
+                edges.extend(of_class.iter().map(|(byte, to)| NodeEdge { byte: *byte, to: node(*to) }));
+                builder.branch(*id, label, node(other), &edges);
+            }
+            Shape::Run(run, mut next) => {
+                bytes.clear();
+                bytes.extend_from_slice(run);
+                let mut class = first;
+                while class != last {
+                    class = next;
+                    let Shape::Run(run, then) = classes.get(class).shape else {
+                        unreachable!("INVARIANT: only runs are joined")
+                    };
+                    bytes.extend_from_slice(run);
+                    next = then;
+                }
+                builder.chain(*id, label, node(other), &bytes, node(next));
+            }
+        }
     }
-    let mut leads = [other; 256];
-    for word in words.drain(first..).skip(1) {
-        let (byte, to) = unpack(word);
-        leads[usize::from(byte)] = to;
-    }
-    let mut sorted = leads;
-    sorted.sort_unstable();
-    let most = sorted
-        .chunk_by(|a, b| a == b)
-        .max_by_key(|run| {
-            let at = leads.iter().position(|to| *to == run[0]);
-            (run.len(), std::cmp::Reverse(at))
-        })
-        .expect("INVARIANT: 256 bytes lead somewhere")[0];
-    words.push(pack(0, most));
-    words.extend((0..=u8::MAX).zip(leads).filter(|(_, to)| *to != most).map(|(byte, to)| pack(byte, to)));
-}
-
-fn pack(byte: u8, block: u32) -> u64 {
-    u64::from(byte) << 32 | u64::from(block)
-}
-
-fn unpack(word: u64) -> (u8, u32) {
-    let [b0, b1, b2, b3, byte, ..] = word.to_le_bytes();
-    (byte, u32::from_le_bytes([b0, b1, b2, b3]))
-}
-
-fn id(index: usize) -> u32 {
-    u32::try_from(index).expect("INVARIANT: states are limited far below 2^32")
+    let start = node(start);
+    builder.finish(start)
 }

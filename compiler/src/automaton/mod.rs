@@ -24,11 +24,11 @@ mod utf8;
 pub use canonical::{Canonical, Inputs, Walk, Witnesses};
 pub use cell::{Cell, Line, Outcome};
 pub use decide::Decision;
-pub use dfa::{Dfa, Edge, StateId};
+pub use dfa::{Dfa, Edge, Form, Node, NodeEdge, NodeId, StateId};
 pub(crate) use dump::{spelt_byte, spelt_ops, spelt_rule, spelt_test};
 pub use fields::{Example, FieldBox, FieldSet, Numbers, TextClasses, TextSet, Values, domain, may_be_absent};
 pub use limits::{AutomatonError, Input, Limits};
-pub use minimise::minimise;
+pub use minimise::{minimise, minimise_by};
 pub use rows::decided_ops;
 pub use sets::{SetId, Sets};
 pub use subset::{Labelled, determinize};
@@ -74,14 +74,14 @@ impl Compiled {
         let mut builder = rows::RowBuilder::new(rules, &mut texts, limits);
         let mut row_of = vec![0; labelled.sets.len()];
         let mut known = vec![false; labelled.sets.len()];
-        for state in labelled.dfa.states() {
-            let label = labelled.dfa.label(state);
+        for node in labelled.dfa.nodes() {
+            let label = labelled.dfa.node(node).label;
             if !std::mem::replace(&mut known[label as usize], true) {
                 row_of[label as usize] = builder.row(labelled.sets.get(SetId(label)))?;
             }
         }
         let rows = builder.finish();
-        let paths = minimise(&labelled.dfa.relabelled(|label| row_of[label as usize]));
+        let paths = minimise_by(&labelled.dfa, |label| row_of[label as usize]);
         let mut compiled = Self {
             shape: rules.shape,
             paths,
@@ -107,8 +107,8 @@ impl Compiled {
         let mut row_number = vec![NEW; self.rows.len()];
         let mut cell_number = vec![NEW; self.cells.len()];
         let (mut rows, mut cells) = (Vec::new(), Vec::new());
-        for state in self.paths.states() {
-            let row = self.paths.label(state) as usize;
+        for node in self.paths.nodes() {
+            let row = self.paths.node(node).label as usize;
             if row_number[row] != NEW {
                 continue;
             }
@@ -123,7 +123,7 @@ impl Compiled {
             });
             rows.push(numbered.collect());
         }
-        self.paths = self.paths.relabelled(|row| row_number[row as usize]);
+        self.paths.relabel(|row| row_number[row as usize]);
         self.rows = rows;
         self.cells = cells;
     }

@@ -129,7 +129,7 @@ impl<'a> RowBuilder<'a> {
             for test in &flat.term.paths {
                 self.excluded[test.atom.0 as usize].push(index);
             }
-            for class in &flat.term.classes {
+            for class in flat.term.classes.iter() {
                 self.base[class.0 as usize].push(index);
             }
         }
@@ -185,7 +185,7 @@ impl<'a> RowBuilder<'a> {
         found.sort_unstable();
         let mut of_class: HashMap<ClassId, Vec<TermIndex>> = HashMap::new();
         for term in &found {
-            for class in &self.terms[*term as usize].term.classes {
+            for class in self.terms[*term as usize].term.classes.iter() {
                 of_class.entry(*class).or_default().push(*term);
             }
         }

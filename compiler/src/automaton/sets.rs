@@ -1,6 +1,8 @@
 //! Sets of small numbers, each kept once.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 /// Index of a set in [`Sets`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,18 +22,32 @@ impl SetId {
 /// Interned sets, as sorted lists without repetition. The first one is empty.
 #[derive(Clone, Debug)]
 pub struct Sets {
-    ids: HashMap<Box<[u32]>, SetId>,
-    sets: Vec<Box<[u32]>>,
+    hasher: DefaultHashBuilder,
+    ids: HashTable<SetId>,
+    /// The members of all sets, one set after another.
+    members: Vec<u32>,
+    /// Where each set ends.
+    ends: Vec<usize>,
     unions: HashMap<(SetId, SetId), SetId>,
-    items: usize,
 }
 
 impl Default for Sets {
     fn default() -> Self {
-        let mut sets = Self { ids: HashMap::new(), sets: Vec::new(), unions: HashMap::new(), items: 0 };
+        let mut sets = Self {
+            hasher: DefaultHashBuilder::default(),
+            ids: HashTable::new(),
+            members: Vec::new(),
+            ends: Vec::new(),
+            unions: HashMap::default(),
+        };
         sets.intern(Vec::new());
         sets
     }
+}
+
+fn get<'a>(members: &'a [u32], ends: &[usize], id: SetId) -> &'a [u32] {
+    let start = id.index().checked_sub(1).map_or(0, |before| ends[before]);
+    &members[start..ends[id.index()]]
 }
 
 impl Sets {
@@ -39,14 +55,24 @@ impl Sets {
     pub fn intern(&mut self, mut members: Vec<u32>) -> SetId {
         members.sort_unstable();
         members.dedup();
-        if let Some(id) = self.ids.get(members.as_slice()) {
+        self.intern_sorted(&members)
+    }
+
+    /// The set with one member.
+    pub fn single(&mut self, member: u32) -> SetId {
+        self.intern_sorted(&[member])
+    }
+
+    fn intern_sorted(&mut self, set: &[u32]) -> SetId {
+        let Self { hasher, ids, members, ends, .. } = self;
+        let hash = hasher.hash_one(set);
+        if let Some(id) = ids.find(hash, |id| get(members, ends, *id) == set) {
             return *id;
         }
-        let id = SetId(u32::try_from(self.sets.len()).expect("INVARIANT: fewer sets than set items"));
-        self.items += members.len() + 1;
-        let members = members.into_boxed_slice();
-        self.sets.push(members.clone());
-        self.ids.insert(members, id);
+        let id = SetId(u32::try_from(ends.len()).expect("INVARIANT: fewer sets than set items"));
+        members.extend_from_slice(set);
+        ends.push(members.len());
+        ids.insert_unique(hash, id, |id| hasher.hash_one(get(members, ends, *id)));
         id
     }
 
@@ -71,24 +97,24 @@ impl Sets {
     /// Its members in increasing order.
     #[must_use]
     pub fn get(&self, id: SetId) -> &[u32] {
-        &self.sets[id.index()]
+        get(&self.members, &self.ends, id)
     }
 
     /// How many sets there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sets.len()
+        self.ends.len()
     }
 
     /// Whether there is none: never, the empty set is always there.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sets.is_empty()
+        self.ends.is_empty()
     }
 
     /// How many members all sets have together, and one for each set.
     #[must_use]
     pub fn items(&self) -> usize {
-        self.items
+        self.members.len() + self.ends.len()
     }
 }

@@ -1,13 +1,14 @@
 //! The automaton of a set of languages, by subset construction over a trie of literals and the patterns' states.
 //!
 //! A state is a place in the trie or outside it, with the literal languages in force there, and the set of pattern
-//! states. Default transitions keep a pattern that runs beside many literals from adding edges to each of them.
+//! states. Default transitions keep a pattern that runs beside many literals from adding edges to each of them; what
+//! lies between two branchings of the trie becomes one node as long as the patterns see no difference.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::rules::PathAtom;
 
-use super::dfa::{Dfa, Edge, StateId};
+use super::dfa::{Builder, Dfa, MAX_STATES, NodeEdge, NodeId as Target};
 use super::limits::{AutomatonError, Input, Limits};
 use super::nfa::{Marks, Nfa, Place};
 use super::sets::{SetId, Sets};
@@ -34,18 +35,22 @@ pub fn determinize(atoms: &[PathAtom], input: Input, limits: &Limits) -> Result<
         trie: &trie,
         steps: Steps::new(&nfa),
         sets,
-        outside: HashMap::new(),
+        dfa: Builder::default(),
+        accepted: Vec::new(),
+        outside: HashMap::default(),
         todo: Vec::new(),
         input,
         limits,
     };
-    let dfa = build.run()?;
-    Ok(Labelled { dfa, sets: build.sets })
+    let start = build.run()?;
+    let Build { dfa, sets, .. } = build;
+    Ok(Labelled { dfa: dfa.finish(start), sets })
 }
 
 /// What a state stands for.
 #[derive(Clone, Copy, Debug)]
 struct Config {
+    id: Target,
     at: At,
     patterns: SetId,
 }
@@ -57,79 +62,168 @@ enum At {
 }
 
 struct Build<'a> {
-    trie: &'a Trie,
+    trie: &'a Trie<'a>,
     steps: Steps<'a>,
     /// Sets of atoms.
     sets: Sets,
+    dfa: Builder,
+    /// What each set of pattern states accepts after some byte, as a set of atoms.
+    accepted: Vec<Option<SetId>>,
     /// The states outside the trie. Those inside need no table: each node is reached once, from its parent.
-    outside: HashMap<(SetId, SetId), StateId>,
+    outside: HashMap<(SetId, SetId), Target>,
     todo: Vec<Config>,
     input: Input,
     limits: &'a Limits,
 }
 
 impl Build<'_> {
-    fn run(&mut self) -> Result<Dfa, AutomatonError> {
+    fn run(&mut self) -> Result<Target, AutomatonError> {
         let patterns = self.steps.start();
-        let start = self.add(Config { at: At::Node(self.trie.root()), patterns });
-        let mut dfa = Dfa::starting_at(start);
+        let start = self.add(At::Node(self.trie.root()), patterns);
         let mut edges = Vec::new();
-        let mut done = 0;
-        while let Some(&config) = self.todo.get(done) {
-            let place = if done == start.index() { Place::Start } else { Place::Within };
-            let accepted = self.steps.accepted(config.patterns, place);
-            let accepted = self.sets.intern(accepted);
+        while let Some(config) = self.todo.pop() {
+            let place = if config.id == start { Place::Start } else { Place::Within };
             let (here, beyond) = match config.at {
                 At::Node(node) => (self.trie.here(node), self.trie.beyond(node)),
                 At::Outside(in_force) => (in_force, in_force),
             };
-            let label = self.sets.union(here, accepted);
-
-            self.steps.prepare(config.patterns);
-            let step = self.steps.of(config.patterns).clone();
-            let mut exceptions = step.exceptions.iter().copied().peekable();
+            let label = self.label(here, config.patterns, place);
+            let other = self.steps.of(config.patterns).other;
             edges.clear();
+            let mut next_exception = 0;
             if let At::Node(node) = config.at {
-                for (byte, child) in self.trie.children(node) {
-                    while let Some((byte, patterns)) = exceptions.next_if(|next| next.0 < byte) {
-                        edges.push(Edge { byte, to: self.leave(beyond, patterns) });
+                for child in self.trie.children(node) {
+                    let byte = self.trie.bytes(child)[0];
+                    while let Some((byte, patterns)) =
+                        self.steps.of(config.patterns).exception(next_exception).filter(|next| next.0 < byte)
+                    {
+                        next_exception += 1;
+                        edges.push(NodeEdge { byte, to: self.leave(beyond, patterns) });
                     }
-                    let patterns =
-                        exceptions.next_if(|next| next.0 == byte).map_or(step.other, |next| next.1);
-                    edges.push(Edge { byte, to: self.add(Config { at: At::Node(child), patterns }) });
+                    let own = self.steps.of(config.patterns).exception(next_exception);
+                    let patterns = match own.filter(|next| next.0 == byte) {
+                        Some((_, patterns)) => {
+                            next_exception += 1;
+                            patterns
+                        }
+                        None => other,
+                    };
+                    edges.push(NodeEdge { byte, to: self.enter(child, beyond, patterns)? });
                 }
             }
-            for (byte, patterns) in exceptions {
-                edges.push(Edge { byte, to: self.leave(beyond, patterns) });
+            while let Some((byte, patterns)) = self.steps.of(config.patterns).exception(next_exception) {
+                next_exception += 1;
+                edges.push(NodeEdge { byte, to: self.leave(beyond, patterns) });
             }
-            let other = self.leave(beyond, step.other);
-            dfa.push(label.0, other, &edges);
-            done += 1;
-            self.check(dfa.edge_count())?;
+            let other = self.leave(beyond, other);
+            self.dfa.branch(config.id, label.0, other, &edges);
+            self.check()?;
         }
-        Ok(dfa)
+        Ok(start)
     }
 
-    fn add(&mut self, config: Config) -> StateId {
-        let id = StateId::new(self.todo.len());
-        self.todo.push(config);
+    /// What a state says, and its patterns' transitions made ready.
+    fn label(&mut self, here: SetId, patterns: SetId, place: Place) -> SetId {
+        self.steps.prepare(patterns);
+        let accepted = if place == Place::Start {
+            let accepted = self.steps.accepted(patterns, place);
+            self.sets.intern(accepted)
+        } else {
+            if self.accepted.len() <= patterns.index() {
+                self.accepted.resize(patterns.index() + 1, None);
+            }
+            match self.accepted[patterns.index()] {
+                Some(known) => known,
+                None => {
+                    let accepted = self.steps.accepted(patterns, place);
+                    let accepted = self.sets.intern(accepted);
+                    self.accepted[patterns.index()] = Some(accepted);
+                    accepted
+                }
+            }
+        };
+        self.sets.union(here, accepted)
+    }
+
+    /// The first state of the way to `child`, its first byte read, which led the patterns to `patterns`. The atoms in
+    /// force on the way are `beyond`.
+    fn enter(&mut self, child: NodeId, beyond: SetId, mut patterns: SetId) -> Result<Target, AutomatonError> {
+        let trie = self.trie;
+        let bytes = &trie.bytes(child)[1..];
+        let mut id = if bytes.is_empty() {
+            return Ok(self.add(At::Node(child), patterns));
+        } else {
+            self.dfa.reserve()
+        };
+        let first = id;
+        let mut at = 0;
+        while at < bytes.len() {
+            let begin = at;
+            let label = self.label(beyond, patterns, Place::Within);
+            let default = self.steps.of(patterns).other;
+            let other = self.leave(beyond, default);
+            if self.steps.of(patterns).turns_aside(bytes[at]) {
+                let step = self.steps.of(patterns).clone();
+                patterns = step.lead(bytes[at]);
+                at += 1;
+                let next = self.onward(at == bytes.len(), child, patterns);
+                let mut edges = vec![NodeEdge { byte: bytes[begin], to: next }];
+                for (byte, to) in step.exceptions.into_iter().filter(|(byte, _)| *byte != bytes[begin]) {
+                    edges.push(NodeEdge { byte, to: self.leave(beyond, to) });
+                }
+                edges.sort_unstable();
+                self.dfa.branch(id, label.0, other, &edges);
+                id = next;
+            } else {
+                // One node for as long as nothing but the place changes.
+                loop {
+                    let before = patterns;
+                    patterns = self.steps.of(patterns).lead(bytes[at]);
+                    at += 1;
+                    let Some(byte) = bytes.get(at) else { break };
+                    let same = patterns == before
+                        || self.label(beyond, patterns, Place::Within) == label
+                            && self.steps.of(patterns).other == default;
+                    if !same || self.steps.of(patterns).turns_aside(*byte) {
+                        break;
+                    }
+                }
+                let next = self.onward(at == bytes.len(), child, patterns);
+                self.dfa.chain(id, label.0, other, &bytes[begin..at], next);
+                id = next;
+            }
+            self.check()?;
+        }
+        Ok(first)
+    }
+
+    /// The state that a way to `child` comes to: its end, or what is still to be made.
+    fn onward(&mut self, end: bool, child: NodeId, patterns: SetId) -> Target {
+        if end { self.add(At::Node(child), patterns) } else { self.dfa.reserve() }
+    }
+
+    fn add(&mut self, at: At, patterns: SetId) -> Target {
+        let id = self.dfa.reserve();
+        self.todo.push(Config { id, at, patterns });
         id
     }
 
-    fn leave(&mut self, in_force: SetId, patterns: SetId) -> StateId {
+    fn leave(&mut self, in_force: SetId, patterns: SetId) -> Target {
         if let Some(id) = self.outside.get(&(in_force, patterns)) {
             return *id;
         }
-        let id = self.add(Config { at: At::Outside(in_force), patterns });
+        let id = self.add(At::Outside(in_force), patterns);
         self.outside.insert((in_force, patterns), id);
         id
     }
 
-    fn check(&self, edges: usize) -> Result<(), AutomatonError> {
+    fn check(&self) -> Result<(), AutomatonError> {
         let items = self.sets.items() + self.steps.sets.items();
-        let (what, limit) = if self.todo.len() > self.limits.states {
+        let (what, limit) = if self.dfa.node_count() > self.limits.states {
             ("states", self.limits.states)
-        } else if edges > self.limits.transitions {
+        } else if self.dfa.most_states() > MAX_STATES {
+            ("bytes on the way between states", MAX_STATES)
+        } else if self.dfa.edge_count() > self.limits.transitions {
             ("transitions", self.limits.transitions)
         } else if items > self.limits.set_items {
             ("set members", self.limits.set_items)
@@ -147,6 +241,28 @@ struct Step {
     exceptions: Vec<(u8, SetId)>,
 }
 
+impl Step {
+    /// The exception at this place.
+    fn exception(&self, place: usize) -> Option<(u8, SetId)> {
+        self.exceptions.get(place).copied()
+    }
+
+    /// Where `byte` leads.
+    fn lead(&self, byte: u8) -> SetId {
+        let own = self.exceptions.binary_search_by_key(&byte, |next| next.0);
+        own.map_or(self.other, |own| self.exceptions[own].1)
+    }
+
+    /// Whether any byte but `byte` leads elsewhere than by default.
+    fn turns_aside(&self, byte: u8) -> bool {
+        match self.exceptions.as_slice() {
+            [] => false,
+            [(only, _)] => *only != byte,
+            _ => true,
+        }
+    }
+}
+
 /// The patterns' subset construction, each set's transitions computed once.
 struct Steps<'a> {
     nfa: &'a Nfa,
@@ -156,7 +272,6 @@ struct Steps<'a> {
     steps: Vec<Option<Step>>,
     /// The closure of a set of targets, by the targets.
     closures: HashMap<Box<[u32]>, SetId>,
-    accepted: HashMap<SetId, Vec<u32>>,
 }
 
 impl<'a> Steps<'a> {
@@ -166,8 +281,7 @@ impl<'a> Steps<'a> {
             sets: Sets::default(),
             marks: Marks::default(),
             steps: Vec::new(),
-            closures: HashMap::new(),
-            accepted: HashMap::new(),
+            closures: HashMap::default(),
         }
     }
 
@@ -178,15 +292,7 @@ impl<'a> Steps<'a> {
     }
 
     fn accepted(&mut self, set: SetId, place: Place) -> Vec<u32> {
-        if place == Place::Start {
-            return self.nfa.accepted(self.sets.get(set), place, &mut self.marks);
-        }
-        if let Some(known) = self.accepted.get(&set) {
-            return known.clone();
-        }
-        let accepted = self.nfa.accepted(self.sets.get(set), place, &mut self.marks);
-        self.accepted.insert(set, accepted.clone());
-        accepted
+        self.nfa.accepted(self.sets.get(set), place, &mut self.marks)
     }
 
     fn of(&self, set: SetId) -> &Step {
@@ -259,7 +365,7 @@ impl<'a> Steps<'a> {
 
     /// The patterns whose states are in most sets, at most three.
     fn busiest(&self) -> Vec<u32> {
-        let mut counts: HashMap<u32, usize> = HashMap::new();
+        let mut counts: HashMap<u32, usize> = HashMap::default();
         for index in 0..self.sets.len() {
             let set = self.sets.get(SetId(u32::try_from(index).expect("INVARIANT: set ids are 32 bits")));
             let mut owners: Vec<u32> = set.iter().map(|state| self.nfa.owner(*state)).collect();

@@ -39,11 +39,12 @@ impl Texts {
         // Label sets that no state has any more leave gaps; classes are numbered as states come.
         let mut class_of = vec![u32::MAX; labelled.sets.len()];
         let mut labels = Vec::new();
-        for state in dfa.states() {
-            let class = &mut class_of[dfa.label(state) as usize];
+        for node in dfa.nodes() {
+            let label = dfa.node(node).label;
+            let class = &mut class_of[label as usize];
             if *class == u32::MAX {
                 *class = u32::try_from(labels.len()).expect("INVARIANT: states are limited far below 2^32");
-                labels.push(dfa.label(state));
+                labels.push(label);
             }
         }
         let dfa = dfa.relabelled(|label| class_of[label as usize]);

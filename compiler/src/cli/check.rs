@@ -26,7 +26,7 @@ impl CheckArgs {
         let mut shown = Vec::new();
         for policy in &self.policies {
             let name = policy.display().to_string();
-            let subject = match self.reading.subject(policy, Stage::LAST) {
+            let subject = match self.reading.subject(policy, Stage::Dfa) {
                 Ok(subject) => subject,
                 // The other policies are checked all the same.
                 Err(CommandError::World(error)) => {

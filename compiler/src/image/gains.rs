@@ -25,6 +25,12 @@ struct Boxes {
     allows: Vec<FieldBox>,
 }
 
+/// The most bytes the table of so many cells with lists can have.
+pub(super) fn most_bytes(lists: usize) -> usize {
+    let size = (lists + 1).min(MAX_LISTS);
+    if lists == 0 { 0 } else { size * size * size_of::<u32>() }
+}
+
 /// The gain table of `lists`, the first of which is the empty one; `None` if it would be too large.
 pub(super) fn table(lists: &[&Cell], texts: &TextClasses) -> Option<Vec<u32>> {
     if lists.len() + 1 > MAX_LISTS {

@@ -7,11 +7,13 @@ mod dump;
 mod gains;
 mod inspect;
 mod nodes;
+mod room;
 mod tables;
 mod wire;
 
 pub use dump::dump;
 pub use inspect::{SectionSize, Summary};
+pub use room::fits;
 
 use boesfs_abi::image::{self, Debug, ImageError, Literal, Parts, RuleInfo, ValidImage};
 use boesfs_abi::layout::{
@@ -149,6 +151,7 @@ fn blob(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
         reserved: 0,
         reserved2: [0; 2],
     };
+    debug_assert!(room::most(compiled) >= blob_len, "INVARIANT(room): no blob is larger than foreseen");
     let mut blob = Bytes::default();
     blob.header(&header);
     blob.0.append(&mut body.0);
@@ -174,7 +177,7 @@ fn literals(rules: &RuleSet) -> Vec<Literal> {
         .rules
         .iter()
         .zip(0u32..)
-        .filter_map(|(rule, id)| Some(Literal { effect: rule.eft, rule: id, path: rule.literal.clone()? }))
+        .filter_map(|(rule, id)| Some(Literal { effect: rule.eft, rule: id, path: rules.literal(rule)? }))
         .collect()
 }
 
@@ -185,7 +188,7 @@ fn debug(compiled: &Compiled, rules: &RuleSet) -> Debug {
         file: rule.file,
         effect: rule.eft,
         level: rule.annotations.level,
-        text: rule.text.clone(),
+        text: rule.text.to_string(),
         reason: rule.annotations.reason.clone().unwrap_or_default(),
     });
     Debug { rules: info.collect(), cell_rules: compiled.cells.iter().flat_map(|cell| cell.rules).collect() }

@@ -21,6 +21,8 @@ mod tuple;
 
 pub use resolve::{Allow, Settings, resolve};
 
+use std::sync::Arc;
+
 use boesfs_abi::op::{ArgType, Op, OpSet};
 use boesfs_abi::request::Kind;
 use boesfs_abi::verdict::{Audit, Effect, Errno, Level, Verdict};
@@ -169,7 +171,7 @@ pub struct Rule {
     /// Which of the sources the line stands in: 0 the policy, 1 the model.
     pub file: u32,
     /// The line as written, without surrounding blanks.
-    pub text: String,
+    pub text: Arc<str>,
     /// The rule matches nothing, whatever its fields say (a path that is not normal, a tuple value that is no
     /// number, in `BoesFS` shape; a lint said so).
     pub inert: bool,

@@ -1,5 +1,6 @@
 //! The syntax tree to the model: every name bound, every field typed, every error found.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 use boesfs_abi::op::OpSet;
@@ -10,7 +11,7 @@ use super::lints::{Subjects, asked_texts, several_steps, unused_roles};
 use super::matcher::{Bound, Names, bind};
 use super::options::Chosen;
 use super::roles::{Declared, action_line, cycles, edge};
-use super::rule_line::{LineContext, rule, unused_priority};
+use super::rule_line::{Layout, LineContext, rule, unused_priority};
 use super::{
     ActionRole, Compat, Expr, Model, Node, Operand, PolicyEffect, RequestField, RoleGraph, Rule, Shape,
     effect, nearest, shape,
@@ -80,8 +81,8 @@ struct Resolver<'a> {
 /// The policy lines by what they are.
 #[derive(Default)]
 struct Sorted<'t> {
-    /// Rules, with the suffix of their type.
-    rules: Vec<(String, &'t Line)>,
+    /// Rules, with the place of their type among the types.
+    rules: Vec<(usize, &'t Line)>,
     /// Role lines, with the index of their relation.
     edges: Vec<(usize, &'t Line)>,
     /// `a` lines.
@@ -122,8 +123,11 @@ impl<'a> Resolver<'a> {
         for graph in &declared.graphs {
             cycles(graph, &mut self.out);
         }
-        let shapes: Vec<Shape> =
-            types.iter().map(|suffix| self.shape(&definitions, &sorted, suffix)).collect();
+        let shapes: Vec<Shape> = types
+            .iter()
+            .enumerate()
+            .map(|(of, suffix)| self.shape(&definitions, &sorted, of, suffix))
+            .collect();
         let shape =
             types.iter().position(|suffix| *suffix == selected).map_or(Shape::Casbin, |at| shapes[at]);
         if shape == Shape::Boesfs {
@@ -138,8 +142,8 @@ impl<'a> Resolver<'a> {
         let mut roles =
             Roles { graphs: &declared.graphs, action_roles: &action_roles, asked: HashSet::new() };
         let before = self.out.len();
-        for (suffix, shape) in types.iter().zip(&shapes) {
-            let lines: Vec<&Line> = lines_of(&sorted, suffix);
+        for (of, (suffix, shape)) in types.iter().zip(&shapes).enumerate() {
+            let lines: Vec<&Line> = lines_of(&sorted, of);
             let typed = self.policy_type(&definitions, suffix, *shape, &lines, &mut roles);
             if *suffix == selected {
                 model = typed;
@@ -194,10 +198,14 @@ impl<'a> Resolver<'a> {
         let mut sorted = Sorted::default();
         for line in &self.tree.lines {
             let kind = self.tree.text(self.tree.cells(line)[0]);
+            let rule = kind.strip_prefix(b"p");
+            let rule = rule.and_then(|suffix| types.iter().position(|known| known.as_bytes() == suffix));
+            if let Some(of) = rule {
+                sorted.rules.push((of, line));
+                continue;
+            }
             let kind = String::from_utf8_lossy(&kind);
-            if let Some(suffix) = kind.strip_prefix('p').filter(|suffix| types.contains(suffix)) {
-                sorted.rules.push((suffix.to_owned(), line));
-            } else if let Some(graph) = declared.graphs.iter().position(|graph| graph.name == kind) {
+            if let Some(graph) = declared.graphs.iter().position(|graph| graph.name == kind) {
                 sorted.edges.push((graph, line));
             } else if kind == "a" && declared.actions {
                 sorted.actions.push(line);
@@ -208,9 +216,15 @@ impl<'a> Resolver<'a> {
         sorted
     }
 
-    fn shape(&mut self, definitions: &Definitions<'a>, sorted: &Sorted<'a>, suffix: &str) -> Shape {
+    fn shape(
+        &mut self,
+        definitions: &Definitions<'a>,
+        sorted: &Sorted<'a>,
+        of: usize,
+        suffix: &str,
+    ) -> Shape {
         let Some((_, policy)) = definitions.policy(suffix) else { return Shape::Casbin };
-        let lines = lines_of(sorted, suffix);
+        let lines = lines_of(sorted, of);
         shape::recognise(self.tree, policy, &lines, definitions.matcher(suffix), &mut self.out)
     }
 
@@ -318,12 +332,14 @@ impl<'a> Resolver<'a> {
             tree: self.tree,
             limits: &self.settings.limits,
             names: &names,
-            uses: &bound.uses,
             effect,
             literal_ops,
+            layout: Layout::new(&names, &bound.uses),
+            actions: RefCell::default(),
         };
         let out = &mut self.out;
-        let rules: Vec<Rule> = lines.iter().filter_map(|line| rule(&context, line, out)).collect();
+        let mut rules: Vec<Rule> = Vec::with_capacity(lines.len());
+        rules.extend(lines.iter().filter_map(|line| rule(&context, line, out)));
         let subjects = Subjects { shape, matcher: &bound.node, uses: &bound.uses, rules: &rules, graphs };
         subjects.check(out);
         asked_texts(&bound.node, &bound.uses, &rules, asked);
@@ -432,8 +448,9 @@ impl<'a> Resolver<'a> {
     }
 }
 
-fn lines_of<'t>(sorted: &Sorted<'t>, suffix: &str) -> Vec<&'t Line> {
-    sorted.rules.iter().filter(|(of, _)| of == suffix).map(|(_, line)| *line).collect()
+/// The rules of the type at this place.
+fn lines_of<'t>(sorted: &Sorted<'t>, place: usize) -> Vec<&'t Line> {
+    sorted.rules.iter().filter(|(of, _)| *of == place).map(|(_, line)| *line).collect()
 }
 
 /// What may stand before a field's dot: the key itself, and the unnumbered one it falls back from.

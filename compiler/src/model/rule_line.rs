@@ -2,9 +2,15 @@
 
 mod column;
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use boesfs_abi::op::OpSet;
 use boesfs_abi::verdict::Effect;
 use boesfs_grammar::{Cell, Limits, Line, Span, SyntaxTree, Word, parse_matcher};
+use smallvec::SmallVec;
 
 use super::action::{Action, action, has_tuple, known_words};
 use super::annotations::annotations;
@@ -22,10 +28,60 @@ pub(super) struct LineContext<'a> {
     pub(super) tree: &'a SyntaxTree,
     pub(super) limits: &'a Limits,
     pub(super) names: &'a Names<'a>,
-    pub(super) uses: &'a [(usize, Use)],
     pub(super) effect: PolicyEffect,
     /// The operations the matcher itself restricts a tuple to, where no column holds them.
     pub(super) literal_ops: OpSet,
+    /// What each field of a line is.
+    pub(super) layout: Layout,
+    /// What columns that are used as actions mean, by their text: a large policy says the same few over and over.
+    pub(super) actions: RefCell<HashMap<Vec<u8>, Rc<Action>>>,
+}
+
+/// What the fields of the lines of one type are, its type left out.
+pub(super) struct Layout {
+    /// What each field is called, in order.
+    wanted: Vec<String>,
+    /// Which fields are columns.
+    columns: Vec<usize>,
+    eft: Option<usize>,
+    priority: Option<usize>,
+    scope: Option<usize>,
+    /// How the matcher uses each column.
+    uses: Vec<Vec<Use>>,
+}
+
+impl Layout {
+    /// The layout of lines whose columns the matcher has `uses` for.
+    pub(super) fn new(names: &Names<'_>, uses: &[(usize, Use)]) -> Self {
+        let mut wanted: Vec<String> = match names.shape {
+            Shape::Casbin => names.policy.iter().map(|column| column.text.clone()).collect(),
+            Shape::Boesfs => names.columns.to_vec(),
+        };
+        if names.shape == Shape::Boesfs {
+            wanted.extend(["file|dir", "allow|deny"].map(str::to_owned));
+        }
+        let mut layout = Self {
+            wanted: Vec::new(),
+            columns: Vec::new(),
+            eft: None,
+            priority: None,
+            scope: None,
+            uses: Vec::new(),
+        };
+        for (place, name) in wanted.iter().enumerate() {
+            match (name.as_str(), names.shape) {
+                ("eft", Shape::Casbin) | ("allow|deny", Shape::Boesfs) => layout.eft = Some(place),
+                ("priority", Shape::Casbin) => layout.priority = Some(place),
+                ("file|dir", Shape::Boesfs) => layout.scope = Some(place),
+                _ => layout.columns.push(place),
+            }
+        }
+        let of_column =
+            |index| uses.iter().filter(|(column, _)| *column == index).map(|(_, how)| *how).collect();
+        layout.uses = (0..layout.columns.len()).map(of_column).collect();
+        layout.wanted = wanted;
+        layout
+    }
 }
 
 /// The rule on `line`; `None` if it has errors. Findings go to `out`, without those the rule allows.
@@ -33,18 +89,13 @@ pub(super) fn rule(context: &LineContext<'_>, line: &Line, out: &mut Vec<Diagnos
     let mut found = Vec::new();
     let annotations = annotations(context.tree.annotations(line), &mut found);
     let rule = fields(context, line, annotations.clone(), &mut found);
+    if found.is_empty() {
+        return rule;
+    }
     found.retain(|d| d.lint.is_none_or(|lint| !annotations.allow.iter().any(|name| name == lint)));
     let errors = found.iter().any(|d| d.severity == Severity::Error && d.lint.is_none());
     out.append(&mut found);
     if errors { None } else { rule }
-}
-
-/// Where each part of a line stands.
-struct Parts {
-    columns: Vec<Cell>,
-    eft: Option<Cell>,
-    priority: Option<Cell>,
-    scope: Option<Cell>,
 }
 
 fn fields(
@@ -54,60 +105,64 @@ fn fields(
     out: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
     let names = context.names;
-    let parts = parts(context, line, out)?;
-    let eft = match parts.eft {
-        Some(cell) => eft(context.tree, cell, out),
+    let layout = &context.layout;
+    let cells = &context.tree.cells(line)[1..];
+    if cells.len() != layout.wanted.len() {
+        out.push(arity(context, line, cells));
+        return None;
+    }
+    let eft = match layout.eft {
+        Some(place) => eft(context.tree, cells[place], out),
         None => Some(Effect::Allow),
     };
-    let scope = match parts.scope {
-        Some(cell) => Some(scope(context.tree, cell, out)?),
+    let scope = match layout.scope {
+        Some(place) => Some(scope(context.tree, cells[place], out)?),
         None => None,
     };
     let eft = eft?;
-    let priority = parts.priority.and_then(|cell| priority(context, cell, out));
-    let uses: Vec<Vec<Use>> = (0..parts.columns.len())
-        .map(|index| {
-            context.uses.iter().filter(|(column, _)| *column == index).map(|(_, how)| *how).collect()
-        })
-        .collect();
-    let (uses, evals) = with_evals(context, &parts.columns, uses, out);
+    let priority = layout.priority.and_then(|place| priority(context, cells[place], out));
+    let (uses, mut evals) = with_evals(context, cells, out);
     let mut inert = false;
-    let mut actions = Vec::new();
-    for (cell, uses) in parts.columns.iter().zip(&uses) {
-        actions.push(action_of(context, *cell, uses, eft, out));
+    // Most lines have one action and nothing that looks at its operations.
+    let mut ops = None;
+    let mut actions: SmallVec<[Option<Rc<Action>>; 8]> = SmallVec::new();
+    for (place, uses) in layout.columns.iter().zip(uses.iter()) {
+        let action = action_of(context, cells[*place], uses, eft, out);
+        if let Some(action) = &action {
+            ops = Some(ops.map_or(action.ops, |ops: OpSet| ops.union(action.ops)));
+        }
+        actions.push(action);
     }
-    let ops = match actions.iter().flatten().map(|action| action.ops).reduce(OpSet::union) {
-        Some(ops) => ops,
-        None => context.literal_ops,
-    };
-    let mut fields = Vec::new();
-    for (((cell, uses), action), eval) in parts.columns.iter().zip(&uses).zip(actions).zip(evals) {
-        let mut text = context.tree.text(*cell).into_owned();
-        out.extend(hidden_characters(&text, *cell));
-        for how in uses {
+    let ops = ops.unwrap_or(context.literal_ops);
+    let mut fields = Vec::with_capacity(layout.columns.len());
+    for (column, (place, action)) in layout.columns.iter().zip(actions).enumerate() {
+        let cell = cells[*place];
+        let mut text = context.tree.text(cell).into_owned();
+        out.extend(hidden_characters(&text, cell));
+        for how in &uses[column] {
             match how {
                 Use::Path | Use::Directory if names.shape == Shape::Boesfs => {
-                    inert |= !boesfs_path(&mut text, *cell, eft, out);
+                    inert |= !boesfs_path(&mut text, cell, eft, out);
                 }
                 other => typed(&text, cell.span, *other, names, out),
             }
         }
-        let tuple = uses.contains(&Use::Tuple).then(|| tuple(&text, cell.span, ops, names.shape, out));
-        let action = action.map(|action| (action.ops, action.roles));
+        let tuple =
+            uses[column].contains(&Use::Tuple).then(|| tuple(&text, cell.span, ops, names.shape, out));
         fields.push(Field {
             text,
             span: cell.span,
-            ops: action.as_ref().map(|(ops, _)| *ops),
-            action_roles: action.map(|(_, roles)| roles).unwrap_or_default(),
+            ops: action.as_ref().map(|action| action.ops),
+            action_roles: action.map(|action| action.roles.clone()).unwrap_or_default(),
             tuple,
-            eval: eval.map(Box::new),
+            eval: evals.get_mut(column).and_then(Option::take).map(Box::new),
         });
     }
     if !context.effect.base.looks_at(eft) {
-        out.push(inert_rule(eft, line, names.shape, parts.eft));
+        out.push(inert_rule(eft, line, names.shape, layout.eft.map(|place| cells[place])));
     }
     // An allow rule that matches nothing leaves nothing unprotected.
-    if eft == Effect::Allow {
+    if eft == Effect::Allow && !out.is_empty() {
         let about_matching = [ABNORMAL_PATH.name, BAD_TUPLE_VALUE.name];
         for finding in out.iter_mut().filter(|d| d.lint.is_some_and(|lint| about_matching.contains(&lint))) {
             finding.severity = Severity::Warning;
@@ -122,12 +177,15 @@ fn fields(
         span: line.span,
         line: line.line,
         file: u32::from(line.span.file),
-        text: String::from_utf8_lossy(context.tree.bytes(line.span)).into_owned(),
+        text: String::from_utf8_lossy(context.tree.bytes(line.span)).into(),
         inert,
     })
 }
 
 fn hidden_characters(text: &[u8], cell: Cell) -> Option<Diagnostic> {
+    if text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return None;
+    }
     let text = std::str::from_utf8(text).ok()?;
     let odd = text.chars().find(|c| *c != '\t' && hidden(*c))?;
     Some(
@@ -165,34 +223,9 @@ fn inert_rule(eft: Effect, line: &Line, shape: Shape, cell: Option<Cell>) -> Dia
     }
 }
 
-/// Cuts the line into its columns, or says what is missing or too much.
-fn parts(context: &LineContext<'_>, line: &Line, out: &mut Vec<Diagnostic>) -> Option<Parts> {
-    let cells = &context.tree.cells(line)[1..];
-    let names = context.names;
-    let mut wanted: Vec<&str> = match names.shape {
-        Shape::Casbin => names.policy.iter().map(|column| column.text.as_str()).collect(),
-        Shape::Boesfs => names.columns.iter().map(String::as_str).collect(),
-    };
-    if names.shape == Shape::Boesfs {
-        wanted.extend(["file|dir", "allow|deny"]);
-    }
-    if cells.len() != wanted.len() {
-        out.push(arity(context, line, cells, &wanted));
-        return None;
-    }
-    let mut parts = Parts { columns: Vec::new(), eft: None, priority: None, scope: None };
-    for (cell, name) in cells.iter().zip(&wanted) {
-        match (*name, names.shape) {
-            ("eft", Shape::Casbin) | ("allow|deny", Shape::Boesfs) => parts.eft = Some(*cell),
-            ("priority", Shape::Casbin) => parts.priority = Some(*cell),
-            ("file|dir", Shape::Boesfs) => parts.scope = Some(*cell),
-            _ => parts.columns.push(*cell),
-        }
-    }
-    Some(parts)
-}
-
-fn arity(context: &LineContext<'_>, line: &Line, cells: &[Cell], wanted: &[&str]) -> Diagnostic {
+/// Says what is missing on the line or too much.
+fn arity(context: &LineContext<'_>, line: &Line, cells: &[Cell]) -> Diagnostic {
+    let wanted = &context.layout.wanted;
     let texts: Vec<String> =
         cells.iter().map(|cell| String::from_utf8_lossy(&context.tree.text(*cell)).into_owned()).collect();
     let (span, label) = match cells.get(wanted.len()) {
@@ -296,15 +329,20 @@ pub(super) fn unused_priority(column: &Word, out: &mut Vec<Diagnostic>) {
     );
 }
 
-/// The uses with those of each `eval`ed expression added, and these expressions.
-fn with_evals(
-    context: &LineContext<'_>,
-    columns: &[Cell],
-    mut uses: Vec<Vec<Use>>,
+/// The uses with those of each `eval`ed expression added, and these expressions; none, if no column is `eval`ed.
+fn with_evals<'c>(
+    context: &'c LineContext<'_>,
+    cells: &[Cell],
     out: &mut Vec<Diagnostic>,
-) -> (Vec<Vec<Use>>, Vec<Option<Node>>) {
+) -> (Cow<'c, [Vec<Use>]>, Vec<Option<Node>>) {
+    let known = &context.layout.uses;
+    if !known.iter().flatten().any(|how| *how == Use::Eval) {
+        return (Cow::Borrowed(known), Vec::new());
+    }
+    let mut uses = known.clone();
     let mut evals = Vec::new();
-    for (index, cell) in columns.iter().enumerate() {
+    for (index, place) in context.layout.columns.iter().enumerate() {
+        let cell = &cells[*place];
         if !uses[index].contains(&Use::Eval) {
             evals.push(None);
             continue;
@@ -342,7 +380,7 @@ fn with_evals(
             }
         });
     }
-    (uses, evals)
+    (Cow::Owned(uses), evals)
 }
 
 fn action_of(
@@ -351,14 +389,19 @@ fn action_of(
     uses: &[Use],
     eft: Effect,
     out: &mut Vec<Diagnostic>,
-) -> Option<Action> {
+) -> Option<Rc<Action>> {
     let (as_set, as_role) = (uses.contains(&Use::Action), uses.contains(&Use::ActionRole));
     if !as_set && !as_role {
         return None;
     }
     let names = context.names;
     let text = context.tree.text(cell);
-    let meaning = action(&text, names.shape, names.action_roles);
+    let known = context.actions.borrow().get(text.as_ref()).cloned();
+    let meaning = known.unwrap_or_else(|| {
+        let meaning = Rc::new(action(&text, names.shape, names.action_roles));
+        context.actions.borrow_mut().insert(text.to_vec(), Rc::clone(&meaning));
+        meaning
+    });
     let base = if cell.quoted { 1 } else { 0 };
     for (offset, word) in &meaning.unknown {
         let at = cell.span.part(base + offset, word.len());

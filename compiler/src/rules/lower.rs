@@ -12,13 +12,16 @@ mod subjects;
 mod tests;
 mod value;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use boesfs_grammar::Span;
 
 use super::{ClassId, Entry, PathTest, Rule, RuleId, RuleSet, Subjects, Term};
 use crate::model::{BaseEffect, Model};
-use atom::{Atoms, directory};
+use atom::Atoms;
+pub(super) use atom::directory;
 use dnf::{Conjunction, DnfError, Formula, Normaliser, Unsatisfiable};
 use matcher::Lowering;
 use subjects::{Cells, Table};
@@ -128,14 +131,14 @@ pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>>
         return Err(errors);
     }
     let (subjects, order) = classes(&lowering.table, model, &terms);
+    let mut finisher = Finisher { subjects: &subjects, known: HashMap::new() };
     let rules = model
         .rules
         .iter()
         .zip(terms)
         .map(|(rule, terms)| Rule {
             eft: rule.eft,
-            literal: literal(&terms, &lowering.atoms),
-            terms: terms.into_iter().map(|term| finished(term, &subjects)).collect(),
+            terms: terms.into_iter().map(|term| finisher.term(term)).collect(),
             annotations: rule.annotations.clone(),
             file: rule.file,
             line: rule.line,
@@ -194,7 +197,10 @@ fn classes(
     model: &Model,
     terms: &[Vec<Conjunction>],
 ) -> (Subjects, Option<Vec<Vec<RuleId>>>) {
-    let mut sets: Vec<Cells> = terms.iter().flatten().filter_map(|term| term.cells.clone()).collect();
+    // Rules share most of their sets, so they are compared by address first.
+    let mut met: HashSet<*const Vec<u64>> = HashSet::new();
+    let all = terms.iter().flatten().filter_map(|term| term.cells.as_ref());
+    let mut sets: Vec<Cells> = all.filter(|cells| met.insert(Rc::as_ptr(cells))).cloned().collect();
     sets.sort();
     sets.dedup();
     let domains = table.domain_count();
@@ -240,37 +246,44 @@ fn classes(
     (subjects, Some(by_class))
 }
 
-fn finished(term: Conjunction, subjects: &Subjects) -> Term {
-    let mut classes: Vec<ClassId> = match &term.cells {
-        None => (0..subjects.class_count).map(ClassId).collect(),
-        Some(cells) => subjects
-            .classes
-            .iter()
-            .enumerate()
-            .filter(|(cell, _)| cells[cell / 64] >> (cell % 64) & 1 == 1)
-            .map(|(_, class)| *class)
-            .collect(),
-    };
-    classes.sort();
-    classes.dedup();
-    let (atom, entry) = term.place.unwrap_or((None, Entry::Everywhere));
-    let place = atom.map(|atom| PathTest { atom, holds: true });
-    Term {
-        classes,
-        paths: term.paths.into_iter().chain(place).collect(),
-        ops: term.ops,
-        tests: term.tests.into_iter().collect(),
-        entry,
-    }
+/// Puts classes in the place of cells.
+struct Finisher<'s> {
+    subjects: &'s Subjects,
+    /// The classes of each set of cells met. The sets are kept, so that no other comes to stand at their address.
+    known: HashMap<*const Vec<u64>, (Option<Cells>, Arc<[ClassId]>)>,
 }
 
-/// The literal path that a rule is about, or its pattern's literal directory.
-fn literal(terms: &[Conjunction], atoms: &Atoms) -> Option<Vec<u8>> {
-    terms.iter().find_map(|term| match term.place {
-        Some((Some(atom), _)) => directory(atoms.get(atom.0)),
-        Some((None, Entry::Dir(_))) => Some(b"/".to_vec()),
-        Some((None, Entry::File | Entry::Everywhere)) | None => {
-            term.paths.iter().filter(|test| test.holds).find_map(|test| directory(atoms.get(test.atom.0)))
+impl Finisher<'_> {
+    fn classes(&mut self, cells: Option<Cells>) -> Arc<[ClassId]> {
+        let subjects = self.subjects;
+        let at = cells.as_ref().map_or(std::ptr::null(), Rc::as_ptr);
+        let (_, classes) = self.known.entry(at).or_insert_with(|| {
+            let mut classes: Vec<ClassId> = match &cells {
+                None => (0..subjects.class_count).map(ClassId).collect(),
+                Some(cells) => subjects
+                    .classes
+                    .iter()
+                    .enumerate()
+                    .filter(|(cell, _)| cells[cell / 64] >> (cell % 64) & 1 == 1)
+                    .map(|(_, class)| *class)
+                    .collect(),
+            };
+            classes.sort();
+            classes.dedup();
+            (cells, classes.into())
+        });
+        Arc::clone(classes)
+    }
+
+    fn term(&mut self, term: Conjunction) -> Term {
+        let (atom, entry) = term.place.unwrap_or((None, Entry::Everywhere));
+        let place = atom.map(|atom| PathTest { atom, holds: true });
+        Term {
+            classes: self.classes(term.cells),
+            paths: term.paths.into_iter().chain(place).collect(),
+            ops: term.ops,
+            tests: term.tests.into_iter().collect(),
+            entry,
         }
-    })
+    }
 }

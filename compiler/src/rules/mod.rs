@@ -14,6 +14,8 @@ mod tests;
 
 pub use lower::{Limits, LowerError, Problem, lower};
 
+use std::sync::Arc;
+
 use boesfs_abi::op::OpSet;
 pub use boesfs_abi::subjects::SubjectLiteral;
 use boesfs_abi::verdict::Effect;
@@ -42,6 +44,22 @@ pub struct RuleSet {
     pub options: Options,
 }
 
+impl RuleSet {
+    /// The literal path that `rule` is about, or its pattern's literal directory, if it speaks of one.
+    #[must_use]
+    pub fn literal(&self, rule: &Rule) -> Option<Vec<u8>> {
+        rule.terms.iter().find_map(|term| {
+            let speaks = term.paths.iter().filter(|test| test.holds);
+            match term.entry {
+                Entry::Dir(_) if term.paths.is_empty() => Some(b"/".to_vec()),
+                Entry::Dir(_) | Entry::File | Entry::Everywhere => {
+                    speaks.map(|test| &self.atoms[test.atom.0 as usize]).find_map(lower::directory)
+                }
+            }
+        })
+    }
+}
+
 /// Index of a rule in [`RuleSet::rules`]: its place in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u32);
@@ -68,16 +86,14 @@ pub struct Rule {
     /// Line in that source, from 1.
     pub line: u32,
     /// The line as written.
-    pub text: String,
-    /// The literal path of the rule, or its pattern's literal directory, if it speaks of one.
-    pub literal: Option<Vec<u8>>,
+    pub text: Arc<str>,
 }
 
 /// A conjunction of conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
     /// The classes it holds for, in increasing order. Never empty.
-    pub classes: Vec<ClassId>,
+    pub classes: Arc<[ClassId]>,
     /// The path conditions; empty: every path.
     pub paths: Vec<PathTest>,
     /// The operations it holds for. May be empty only under `nearest` (`none`, `default`): then it only makes an entry.

@@ -214,7 +214,7 @@ impl Walk for Both<'_> {
     }
 
     fn listed(&self, (language, state): Self::State, bytes: &mut Vec<u8>) {
-        bytes.extend(self.languages.edges(language).iter().map(|edge| edge.byte));
+        bytes.extend(self.languages.edges(language).map(|edge| edge.byte));
         self.image.listed(state, bytes);
         bytes.sort_unstable();
         bytes.dedup();

@@ -180,8 +180,7 @@ pub(crate) fn rule_set() -> impl Strategy<Value = RuleSet> {
                     annotations: Annotations { audit, errno, ..Annotations::default() },
                     file: 0,
                     line: 1,
-                    text: String::new(),
-                    literal: None,
+                    text: "".into(),
                 })
                 .collect();
             let ordered = matches!(effect.base, BaseEffect::SubjectPriority(_)) && !rules.is_empty();

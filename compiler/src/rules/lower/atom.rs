@@ -1,6 +1,8 @@
 //! Path languages: from path functions and patterns, and what one says about another.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::model::{Compat, PathFunction};
 use crate::rules::{PathAtom, PathTest, Regex};
@@ -73,18 +75,22 @@ fn starts_with(prefix: &[u8]) -> PathSet {
 /// Languages without repetition, numbered in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Atoms {
-    ids: HashMap<PathAtom, u32>,
+    hasher: DefaultHashBuilder,
+    /// Indices into `list`.
+    ids: HashTable<u32>,
     list: Vec<PathAtom>,
 }
 
 impl Atoms {
     pub(super) fn id(&mut self, atom: PathAtom) -> u32 {
-        if let Some(id) = self.ids.get(&atom) {
+        let Self { hasher, ids, list } = self;
+        let hash = hasher.hash_one(&atom);
+        if let Some(id) = ids.find(hash, |id| list[*id as usize] == atom) {
             return *id;
         }
-        let id = u32::try_from(self.list.len()).expect("INVARIANT: fewer atoms than bytes of policy");
-        self.ids.insert(atom.clone(), id);
-        self.list.push(atom);
+        let id = u32::try_from(list.len()).expect("INVARIANT: fewer atoms than bytes of policy");
+        list.push(atom);
+        ids.insert_unique(hash, id, |id| hasher.hash_one(&list[*id as usize]));
         id
     }
 
@@ -150,7 +156,7 @@ fn begins(text: &[u8], (beginning, may_end): &(Vec<u8>, bool)) -> bool {
 }
 
 /// The path that `atom` is about, or its literal directory.
-pub(super) fn directory(atom: &PathAtom) -> Option<Vec<u8>> {
+pub(in crate::rules) fn directory(atom: &PathAtom) -> Option<Vec<u8>> {
     let prefix = match atom {
         PathAtom::Literal(path) | PathAtom::Below(path) => return Some(path.clone()),
         PathAtom::Prefix(prefix) => prefix.clone(),

@@ -79,6 +79,10 @@ pub(super) struct Normaliser<'a> {
 impl Normaliser<'_> {
     /// The terms of `formula`, without repetition, in an order that depends on nothing else.
     pub(super) fn terms(&self, formula: &Formula) -> Result<Vec<Conjunction>, DnfError> {
+        let mut only = Conjunction::everything();
+        if only.add(formula)? {
+            return Ok(self.simplified(only).into_iter().collect());
+        }
         Ok(merged(self.expand(formula)?))
     }
 
@@ -130,7 +134,8 @@ impl Normaliser<'_> {
                 one.atom == other.atom && one.holds != other.holds || (self.disjoint)(*one, *other)
             })
         };
-        if term.paths.iter().any(contradiction) {
+        // No condition excludes itself.
+        if term.paths.len() > 1 && term.paths.iter().any(contradiction) {
             return None;
         }
         let tests = if term.ops.is_empty() { None } else { simplified_tests(&term.tests) };
@@ -167,14 +172,46 @@ impl Conjunction {
         term
     }
 
-    fn and(&self, other: &Self) -> Result<Self, DnfError> {
-        let cells = match (&self.cells, &other.cells) {
-            (Some(left), Some(right)) if left != right => {
-                Some(Rc::new(left.iter().zip(right.iter()).map(|(left, right)| left & right).collect()))
+    /// Adds `formula` if it is nothing but a conjunction with at most one test, which is what nearly every rule of a
+    /// large policy is; false, and it is of no use any more, if it is not.
+    fn add(&mut self, formula: &Formula) -> Result<bool, DnfError> {
+        match formula {
+            Formula::And(parts) => {
+                for part in parts {
+                    if !self.add(part)? {
+                        return Ok(false);
+                    }
+                }
             }
-            (Some(cells), _) | (None, Some(cells)) => Some(cells.clone()),
-            (None, None) => None,
-        };
+            Formula::Or(parts) => {
+                let [part] = parts.as_slice() else { return Ok(false) };
+                return self.add(part);
+            }
+            Formula::Leaf(leaf) => match leaf {
+                Leaf::Cells(cells) => self.cells = both(self.cells.as_ref(), Some(cells)),
+                Leaf::Path(test) => {
+                    self.paths.insert(*test);
+                }
+                Leaf::Ops(ops) => self.ops = self.ops.intersection(*ops),
+                Leaf::Test(test) => {
+                    if !self.tests.is_empty() {
+                        return Ok(false);
+                    }
+                    self.tests.insert(test.clone());
+                }
+                Leaf::Place(atom, entry) => {
+                    if self.place.is_some() {
+                        return Err(DnfError::TwoPlaces);
+                    }
+                    self.place = Some((*atom, *entry));
+                }
+            },
+        }
+        Ok(true)
+    }
+
+    fn and(&self, other: &Self) -> Result<Self, DnfError> {
+        let cells = both(self.cells.as_ref(), other.cells.as_ref());
         let place = match (self.place, other.place) {
             (Some(_), Some(_)) => return Err(DnfError::TwoPlaces),
             (place, None) | (None, place) => place,
@@ -202,6 +239,17 @@ impl Conjunction {
             && self.paths.is_subset(&other.paths)
             && other.ops.difference(self.ops).is_empty()
             && self.tests.is_subset(&other.tests)
+    }
+}
+
+/// The cells of two sets; `None` is every cell.
+fn both(left: Option<&Cells>, right: Option<&Cells>) -> Option<Cells> {
+    match (left, right) {
+        (Some(left), Some(right)) if !Rc::ptr_eq(left, right) && left != right => {
+            Some(Rc::new(left.iter().zip(right.iter()).map(|(left, right)| left & right).collect()))
+        }
+        (Some(cells), _) | (None, Some(cells)) => Some(cells.clone()),
+        (None, None) => None,
     }
 }
 
