@@ -249,15 +249,22 @@ fn classes(
 /// Puts classes in the place of cells.
 struct Finisher<'s> {
     subjects: &'s Subjects,
-    /// The classes of each set of cells met. The sets are kept, so that no other comes to stand at their address.
-    known: HashMap<*const Vec<u64>, (Option<Cells>, Arc<[ClassId]>)>,
+    /// What was found of each set of cells met, by its address.
+    known: HashMap<*const Vec<u64>, Met>,
+}
+
+/// The classes of a set of cells.
+struct Met {
+    /// The set is kept, so that no other comes to stand at its address.
+    _cells: Option<Cells>,
+    classes: Arc<[ClassId]>,
 }
 
 impl Finisher<'_> {
     fn classes(&mut self, cells: Option<Cells>) -> Arc<[ClassId]> {
         let subjects = self.subjects;
         let at = cells.as_ref().map_or(std::ptr::null(), Rc::as_ptr);
-        let (_, classes) = self.known.entry(at).or_insert_with(|| {
+        let met = self.known.entry(at).or_insert_with(|| {
             let mut classes: Vec<ClassId> = match &cells {
                 None => (0..subjects.class_count).map(ClassId).collect(),
                 Some(cells) => subjects
@@ -270,9 +277,9 @@ impl Finisher<'_> {
             };
             classes.sort();
             classes.dedup();
-            (cells, classes.into())
+            Met { _cells: cells, classes: classes.into() }
         });
-        Arc::clone(classes)
+        Arc::clone(&met.classes)
     }
 
     fn term(&mut self, term: Conjunction) -> Term {
