@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use boesfs_abi::request::is_canonical;
+use boesfs_abi::request::{Request, is_canonical};
 use boesfs_abi::verdict::Verdict;
-use boesfs_compiler::ask::{EngineKind, Panel, Question, Which, list_values};
+use boesfs_compiler::ask::{EngineKind, Panel, Which};
 use boesfs_compiler::pipeline::Stage;
 use clap::{Args, ValueEnum};
 
+use super::asked::Asked;
 use super::given::{Reading, Subject};
 use super::{CommandError, Exit, Format, Screen, requests};
 
@@ -26,33 +27,8 @@ pub(super) struct EvalArgs {
     /// The policy, or an image.
     #[arg(value_name = "POLICY")]
     policy: PathBuf,
-    /// The program that asks.
-    #[arg(long, value_name = "PROGRAM", required_unless_present = "requests", conflicts_with = "requests")]
-    sub: Option<OsString>,
-    /// The object's path.
-    #[arg(long, value_name = "PATH", required_unless_present = "requests", conflicts_with = "requests")]
-    obj: Option<OsString>,
-    /// The operation.
-    #[arg(long, value_name = "OP", required_unless_present = "requests", conflicts_with = "requests")]
-    act: Option<String>,
-    /// Its arguments, as `(100,0)`: `-` is one the call does not carry, `?` or a missing one is unknown.
-    #[arg(long, value_name = "TUPLE", conflicts_with = "requests", allow_hyphen_values = true)]
-    args: Option<String>,
-    /// File system uid of the caller.
-    #[arg(long, value_name = "N", conflicts_with = "requests")]
-    uid: Option<u32>,
-    /// File system gid of the caller.
-    #[arg(long, value_name = "N", conflicts_with = "requests")]
-    gid: Option<u32>,
-    /// Kind of the object: file, dir, symlink, fifo, socket, block or char.
-    #[arg(long, value_name = "WORD", conflicts_with = "requests")]
-    kind: Option<String>,
-    /// The sandbox's name.
-    #[arg(long, value_name = "NAME", conflicts_with = "requests")]
-    dom: Option<OsString>,
-    /// JSON lines to answer, instead of one request.
-    #[arg(long, value_name = "FILE")]
-    requests: Option<PathBuf>,
+    #[command(flatten)]
+    asked: Asked,
     /// The protected directory: what lies outside is not judged by the effective decision.
     #[arg(long, value_name = "DIR", default_value = "/")]
     dir: OsString,
@@ -96,7 +72,7 @@ impl EvalArgs {
                 self.dir.to_string_lossy()
             )));
         }
-        let single = self.question()?;
+        let single = self.asked.request()?;
         match self.reading.subject(&self.policy, Stage::LAST)? {
             Subject::Image(image) => {
                 if self.engine != EngineArg::Image {
@@ -122,42 +98,24 @@ impl EvalArgs {
         }
     }
 
-    /// The single request, unless requests come from a file; one that makes no sense is wrong usage.
-    fn question(&self) -> Result<Option<Question>, CommandError> {
-        let (Some(sub), Some(obj), Some(act)) = (&self.sub, &self.obj, &self.act) else { return Ok(None) };
-        let question = Question {
-            sub: sub.as_bytes().to_vec(),
-            obj: obj.as_bytes().to_vec(),
-            act: act.clone(),
-            args: self.args.as_deref().map(list_values).unwrap_or_default(),
-            uid: self.uid,
-            gid: self.gid,
-            kind: self.kind.clone(),
-            dom: self.dom.clone().map(OsString::into_vec),
-        };
-        question.request().map_err(|error| CommandError::Usage(error.to_string()))?;
-        Ok(Some(question))
-    }
-
     fn answer(
         &self,
         panel: &Panel<'_>,
-        single: Option<&Question>,
+        single: Option<&Request>,
         screen: &mut Screen,
     ) -> Result<Exit, CommandError> {
         let which = if self.effective { Which::Effective } else { Which::Decision };
-        if let Some(file) = &self.requests {
+        if let Some(file) = &self.asked.requests {
             return requests::answer_all(panel, file, which, screen);
         }
-        let Some(question) = single else {
+        let Some(request) = single else {
             return Err(CommandError::Usage("give `--sub`, `--obj` and `--act`, or `--requests`".to_owned()));
         };
-        let request = question.request().map_err(|error| CommandError::Usage(error.to_string()))?;
-        let answer = panel.ask(&request);
+        let answer = panel.ask(request);
         match screen.format {
             Format::Human => {
                 screen.out.write_all(answer.human().as_bytes())?;
-                for miss in panel.near_misses(&request, &answer) {
+                for miss in panel.near_misses(request, &answer) {
                     screen.out.write_all(miss.human().as_bytes())?;
                 }
             }

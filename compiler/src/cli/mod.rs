@@ -1,8 +1,10 @@
 //! The command line: arguments to stages, and what they say to streams and exit status.
 
+mod asked;
 mod build;
 mod check;
 mod eval;
+mod explain;
 mod given;
 mod inspect;
 mod requests;
@@ -41,6 +43,7 @@ Examples:
   boesfsc check --model model.txt policy.txt
   boesfsc build policy.conf -o policy.bin
   boesfsc eval policy.conf --sub /bin/bash --obj /srv/f --act read
+  boesfsc explain policy.conf --sub /bin/bash --obj /srv/f --act read
   boesfsc test policy.conf --coverage
   boesfsc inspect policy.bin --stage dfa";
 
@@ -52,6 +55,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Asks a policy or an image about requests.
     Eval(eval::EvalArgs),
+    /// Says why a request gets its answer, and what nearly decided.
+    Explain(explain::ExplainArgs),
     /// Runs the tests that stand beside policies.
     Test(test::TestArgs),
     /// Prints what a stage of the compiler makes of a policy, or what an image holds.
@@ -151,6 +156,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => args.run(&mut screen),
         Command::Build(args) => args.run(&mut screen),
         Command::Eval(args) => args.run(&mut screen),
+        Command::Explain(args) => args.run(&mut screen),
         Command::Test(args) => args.run(&mut screen),
         Command::Inspect(args) => args.run(&mut screen),
     };

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
 
+use boesfs_abi::request::Request;
 use boesfs_abi::verdict::Verdict;
 use boesfs_compiler::ask::{Panel, Question, Which};
 use serde_json::{Value, json};
@@ -38,13 +39,7 @@ pub(super) fn answer_all(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let asked = serde_json::from_slice(&line)
-            .map_err(|error| format!("not JSON: {error}"))
-            .and_then(|value: Value| asked(&value))
-            .and_then(|(question, expect)| {
-                Ok((question.request().map_err(|error| error.to_string())?, expect))
-            });
-        let (request, expect) = match asked {
+        let (request, expect) = match read_line(&line) {
             Ok(asked) => asked,
             Err(error) => {
                 exit = Exit::Refused;
@@ -66,7 +61,14 @@ pub(super) fn answer_all(
     }
 }
 
-/// The request in one line, and what is expected of it.
+/// The request in one line of JSON, and what is expected of it.
+pub(super) fn read_line(line: &[u8]) -> Result<(Request, Option<Verdict>), String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
+    let (question, expect) = asked(&value)?;
+    Ok((question.request().map_err(|error| error.to_string())?, expect))
+}
+
+/// The request that a value says, and what is expected of it.
 fn asked(value: &Value) -> Result<(Question, Option<Verdict>), String> {
     let object = value.as_object().ok_or("not a JSON object")?;
     if let Some(key) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {

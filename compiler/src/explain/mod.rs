@@ -29,7 +29,7 @@ pub struct Explanation<'m> {
     pub roles: Vec<RolePath>,
     /// Rules that match, or may, and do not decide.
     pub others: Vec<Other>,
-    /// Rules that would match but for one condition, the likeliest first.
+    /// Rules that would match but for one condition: those that would change the answer first, then the likeliest.
     pub near: Vec<NearMiss<'m>>,
 }
 
@@ -53,6 +53,14 @@ pub struct NearMiss<'m> {
     pub field: &'static str,
     /// What is in the way, in words that follow "but".
     pub why: String,
+}
+
+impl<'m> Explanation<'m> {
+    /// Near misses that would give the request the other answer.
+    pub fn decisive<'a>(&'a self, model: &'m Model) -> impl Iterator<Item = &'a NearMiss<'m>> {
+        let got = self.decision.verdict;
+        self.near.iter().filter(move |miss| Verdict::from(model.rules[miss.rule].eft) != got)
+    }
 }
 
 impl NearMiss<'_> {

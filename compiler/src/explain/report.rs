@@ -51,13 +51,16 @@ pub fn human(
         let message = format!("line {} matches as well, to {}", rule.line, verb(rule));
         all.push(Diagnostic::note("", message, rule.span).label(format!("but {}", other.why)));
     }
-    for miss in explanation.near.iter().take(most) {
+    for miss in explanation.decisive(model).take(most) {
         let rule = &model.rules[miss.rule];
         let message = format!("line {} would {}", rule.line, verb(rule));
         all.push(Diagnostic::note("", message, rule.span).label(format!("but {}", miss.why)));
     }
     let mut text = render_only(&all, &policy.tree.sources, colour);
-    let more = explanation.near.len().saturating_sub(most) + explanation.others.len().saturating_sub(most);
+    let more = [explanation.decisive(model).count(), explanation.others.len()]
+        .into_iter()
+        .map(|count| count.saturating_sub(most))
+        .sum::<usize>();
     if more > 0 {
         text.push_str(&format!("{more} more rules match or nearly do; `--near N` shows N of each\n"));
     }

@@ -44,8 +44,8 @@ fn condition(expr: &Expr, model: &Model, rule: &Rule, request: &Request) -> Said
             let member = operand(member, rule, request);
             let (role, graph) = (operand(role, rule, request), &model.roles[*graph].name);
             said(
-                format!("no `{graph}` line makes `{member}` a `{role}`"),
-                format!("`{graph}` lines make `{member}` a `{role}`"),
+                format!("no `{graph}` line gives `{member}` the role `{role}`"),
+                format!("`{graph}` lines give `{member}` the role `{role}`"),
             )
         }
         Expr::Path { function, pattern } => {
@@ -90,11 +90,12 @@ fn compared(op: CompareOp, field: &RequestField, other: &Operand, rule: &Rule, r
         },
         RequestField::Act => return for_action(&wanted, request),
         RequestField::Uid | RequestField::Gid | RequestField::Kind | RequestField::Arg(..) => {
-            let (value, sign) = (value(field, request), sign(op));
-            return said(
-                format!("{value} and it needs {sign} `{wanted}`"),
-                format!("{value}, {sign} `{wanted}`"),
-            );
+            let value = value(field, request);
+            let present = match op {
+                CompareOp::Eq => value.clone(),
+                _ => format!("{value}, that is {} `{wanted}`", sign(op)),
+            };
+            return said(format!("{value} and it needs {} `{wanted}`", sign(op)), present);
         }
     };
     if op == CompareOp::Ne {

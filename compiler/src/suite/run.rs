@@ -278,7 +278,13 @@ impl<'p> Bench<'p> {
             diagnostic = diagnostic.because("some value of what the request leaves open is denied");
         }
         let explained = explain::explain(&self.reference, self.model, &ask.request);
-        for miss in explained.near.iter().take(explain::MOST_SHOWN) {
+        let other_rule = mistakes.iter().any(|mistake| matches!(mistake, Mistake::Rule { .. }));
+        let near: Vec<_> = if other_rule {
+            explained.near.iter().collect()
+        } else {
+            explained.decisive(self.model).collect()
+        };
+        for miss in near.into_iter().take(explain::MOST_SHOWN) {
             diagnostic = diagnostic.because(miss.text(self.model, &self.policy.tree.sources));
         }
         diagnostic

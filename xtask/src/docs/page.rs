@@ -5,8 +5,10 @@
 pub(super) enum Block {
     /// Lines that are neither of the others, fences included.
     Prose(Vec<String>),
-    /// ```` ```conf NAME ````: a file of that name.
+    /// ```` ```conf NAME ````, ```` ```ron NAME ````: a file of that name.
     File {
+        /// What it is written in.
+        language: String,
         /// Its name.
         name: String,
         /// Its lines.
@@ -42,7 +44,7 @@ pub(super) struct Run {
 /// The blocks of `text`, or what is wrong with its form.
 ///
 /// # Errors
-/// An unclosed fence, output before the first command, or a `conf` block that names no file.
+/// An unclosed fence, output before the first command, or a `conf` or `ron` block that names no file.
 pub(super) fn parse(text: &str) -> Result<Vec<Block>, String> {
     let mut blocks = Vec::new();
     let mut prose = Vec::new();
@@ -62,8 +64,15 @@ pub(super) fn parse(text: &str) -> Result<Vec<Block>, String> {
         }
         let line_number = index + 1;
         let block = match info.split_once(' ').unwrap_or((info, "")) {
-            ("conf", "") => return Err(format!("line {line_number}: a conf block needs a file's name")),
-            ("conf", name) => Block::File { name: name.to_owned(), lines: body, line: line_number },
+            ("conf" | "ron", "") => {
+                return Err(format!("line {line_number}: a {info} block needs a file's name"));
+            }
+            (language @ ("conf" | "ron"), name) => Block::File {
+                language: language.to_owned(),
+                name: name.to_owned(),
+                lines: body,
+                line: line_number,
+            },
             ("console", _) => Block::Console { runs: runs(&body, line_number)?, line: line_number },
             ("sh", _) => Block::Shell { lines: body, line: line_number },
             _ => {
@@ -105,7 +114,7 @@ pub(super) fn print(blocks: &[Block]) -> String {
     for block in blocks {
         let (info, body) = match block {
             Block::Prose(prose) => (None, prose.clone()),
-            Block::File { name, lines, .. } => (Some(format!("conf {name}")), lines.clone()),
+            Block::File { language, name, lines, .. } => (Some(format!("{language} {name}")), lines.clone()),
             Block::Shell { lines, .. } => (Some("sh".to_owned()), lines.clone()),
             Block::Console { runs, .. } => {
                 let shown = |run: &Run| [vec![format!("$ {}", run.command)], run.output.clone()].concat();
@@ -142,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_page_prints_as_it_was() {
-        let page = "# A\n\n```conf a.conf\nx\n```\n\n```console\n$ a b\nout\n$ c\n```\n```sh\nmake\n```\n```text\nz\n```\n";
+        let page = "# A\n\n```conf a.conf\nx\n```\n```ron a.ron\ny\n```\n\n```console\n$ a b\nout\n$ c\n```\n```sh\nmake\n```\n```text\nz\n```\n";
         assert_eq!(print(&parse(page).unwrap()), page);
     }
 
