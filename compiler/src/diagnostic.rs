@@ -7,6 +7,8 @@ pub mod json;
 
 use boesfs_grammar::{Span, SyntaxError};
 
+pub use crate::lint::{LINTS, Lint, lint};
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -214,65 +216,6 @@ impl From<SyntaxError> for Diagnostic {
             .label(error.label)
             .maybe_help(error.help)
     }
-}
-
-/// A lint: a finding with a name that reads after "allow".
-#[derive(Debug, PartialEq, Eq)]
-pub struct Lint {
-    /// `W0xxx`
-    pub code: &'static str,
-    /// `inert-rule`
-    pub name: &'static str,
-    /// What it finds, in one line.
-    pub finds: &'static str,
-}
-
-macro_rules! lints {
-    ($($(#[doc = $finds:literal])+ $constant:ident = $code:literal, $name:literal;)+) => {
-        $($(#[doc = $finds])+
-        pub static $constant: Lint = Lint { code: $code, name: $name, finds: concat!($($finds),+) };)+
-        /// Every lint, by code.
-        pub static LINTS: &[&Lint] = &[$(&$constant),+];
-    };
-}
-
-lints! {
-    /// a line that is no rule, where BoesFS read on in silence
-    NOT_A_RULE = "W0301", "not-a-rule";
-    /// an action role that no `a` line defines
-    UNDEFINED_ACTION_ROLE = "W0302", "undefined-action-role";
-    /// a declared column that the matcher does not use
-    UNUSED_COLUMN = "W0303", "unused-column";
-    /// a rule whose eft the effect does not look at
-    INERT_RULE = "W0304", "inert-rule";
-    /// a path that is not normal and so matches nothing
-    ABNORMAL_PATH = "W0305", "abnormal-path";
-    /// a tuple value that is no decimal number where a number stands
-    BAD_TUPLE_VALUE = "W0306", "bad-tuple-value";
-    /// a matcher that does not compare `r.act`, or `r.obj`
-    BROAD_MATCHER = "W0307", "broad-matcher";
-    /// `file` or `dir` where the matcher does not compare `obj`
-    SCOPE_WITHOUT_OBJ = "W0308", "scope-without-obj";
-    /// a `priority` column under an effect that does not sort
-    UNUSED_PRIORITY = "W0309", "unused-priority";
-    /// a role in `p.sub` under a matcher that does not call `g` on it
-    ROLE_AS_SUBJECT = "W0310", "role-as-subject";
-    /// a program named by its base name
-    BASE_NAME = "W0311", "base-name";
-    /// `*` in `p.sub` that is compared as it is
-    LITERAL_STAR = "W0312", "literal-star";
-    /// `r.act != p.act` with several operations, where Casbin compares text
-    SET_COMPARISON = "W0313", "set-comparison";
-    /// a role that no rule speaks of
-    UNUSED_ROLE = "W0314", "unused-role";
-    /// control or reordering characters in a field, which make it look like another
-    HIDDEN_CHARACTERS = "W0315", "hidden-characters";
-}
-
-/// The lint called `name`, if there is one.
-#[must_use]
-pub fn lint(name: &str) -> Option<&'static Lint> {
-    LINTS.iter().find(|lint| lint.name == name).copied()
 }
 
 /// The one of `known` that `word` was probably meant to be: at most a third of it differs.

@@ -9,6 +9,7 @@ pub mod automaton;
 pub mod diagnostic;
 pub mod explain;
 pub mod image;
+pub mod lint;
 pub mod model;
 pub mod pipeline;
 pub mod reference;

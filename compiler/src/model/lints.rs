@@ -6,9 +6,8 @@ use boesfs_grammar::Span;
 
 use super::matcher::Use;
 use super::{CompareOp, Expr, Node, Operand, RequestField, RoleGraph, Rule, Shape};
-use crate::diagnostic::{
-    BASE_NAME, Diagnostic, LITERAL_STAR, ROLE_AS_SUBJECT, SET_COMPARISON, UNUSED_ROLE, closest,
-};
+use crate::diagnostic::{Diagnostic, closest};
+use crate::lint::{BASE_NAME, LITERAL_STAR, ROLE_AS_SUBJECT, SET_COMPARISON, UNUSED_ROLE};
 
 /// A policy type whose rules are read.
 pub(super) struct Subjects<'a> {

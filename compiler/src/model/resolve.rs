@@ -16,9 +16,8 @@ use super::{
     ActionRole, Compat, Expr, Model, Node, Operand, PolicyEffect, RequestField, RoleGraph, Rule, Shape,
     effect, nearest, shape,
 };
-use crate::diagnostic::{
-    BROAD_MATCHER, Diagnostic, NOT_A_RULE, SCOPE_WITHOUT_OBJ, Severity, closest, suggestion,
-};
+use crate::diagnostic::{Diagnostic, Severity, closest, suggestion};
+use crate::lint::{BROAD_MATCHER, NOT_A_RULE, SCOPE_WITHOUT_OBJ};
 
 /// What the caller decides about a policy beside its text.
 #[derive(Clone, Debug, Default)]

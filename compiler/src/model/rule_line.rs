@@ -17,9 +17,9 @@ use super::annotations::annotations;
 use super::matcher::{Names, Use, bind};
 use super::tuple::tuple;
 use super::{Annotations, Field, Node, PolicyEffect, Rule, Scope, Shape};
-use crate::diagnostic::{
-    ABNORMAL_PATH, BAD_TUPLE_VALUE, Diagnostic, HIDDEN_CHARACTERS, INERT_RULE, Severity,
-    UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY, closest, human::hidden, suggestion,
+use crate::diagnostic::{Diagnostic, Severity, closest, human::hidden, suggestion};
+use crate::lint::{
+    ABNORMAL_PATH, BAD_TUPLE_VALUE, HIDDEN_CHARACTERS, INERT_RULE, UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY,
 };
 use column::{boesfs_path, typed};
 

@@ -3,7 +3,8 @@
 use boesfs_grammar::{Comparison, Expr, ExprKind, Line, SyntaxTree, Word};
 
 use super::Shape;
-use crate::diagnostic::{Diagnostic, UNUSED_COLUMN};
+use crate::diagnostic::Diagnostic;
+use crate::lint::UNUSED_COLUMN;
 
 /// `BoesFS`'s columns, in its order.
 const COLUMNS: [&str; 4] = ["sub", "obj", "act", "args"];

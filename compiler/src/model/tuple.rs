@@ -5,7 +5,8 @@ use boesfs_abi::request::{is_canonical, parse_number};
 use boesfs_grammar::Span;
 
 use super::{CompareOp, Shape, Tuple, ValueTest};
-use crate::diagnostic::{ABNORMAL_PATH, BAD_TUPLE_VALUE, Diagnostic};
+use crate::diagnostic::Diagnostic;
+use crate::lint::{ABNORMAL_PATH, BAD_TUPLE_VALUE};
 
 impl Tuple {
     /// Whether it tests nothing.

@@ -7,7 +7,8 @@ use boesfs_grammar::{Cell, Span};
 
 use super::super::Shape;
 use super::super::matcher::{Names, Use};
-use crate::diagnostic::{ABNORMAL_PATH, Diagnostic, suggestion};
+use crate::diagnostic::{Diagnostic, suggestion};
+use crate::lint::ABNORMAL_PATH;
 
 /// Makes a `BoesFS` path the one it means; false if it matches nothing, which is reported.
 pub(super) fn boesfs_path(text: &mut Vec<u8>, cell: Cell, eft: Effect, out: &mut Vec<Diagnostic>) -> bool {
