@@ -111,8 +111,8 @@ pub(super) struct Candidate<'a> {
 /// Builds cells.
 #[derive(Debug)]
 pub(super) struct CellBuilder<'a> {
-    /// The operations that are decided in their own name.
-    pub(super) ops: OpSet,
+    /// What every operation comes to where no candidate decides.
+    pub(super) untouched: &'a Cell,
     /// The verdict where no candidate decides.
     pub(super) default: Verdict,
     /// The text classes; boxes may add sets.
@@ -135,9 +135,21 @@ impl CellBuilder<'_> {
     /// # Errors
     /// [`AutomatonError::Boxes`] if the tests of an operation split into too many boxes.
     pub(super) fn build(&mut self, candidates: &[Candidate<'_>]) -> Result<Cell, AutomatonError> {
-        let mut cell = Cell { rules: [NO_RULE; Op::COUNT], ..Cell::default() };
+        let mut cell = self.untouched.clone();
         let mut lists = Lists::default();
-        for op in self.ops.iter() {
+        let (mut decided, mut tested) = (OpSet::EMPTY, OpSet::EMPTY);
+        for candidate in candidates {
+            let ops = candidate.ops.difference(decided);
+            if !candidate.tests.is_empty() {
+                tested = tested.union(ops);
+                continue;
+            }
+            for op in ops.difference(tested).iter() {
+                cell.set(op, Outcome::of_rule(candidate.rule, candidate.eft, candidate.annotations, op));
+            }
+            decided = decided.union(ops);
+        }
+        for op in tested.iter() {
             self.add_op(op, candidates, &mut cell, &mut lists)?;
         }
         cell.first = joined(lists.first);
@@ -194,6 +206,7 @@ impl CellBuilder<'_> {
             cell.set(op, decider);
             return Ok(());
         }
+        cell.clear(op);
         cell.depend = cell.depend.with(op);
         let mut deciding = vec![false; cases.len()];
         for Region { case, fields } in regions {
@@ -216,7 +229,30 @@ impl CellBuilder<'_> {
 }
 
 impl Cell {
+    /// A cell in which a default decides each of `ops`.
+    pub(super) fn by_default(verdict: Verdict, ops: OpSet) -> Self {
+        let mut cell = Self { rules: [NO_RULE; Op::COUNT], ..Self::default() };
+        ops.iter().for_each(|op| cell.set(op, Outcome::of_default(verdict, op)));
+        cell
+    }
+
+    /// Takes away what is said of `op`.
+    fn clear(&mut self, op: Op) {
+        self.rules[op as usize] = NO_RULE;
+        let op = OpSet::of(&[op]);
+        for set in [
+            &mut self.deny,
+            &mut self.report,
+            &mut self.by_default,
+            &mut self.errno_low,
+            &mut self.errno_high,
+        ] {
+            *set = set.difference(op);
+        }
+    }
+
     fn set(&mut self, op: Op, outcome: Outcome) {
+        self.clear(op);
         self.rules[op as usize] = outcome.rule;
         let add = |set: &mut OpSet, condition: bool| {
             if condition {

@@ -40,8 +40,8 @@ impl Compiled {
             write_states(out, texts, "text class")?;
         }
         writeln!(out, "\nrows:")?;
-        for (row, cells) in self.rows.iter().enumerate() {
-            let cells: Vec<String> = cells.iter().map(u32::to_string).collect();
+        for row in self.rows.rows() {
+            let cells: Vec<String> = self.rows.row(row).map(|cell| cell.to_string()).collect();
             writeln!(out, "  row {row}: cells {}", cells.join(" "))?;
         }
         writeln!(out, "\ncells:")?;

@@ -14,6 +14,7 @@ mod fields;
 mod limits;
 mod minimise;
 mod nfa;
+mod row_table;
 mod rows;
 mod sets;
 mod subset;
@@ -29,6 +30,7 @@ pub(crate) use dump::{spelt_byte, spelt_ops, spelt_rule, spelt_test};
 pub use fields::{Example, FieldBox, FieldSet, Numbers, TextClasses, TextSet, Values, domain, may_be_absent};
 pub use limits::{AutomatonError, Input, Limits};
 pub use minimise::{minimise, minimise_by};
+pub use row_table::RowTable;
 pub use rows::decided_ops;
 pub use sets::{SetId, Sets};
 pub use subset::{Labelled, determinize};
@@ -50,7 +52,7 @@ pub struct Compiled {
     /// The automaton over paths; labels are rows.
     pub paths: Dfa,
     /// For each row the number of a cell for each class.
-    pub rows: Vec<Vec<u32>>,
+    pub rows: RowTable,
     /// The cells.
     pub cells: Vec<Cell>,
     /// The automaton over arguments.
@@ -71,7 +73,7 @@ impl Compiled {
     pub fn new(rules: &RuleSet, limits: &Limits) -> Result<Self, AutomatonError> {
         let labelled = determinize(&rules.atoms, Input::Paths, limits)?;
         let mut texts = Texts::new(&rules.texts, limits)?;
-        let mut builder = rows::RowBuilder::new(rules, &mut texts, limits);
+        let mut builder = rows::RowBuilder::new(rules, &mut texts, limits)?;
         let mut row_of = vec![0; labelled.sets.len()];
         let mut known = vec![false; labelled.sets.len()];
         for node in labelled.dfa.nodes() {
@@ -105,33 +107,27 @@ impl Compiled {
     fn number_by_state(&mut self) {
         const NEW: u32 = u32::MAX;
         let mut row_number = vec![NEW; self.rows.len()];
-        let mut cell_number = vec![NEW; self.cells.len()];
-        let (mut rows, mut cells) = (Vec::new(), Vec::new());
+        let mut order = Vec::new();
         for node in self.paths.nodes() {
-            let row = self.paths.node(node).label as usize;
-            if row_number[row] != NEW {
-                continue;
+            let row = self.paths.node(node).label;
+            let number = &mut row_number[row as usize];
+            if *number == NEW {
+                *number = u32::try_from(order.len()).expect("INVARIANT: fewer rows than states");
+                order.push(row);
             }
-            row_number[row] = u32::try_from(rows.len()).expect("INVARIANT: fewer rows than states");
-            let numbered = self.rows[row].iter().map(|cell| {
-                let number = &mut cell_number[*cell as usize];
-                if *number == NEW {
-                    *number = u32::try_from(cells.len()).expect("INVARIANT: cells are limited below 2^32");
-                    cells.push(self.cells[*cell as usize].clone());
-                }
-                *number
-            });
-            rows.push(numbered.collect());
         }
         self.paths.relabel(|row| row_number[row as usize]);
+        let (rows, cells) = self.rows.renumbered(&order, self.cells.len());
         self.rows = rows;
-        self.cells = cells;
+        let mut old: Vec<Option<Cell>> = std::mem::take(&mut self.cells).into_iter().map(Some).collect();
+        let kept = cells.iter().map(|cell| old[*cell as usize].take());
+        self.cells = kept.map(|cell| cell.expect("INVARIANT: each cell is numbered once")).collect();
     }
 
     /// The cell of `class` in `row`.
     #[must_use]
     pub fn cell(&self, row: u32, class: u32) -> &Cell {
-        &self.cells[self.rows[row as usize][class as usize] as usize]
+        &self.cells[self.rows.cell(row, class) as usize]
     }
 
     /// Operations some class can be denied on some path, those included that are judged as another, and those whose

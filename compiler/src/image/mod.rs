@@ -92,7 +92,7 @@ fn blob(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
     let nodes_len = body.0.len();
 
     let rows_off = offset(&body);
-    body.words(compiled.rows.iter().flatten().copied());
+    body.words(compiled.rows.rows().flat_map(|row| compiled.rows.row(row)));
     body.align();
     let cells_off = offset(&body);
     tables.cells.iter().for_each(|cell| body.cell(cell));

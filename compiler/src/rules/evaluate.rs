@@ -15,7 +15,7 @@ use crate::model::{BaseEffect, Shape};
 pub(crate) fn decide(rules: &RuleSet, request: &Request) -> (Verdict, Option<usize>) {
     let class = class_of(rules, request);
     let file_order: Vec<RuleId> = (0..).map(RuleId).take(rules.rules.len()).collect();
-    let order = rules.order.as_ref().map_or(&file_order, |orders| &orders[class.0 as usize]);
+    let order = rules.order.as_ref().map_or(&file_order[..], |orders| &orders[class.0 as usize]);
     let standing = |term: &&Term| {
         term.classes.contains(&class)
             && term

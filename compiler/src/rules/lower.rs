@@ -196,7 +196,7 @@ fn classes(
     table: &Table<'_>,
     model: &Model,
     terms: &[Vec<Conjunction>],
-) -> (Subjects, Option<Vec<Vec<RuleId>>>) {
+) -> (Subjects, Option<Vec<Arc<[RuleId]>>>) {
     // Rules share most of their sets, so they are compared by address first.
     let mut met: HashSet<*const Vec<u64>> = HashSet::new();
     let all = terms.iter().flatten().filter_map(|term| term.cells.as_ref());
@@ -236,14 +236,13 @@ fn classes(
     if orders.iter().all(|order| *order == file_order) {
         return (subjects, None);
     }
-    let mut by_class = vec![Vec::new(); subjects.class_count as usize];
+    let orders: Vec<Arc<[RuleId]>> = orders.into_iter().map(Arc::from).collect();
+    let mut by_class: Vec<Option<Arc<[RuleId]>>> = vec![None; subjects.class_count as usize];
     for (cell, class) in subjects.classes.iter().enumerate() {
-        let order = &mut by_class[class.0 as usize];
-        if order.is_empty() {
-            order.clone_from(&orders[cell % domains]);
-        }
+        by_class[class.0 as usize].get_or_insert_with(|| Arc::clone(&orders[cell % domains]));
     }
-    (subjects, Some(by_class))
+    let by_class = by_class.into_iter().map(|order| order.expect("INVARIANT: a class has a cell"));
+    (subjects, Some(by_class.collect()))
 }
 
 /// Puts classes in the place of cells.

@@ -39,7 +39,7 @@ pub struct RuleSet {
     pub subjects: Subjects,
     /// For each class, the rules in the order in which the effect consults them (`priority`, `subjectPriority`);
     /// `None` is file order for every class.
-    pub order: Option<Vec<Vec<RuleId>>>,
+    pub order: Option<Vec<Arc<[RuleId]>>>,
     /// `[options]`.
     pub options: Options,
 }

@@ -190,7 +190,7 @@ pub(crate) fn rule_set() -> impl Strategy<Value = RuleSet> {
                         let mut order: Vec<RuleId> = (0..rules.len() as u32).map(RuleId).collect();
                         let by = turn.index(rules.len());
                         order.rotate_left((by + class) % rules.len());
-                        order
+                        order.into()
                     })
                     .collect()
             });
