@@ -63,7 +63,7 @@ pub enum ArgValue {
 
 /// One operation by one subject on one object, as LANGUAGE §2 has it.
 ///
-/// INVARIANT(canonical): `obj` is absolute and normal; `args` has exactly one value for each of the
+/// INVARIANT(canonical): `obj` is absolute and normal, unless made by [`Request::of_text`]; `args` has exactly one value for each of the
 /// operation's arguments, of the argument's type, `Unknown` or `Absent`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
@@ -130,7 +130,13 @@ impl Request {
         if !is_canonical(obj) {
             return Err(RequestError::Object(String::from_utf8_lossy(obj).into_owned()));
         }
-        Ok(Self {
+        Ok(Self::of_text(sub, obj, op))
+    }
+
+    /// A request about any text, as plain Casbin policies have them. No enforcement point asks it.
+    #[must_use]
+    pub fn of_text(sub: &[u8], obj: &[u8], op: Op) -> Self {
+        Self {
             sub: sub.to_vec(),
             dom: None,
             obj: obj.to_vec(),
@@ -139,7 +145,7 @@ impl Request {
             uid: None,
             gid: None,
             kind: None,
-        })
+        }
     }
 
     /// The request with `values` for its first arguments; those not given stay unknown.

@@ -9,7 +9,7 @@ use crate::reference::Reference;
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::judge::{Caller, Judge};
 use boesfs_abi::op::{Op, OpSet};
-use boesfs_abi::request::Request;
+use boesfs_abi::request::{Request, is_canonical};
 use boesfs_abi::verdict::{Reason, Verdict};
 use serde_json::{Value, json};
 
@@ -125,11 +125,36 @@ impl<'p> Panel<'p> {
         Self { engine: Engine::Image(image, None), judge: Judge::new(image, dir), files }
     }
 
+    /// The policy, unless only an image is at hand.
+    #[must_use]
+    pub fn model(&self) -> Option<&'p Model> {
+        match self.engine {
+            Engine::Reference(_, model) | Engine::Dfa(_, model) => Some(model),
+            Engine::Image(_, model) => model,
+        }
+    }
+
+    /// What `question` means here.
+    ///
+    /// # Errors
+    /// [`QuestionError`] if it is no request.
+    pub fn request(&self, question: &Question) -> Result<Request, QuestionError> {
+        match self.model() {
+            Some(model) => question.request_of(model),
+            None => question.request(),
+        }
+    }
+
     /// Asks.
     #[must_use]
     pub fn ask(&self, request: &Request) -> Answer {
         let (decision, rule, unknown) = self.decide(request);
         let image = self.judge.image();
+        if !is_canonical(request.obj()) || self.model().is_some_and(|model| model.word.is_some()) {
+            // No system call asks about words.
+            let effective = Effective { verdict: decision, stopped_by: None, outside: false };
+            return Answer { decision, rule, unknown, effective };
+        }
         let mut effective = self.effective(request);
         // A denial is not said twice: not by the decision, and by the effective one for the same reason.
         effective.stopped_by = effective.stopped_by.filter(|(op, path, reason)| {
@@ -145,6 +170,9 @@ impl<'p> Panel<'p> {
     pub fn near_misses(&self, request: &Request, answer: &Answer) -> Vec<NearMiss> {
         const MOST: usize = 3;
         let mut found: Vec<NearMiss> = Vec::new();
+        if self.model().is_some_and(|model| model.word.is_some()) {
+            return found;
+        }
         let asked = request.op().decided_as();
         let others = std::iter::once(asked).chain(OpSet::ALL.iter());
         for op in others.filter(|op| op.decided_as() == *op) {

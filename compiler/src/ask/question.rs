@@ -4,6 +4,7 @@ use boesfs_abi::op::{GROUPS, OPS, Op, OpSet};
 use boesfs_abi::request::{Kind, Request, RequestError};
 
 use crate::diagnostic::closest;
+use crate::model::Model;
 
 /// A request as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,9 +75,31 @@ impl Question {
     /// [`QuestionError`] if it is none.
     pub fn request(&self) -> Result<Request, QuestionError> {
         let op = operation(&self.act)?;
+        self.with_rest(Request::new(&self.sub, &self.obj, op)?)
+    }
+
+    /// The request it means to `model`: under `compat` with any text as its object, and with the word the model was
+    /// made for as its action.
+    ///
+    /// # Errors
+    /// [`QuestionError`] if it is none.
+    pub fn request_of(&self, model: &Model) -> Result<Request, QuestionError> {
+        if !model.takes_words() {
+            return self.request();
+        }
+        let op = model.op_named(&self.act).map_or_else(|| operation(&self.act), Ok)?;
+        self.with_rest(Request::of_text(&self.sub, &self.obj, op))
+    }
+
+    /// The action, if it is no operation: under `compat` a model is to be made for it.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        Op::from_name(&self.act).is_none().then_some(self.act.as_str())
+    }
+
+    fn with_rest(&self, request: Request) -> Result<Request, QuestionError> {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        let mut request =
-            Request::new(&self.sub, &self.obj, op).and_then(|request| request.with_text_args(&args))?;
+        let mut request = request.with_text_args(&args)?;
         if let Some(dom) = &self.dom {
             request = request.in_domain(dom);
         }

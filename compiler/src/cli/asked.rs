@@ -45,8 +45,14 @@ pub(super) struct Asked {
 impl Asked {
     /// The single request, unless requests come from a file; one that makes no sense is wrong usage.
     pub(super) fn request(&self) -> Result<Option<Request>, CommandError> {
-        let (Some(sub), Some(obj), Some(act)) = (&self.sub, &self.obj, &self.act) else { return Ok(None) };
-        let question = Question {
+        let request = self.question().map(|question| question.request()).transpose();
+        request.map_err(|error| CommandError::Usage(error.to_string()))
+    }
+
+    /// The single request as it is written, unless requests come from a file.
+    pub(super) fn question(&self) -> Option<Question> {
+        let (Some(sub), Some(obj), Some(act)) = (&self.sub, &self.obj, &self.act) else { return None };
+        Some(Question {
             sub: sub.as_bytes().to_vec(),
             obj: obj.as_bytes().to_vec(),
             act: act.clone(),
@@ -55,7 +61,6 @@ impl Asked {
             gid: self.gid,
             kind: self.kind.clone(),
             dom: self.dom.clone().map(OsString::into_vec),
-        };
-        question.request().map(Some).map_err(|error| CommandError::Usage(error.to_string()))
+        })
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::strip;
+use boesfs_compiler::model::Model;
 use boesfs_compiler::pipeline::Stage;
 use boesfs_compiler::validate::Effort;
 use clap::Args;
@@ -39,6 +40,8 @@ impl BuildArgs {
         let Subject::Text(mut outcome) = self.reading.subject(&self.policy, Stage::LAST)? else {
             return Err(CommandError::Usage(format!("`{}` is an image already", self.policy.display())));
         };
+        let words = outcome.model.as_ref().map(Model::words).unwrap_or_default();
+        outcome.diagnostics.extend(words);
         let effort = if self.validate_all { Effort::ALL } else { Effort::default() };
         let validated = if outcome.is_sound() { outcome.validate(effort) } else { None };
         let exit = self.reading.report(&outcome, screen)?;

@@ -5,14 +5,16 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use boesfs_abi::request::{Request, is_canonical};
+use boesfs_abi::request::is_canonical;
 use boesfs_abi::verdict::Verdict;
-use boesfs_compiler::ask::{EngineKind, Panel, Which};
+use boesfs_compiler::ask::{EngineKind, Panel, Question, Which};
+use boesfs_compiler::model::Model;
 use boesfs_compiler::pipeline::Stage;
 use clap::{Args, ValueEnum};
 
 use super::asked::Asked;
 use super::given::{Reading, Subject};
+use super::panels::Panels;
 use super::{CommandError, Exit, Format, Screen, requests};
 
 /// Arguments of `eval`.
@@ -72,18 +74,28 @@ impl EvalArgs {
                 self.dir.to_string_lossy()
             )));
         }
-        let single = self.asked.request()?;
+        let single = self.asked.question();
         match self.reading.subject(&self.policy, Stage::LAST)? {
             Subject::Image(image) => {
                 if self.engine != EngineArg::Image {
                     return Err(CommandError::Usage("an image is asked by `--engine image` only".to_owned()));
                 }
-                self.answer(&Panel::of_image(&image, dir), single.as_ref(), screen)
+                let mut panels = Panels::one(Panel::of_image(&image, dir));
+                self.answer(&mut panels, single.as_ref(), screen)
             }
             Subject::Text(outcome) => {
+                if let Some(question) = &single
+                    && !outcome.model.as_ref().is_some_and(Model::takes_words)
+                {
+                    question.request().map_err(|error| CommandError::Usage(error.to_string()))?;
+                }
                 let exit = self.reading.report(&outcome, screen)?;
                 match Panel::of_text(&outcome, self.engine.into(), dir) {
-                    Some(panel) if exit == Exit::Fine => self.answer(&panel, single.as_ref(), screen),
+                    Some(panel) if exit == Exit::Fine => {
+                        let again = |word: &str| self.reading.for_word(&outcome, word);
+                        let mut panels = Panels::by_word(panel, &again, self.engine.into(), dir);
+                        self.answer(&mut panels, single.as_ref(), screen)
+                    }
                     _ => {
                         if screen.format == Format::Json {
                             screen.json(&serde_json::json!({
@@ -100,22 +112,28 @@ impl EvalArgs {
 
     fn answer(
         &self,
-        panel: &Panel<'_>,
-        single: Option<&Request>,
+        panels: &mut Panels<'_>,
+        single: Option<&Question>,
         screen: &mut Screen,
     ) -> Result<Exit, CommandError> {
         let which = if self.effective { Which::Effective } else { Which::Decision };
         if let Some(file) = &self.asked.requests {
-            return requests::answer_all(panel, file, which, screen);
+            return requests::answer_all(panels, file, which, screen);
         }
-        let Some(request) = single else {
+        let Some(question) = single else {
             return Err(CommandError::Usage("give `--sub`, `--obj` and `--act`, or `--requests`".to_owned()));
         };
-        let answer = panel.ask(request);
+        let (answer, misses) = panels
+            .about(question, |panel, request| {
+                let answer = panel.ask(&request);
+                let misses = panel.near_misses(&request, &answer);
+                (answer, misses)
+            })
+            .map_err(CommandError::Usage)?;
         match screen.format {
             Format::Human => {
                 screen.out.write_all(answer.human().as_bytes())?;
-                for miss in panel.near_misses(request, &answer) {
+                for miss in misses {
                     screen.out.write_all(miss.human().as_bytes())?;
                 }
             }

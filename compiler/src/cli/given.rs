@@ -128,7 +128,7 @@ impl Reading {
             nesting: self.limits.max_nesting.min(boesfs_grammar::Limits::MAX_NESTING),
             line: self.limits.max_line,
         };
-        Settings { allow, select: self.select.clone(), compat, limits }
+        Settings { allow, select: self.select.clone(), compat, limits, word: None }
     }
 
     fn limits(&self) -> pipeline::Limits {
@@ -210,6 +210,12 @@ impl Reading {
             )));
         }
         Ok(pipeline::run(sources, &settings, &self.limits(), Stage::LAST))
+    }
+
+    /// The policy of `outcome` once more, as one sees it who asks about `word`, which is no operation.
+    pub(super) fn for_word(&self, outcome: &Outcome, word: &str) -> Outcome {
+        let settings = Settings { word: Some(word.to_owned()), ..self.settings() };
+        pipeline::run(outcome.tree.sources.clone(), &settings, &self.limits(), Stage::LAST)
     }
 
     /// Prints what there is to say about `outcome`, for people to the error stream, and says how it ends.

@@ -7,6 +7,7 @@ mod eval;
 mod explain;
 mod given;
 mod inspect;
+mod panels;
 mod requests;
 mod test;
 

@@ -6,16 +6,17 @@ use std::path::Path;
 
 use boesfs_abi::request::Request;
 use boesfs_abi::verdict::Verdict;
-use boesfs_compiler::ask::{Panel, Question, Which};
+use boesfs_compiler::ask::{Question, Which};
 use serde_json::{Value, json};
 
+use super::panels::Panels;
 use super::{CommandError, Exit, Screen};
 
 const KEYS: [&str; 9] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom", "expect"];
 
 /// Answers every line of `file`. A line that is no request is answered by an error, and the rest goes on.
 pub(super) fn answer_all(
-    panel: &Panel<'_>,
+    panels: &mut Panels<'_>,
     file: &Path,
     which: Which,
     screen: &mut Screen,
@@ -39,7 +40,10 @@ pub(super) fn answer_all(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let (request, expect) = match read_line(&line) {
+        let answered = read_question(&line).and_then(|(question, expect)| {
+            Ok((panels.about(&question, |panel, request| panel.ask(&request))?, expect))
+        });
+        let (answer, expect) = match answered {
             Ok(asked) => asked,
             Err(error) => {
                 exit = Exit::Refused;
@@ -47,7 +51,6 @@ pub(super) fn answer_all(
                 continue;
             }
         };
-        let answer = panel.ask(&request);
         screen.json(&answer.json())?;
         let verdict = answer.verdict(which);
         if let Some(expect) = expect.filter(|expect| *expect != verdict) {
@@ -63,9 +66,13 @@ pub(super) fn answer_all(
 
 /// The request in one line of JSON, and what is expected of it.
 pub(super) fn read_line(line: &[u8]) -> Result<(Request, Option<Verdict>), String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
-    let (question, expect) = asked(&value)?;
+    let (question, expect) = read_question(line)?;
     Ok((question.request().map_err(|error| error.to_string())?, expect))
+}
+
+fn read_question(line: &[u8]) -> Result<(Question, Option<Verdict>), String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
+    asked(&value)
 }
 
 /// The request that a value says, and what is expected of it.

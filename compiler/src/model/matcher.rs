@@ -9,6 +9,7 @@ use boesfs_grammar::{Comparison, Expr as Written, ExprKind, Span, Word};
 
 use super::action::{action, has_tuple, known_words};
 use super::functions::{path_function, unknown_function};
+use super::opaque::Vocabulary;
 use super::{ActionRole, CompareOp, Expr, Node, Operand, PathFunction, RequestField, RoleGraph, Shape};
 use crate::diagnostic::{Diagnostic, suggestion};
 
@@ -30,6 +31,8 @@ pub(super) struct Names<'a> {
     pub(super) action_roles: &'a [ActionRole],
     /// The policy's layout.
     pub(super) shape: Shape,
+    /// What an action may hold; if any word, an object may be one too.
+    pub(super) vocabulary: Vocabulary<'a>,
 }
 
 /// How a matcher uses a column.
@@ -45,6 +48,8 @@ pub(super) enum Use {
     Pattern(PathFunction),
     /// Compared with `r.act`: a set of operations.
     Action,
+    /// The pattern of `regexMatch(r.act, …)`: a set of operations too.
+    ActionPattern,
     /// The roles of `a(…)`.
     ActionRole,
     /// Compared with `r.args`.
@@ -451,6 +456,7 @@ impl Binder<'_, '_> {
     fn literal(&mut self, field: &RequestField, text: Vec<u8>, at: Span) -> Option<Operand> {
         let shown = String::from_utf8_lossy(&text).into_owned();
         match field {
+            RequestField::Obj if self.names.vocabulary.open => Some(Operand::Text { text, ops: None }),
             RequestField::Obj | RequestField::Arg(_, ArgType::Path) if !is_canonical(&text) => self.fail(
                 Diagnostic::error("E0320", format!("`{shown}` is not an absolute, normal path"), at)
                     .label("matches no path")
@@ -467,7 +473,7 @@ impl Binder<'_, '_> {
             RequestField::Act => {
                 let roles = self.names.action_roles;
                 // A literal holds words separated by blanks in either shape: `BoesFS` has none in its matchers.
-                let meaning = action(&text, Shape::Casbin, roles);
+                let meaning = action(&text, Shape::Casbin, roles, self.names.vocabulary);
                 if let Some((_, word)) = meaning.unknown.first() {
                     return self.fail(
                         Diagnostic::error("E0301", format!("unknown operation `{word}`"), at)

@@ -12,6 +12,7 @@ mod functions;
 mod lints;
 mod matcher;
 mod nearest;
+mod opaque;
 mod options;
 mod resolve;
 mod roles;
@@ -19,6 +20,7 @@ mod rule_line;
 mod shape;
 mod tuple;
 
+pub use opaque::STAND_IN;
 pub use resolve::{Allow, Settings, resolve};
 
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub struct Model {
     pub action_roles: Vec<ActionRole>,
     /// `[options]`.
     pub options: Options,
+    /// Under `compat`: the action that is no operation and that [`STAND_IN`] means, if the model was made for one.
+    pub word: Option<String>,
 }
 
 /// Which layout a policy has (LANGUAGE §4).

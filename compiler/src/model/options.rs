@@ -15,7 +15,8 @@ pub(super) struct Chosen {
     /// The type to compile, with its place.
     pub(super) select: Option<Word>,
     moves: Option<Moves>,
-    compat: Option<Compat>,
+    /// The Casbin to imitate.
+    pub(super) compat: Option<Compat>,
     kill_after: Option<u64>,
     anonymous_exec: Option<Effect>,
 }

@@ -9,6 +9,7 @@ use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
 use super::definitions::Definitions;
 use super::lints::{Subjects, asked_texts, several_steps, unused_roles};
 use super::matcher::{Bound, Names, bind};
+use super::opaque::Vocabulary;
 use super::options::Chosen;
 use super::roles::{Declared, action_line, cycles, edge};
 use super::rule_line::{Layout, LineContext, rule, unused_priority};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub select: Option<String>,
     /// The Casbin to imitate, instead of what `[options] compat` says.
     pub compat: Option<Compat>,
+    /// Under `compat`: the action that is no operation and that [`super::STAND_IN`] is to mean.
+    pub word: Option<String>,
     /// How large the input may be.
     pub limits: Limits,
 }
@@ -57,7 +60,7 @@ impl Allow {
 /// The model of `tree`, and everything there is to say about it. There is no model if any of that is an error.
 #[must_use]
 pub fn resolve(tree: &SyntaxTree, settings: &Settings) -> (Option<Model>, Vec<Diagnostic>) {
-    let mut resolver = Resolver { tree, settings, out: Vec::new() };
+    let mut resolver = Resolver { tree, settings, out: Vec::new(), vocabulary: Vocabulary::default() };
     let model = resolver.model();
     let mut out = resolver.out;
     for diagnostic in &mut out {
@@ -75,6 +78,7 @@ struct Resolver<'a> {
     tree: &'a SyntaxTree,
     settings: &'a Settings,
     out: Vec<Diagnostic>,
+    vocabulary: Vocabulary<'a>,
 }
 
 /// The policy lines by what they are.
@@ -112,6 +116,9 @@ impl<'a> Resolver<'a> {
         let tree = self.tree;
         let definitions = Definitions::gather(tree, &mut self.out);
         let chosen = Chosen::read(tree, &mut self.out);
+        if self.settings.compat.or(chosen.compat).is_some() {
+            self.vocabulary = Vocabulary { open: true, word: self.settings.word.as_deref() };
+        }
         let mut declared = Declared::read(tree, &mut self.out);
         let types = definitions.types();
         let sorted = self.sort(&types, &declared);
@@ -134,7 +141,7 @@ impl<'a> Resolver<'a> {
         }
         let mut action_roles = Vec::new();
         for line in &sorted.actions {
-            action_line(tree, line, shape, &mut action_roles, &mut self.out);
+            action_line(tree, line, shape, self.vocabulary, &mut action_roles, &mut self.out);
         }
         self.others(&sorted, shape, &types, &declared);
         let mut model = None;
@@ -164,6 +171,7 @@ impl<'a> Resolver<'a> {
             rules: typed.rules,
             roles: declared.graphs,
             action_roles,
+            word: self.vocabulary.word.map(str::to_owned),
         })
     }
 
@@ -312,6 +320,7 @@ impl<'a> Resolver<'a> {
             graphs,
             action_roles,
             shape,
+            vocabulary: self.vocabulary,
         };
         let bound = self.matcher(written, &names)?;
         let (mut effect, effect_span) = effect?;

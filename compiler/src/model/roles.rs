@@ -6,6 +6,7 @@ use boesfs_abi::op::OpSet;
 use boesfs_grammar::{Line, SectionKind, SyntaxTree, Value};
 
 use super::action::{action, known_words};
+use super::opaque::Vocabulary;
 use super::tuple::tuple;
 use super::{ActionRole, RoleEdge, RoleGraph, Shape, Tuple};
 use crate::diagnostic::{Diagnostic, suggestion};
@@ -179,6 +180,7 @@ pub(super) fn action_line(
     tree: &SyntaxTree,
     line: &Line,
     shape: Shape,
+    vocabulary: Vocabulary<'_>,
     roles: &mut Vec<ActionRole>,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -211,7 +213,7 @@ pub(super) fn action_line(
     }
     let text = tree.text(*act);
     let known = if shape == Shape::Casbin { roles.as_slice() } else { &[] };
-    let meaning = action(&text, shape, known);
+    let meaning = action(&text, shape, known, vocabulary);
     for (offset, word) in &meaning.unknown {
         out.push(
             Diagnostic::error(

@@ -12,9 +12,10 @@ use boesfs_abi::verdict::Effect;
 use boesfs_grammar::{Cell, Limits, Line, Span, SyntaxTree, Word, parse_matcher};
 use smallvec::SmallVec;
 
-use super::action::{Action, action, has_tuple, known_words};
+use super::action::{Action, action, bad_action_pattern, has_tuple, known_words, matching};
 use super::annotations::annotations;
 use super::matcher::{Names, Use, bind};
+use super::opaque::Vocabulary;
 use super::tuple::tuple;
 use super::{Annotations, Field, Node, PolicyEffect, Rule, Scope, Shape};
 use crate::diagnostic::{Diagnostic, Severity, closest, human::hidden, suggestion};
@@ -383,6 +384,22 @@ fn with_evals<'c>(
     (Cow::Owned(uses), evals)
 }
 
+/// The operations whose names a pattern matches.
+fn action_pattern(
+    text: &[u8],
+    at: Span,
+    vocabulary: Vocabulary<'_>,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Action> {
+    match matching(text, vocabulary) {
+        Ok(ops) => Some(Action { ops, ..Action::default() }),
+        Err(error) => {
+            out.push(bad_action_pattern(&error, at));
+            None
+        }
+    }
+}
+
 fn action_of(
     context: &LineContext<'_>,
     cell: Cell,
@@ -391,6 +408,21 @@ fn action_of(
     out: &mut Vec<Diagnostic>,
 ) -> Option<Rc<Action>> {
     let (as_set, as_role) = (uses.contains(&Use::Action), uses.contains(&Use::ActionRole));
+    if uses.contains(&Use::ActionPattern) {
+        if as_set || as_role {
+            out.push(
+                Diagnostic::error(
+                    "E0403",
+                    "the column holds both operations and a pattern of them",
+                    cell.span,
+                )
+                .label("used in both ways")
+                .help("give each use a column of its own"),
+            );
+        }
+        return action_pattern(&context.tree.text(cell), cell.span, context.names.vocabulary, out)
+            .map(Rc::new);
+    }
     if !as_set && !as_role {
         return None;
     }
@@ -398,7 +430,7 @@ fn action_of(
     let text = context.tree.text(cell);
     let known = context.actions.borrow().get(text.as_ref()).cloned();
     let meaning = known.unwrap_or_else(|| {
-        let meaning = Rc::new(action(&text, names.shape, names.action_roles));
+        let meaning = Rc::new(action(&text, names.shape, names.action_roles, names.vocabulary));
         context.actions.borrow_mut().insert(text.to_vec(), Rc::clone(&meaning));
         meaning
     });

@@ -192,7 +192,7 @@ impl<'m> Reference<'m> {
             RequestField::Act => {
                 let alias = (question.op == Op::Lookup).then_some(Op::Lookup2);
                 let ops = [question.op].into_iter().chain(alias);
-                return Some(ops.map(|op| op.name().as_bytes().to_vec()).collect());
+                return Some(ops.map(|op| self.model.op_name(op).as_bytes().to_vec()).collect());
             }
             RequestField::Kind => {
                 return question.kind.map(|kind| vec![kind.name().as_bytes().to_vec()]);

@@ -48,7 +48,7 @@ pub(super) enum Token {
 impl Pattern {
     pub(super) fn new(function: PathFunction, text: &[u8], compat: Compat) -> Self {
         let search = |expression: Option<String>, cut_query| Self::Search {
-            search: expression.and_then(|expression| Search::new(&expression)),
+            search: expression.and_then(|expression| Search::new(&expression, compat == Compat::CasbinRs)),
             cut_query,
         };
         let go = compat == Compat::CasbinGo;

@@ -5,14 +5,15 @@ use std::borrow::Cow;
 /// How much memory one expression may compile to.
 const SIZE_LIMIT: usize = 1 << 28;
 
-/// An unanchored search: `\d`, `\w` and `\s` are ASCII.
+/// An unanchored search.
 #[derive(Debug)]
 pub(super) struct Search(::regex::Regex);
 
 impl Search {
-    /// The search for `expression`, if it is one.
-    pub(super) fn new(expression: &str) -> Option<Self> {
-        ::regex::RegexBuilder::new(&translate(expression)).size_limit(SIZE_LIMIT).build().ok().map(Self)
+    /// The search for `expression`, if it is one. `\d`, `\w` and `\s` are Unicode's if `unicode`, else ASCII.
+    pub(super) fn new(expression: &str, unicode: bool) -> Option<Self> {
+        let translated = if unicode { expression.to_owned() } else { translate(expression) };
+        ::regex::RegexBuilder::new(&translated).size_limit(SIZE_LIMIT).build().ok().map(Self)
     }
 
     pub(super) fn is_match(&self, text: &[u8]) -> bool {

@@ -3,8 +3,9 @@
 use boesfs_abi::request::is_canonical;
 use boesfs_grammar::{Expr as Written, Span, Word};
 
+use super::super::action::{bad_action_pattern, matching};
 use super::super::functions::{path_function, unknown_function};
-use super::super::{Expr, Node, Operand, PathFunction, RequestField};
+use super::super::{CompareOp, Expr, Node, Operand, PathFunction, RequestField};
 use super::{Binder, Side, Use};
 use crate::diagnostic::Diagnostic;
 
@@ -53,6 +54,9 @@ impl Binder<'_, '_> {
         let (key_side, pattern_side) = (self.side(key), self.side(pattern));
         match key_side? {
             Side::Request(RequestField::Obj) => {}
+            Side::Request(RequestField::Act) if function == PathFunction::RegexMatch => {
+                return self.action_pattern(pattern_side?, pattern.span, span);
+            }
             Side::Request(RequestField::Sub) => {
                 return self.fail(
                     Diagnostic::error("E0401", "a pattern over `r.sub` cannot be compiled", key.span)
@@ -114,6 +118,25 @@ impl Binder<'_, '_> {
             }
         };
         Some(Node { expr: Expr::Path { function, pattern: operand }, span })
+    }
+
+    /// `regexMatch(r.act, pattern)`: the operations are known, so it is a set of them.
+    fn action_pattern(&mut self, pattern: Side, at: Span, span: Span) -> Option<Node> {
+        let operand = match pattern {
+            Side::Column(column) => {
+                self.uses.push((column, Use::ActionPattern));
+                Operand::Field(column)
+            }
+            Side::Text(text) => match matching(&text, self.names.vocabulary) {
+                Ok(ops) => Operand::Text { text, ops: Some(ops) },
+                Err(reason) => return self.fail(bad_action_pattern(&reason, at)),
+            },
+            Side::Number(_) | Side::Request(_) | Side::Args => {
+                return self.fail(Diagnostic::error("E0403", "a pattern is text", at).label("not text"));
+            }
+        };
+        let act = Operand::Request(RequestField::Act);
+        Some(Node { expr: Expr::Compare(CompareOp::Eq, act, operand), span })
     }
 
     fn role(&mut self, graph: usize, args: &[Written], span: Span) -> Option<Node> {

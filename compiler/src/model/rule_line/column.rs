@@ -68,7 +68,7 @@ pub(super) fn typed(text: &[u8], span: Span, how: Use, names: &Names<'_>, out: &
     let shown = || String::from_utf8_lossy(text).into_owned();
     match how {
         Use::Path | Use::Directory => {
-            if is_canonical(text) {
+            if is_canonical(text) || how == Use::Path && names.vocabulary.open {
                 return;
             }
             let mut diagnostic =
@@ -127,6 +127,12 @@ pub(super) fn typed(text: &[u8], span: Span, how: Use, names: &Names<'_>, out: &
                 );
             }
         }
-        Use::Pattern(_) | Use::Action | Use::ActionRole | Use::Tuple | Use::Text | Use::Eval => {}
+        Use::Pattern(_)
+        | Use::Action
+        | Use::ActionPattern
+        | Use::ActionRole
+        | Use::Tuple
+        | Use::Text
+        | Use::Eval => {}
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
         PathFunction::KeyMatch => {
             return Ok(match text.iter().position(|byte| *byte == b'*') {
                 None => PathSet::Atom(PathAtom::Literal(text.to_vec())),
-                Some(star) => starts_with(&text[..star]),
+                Some(star) => starts_with(&text[..star], compat),
             });
         }
         PathFunction::Under => return Ok(PathSet::Atom(PathAtom::Below(text.to_vec()))),
@@ -37,12 +37,12 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
         PathFunction::Within => return Ok(PathSet::Within(text.to_vec())),
         PathFunction::PathMatch => glob::regex(text, Flavour::Path)?,
         PathFunction::GlobMatch => glob::regex(text, if go { Flavour::GoGlob } else { Flavour::Glob })?,
-        PathFunction::RegexMatch => search(text)?,
-        PathFunction::KeyMatch2 => search(&colon_names(text, go))?,
-        PathFunction::KeyMatch3 => search(&brace_names(text, true, go))?,
-        PathFunction::KeyMatch5 => search_before_query(&brace_names(text, go, go))?,
+        PathFunction::RegexMatch => search(text, compat)?,
+        PathFunction::KeyMatch2 => search(&colon_names(text, go), compat)?,
+        PathFunction::KeyMatch3 => search(&brace_names(text, true, go), compat)?,
+        PathFunction::KeyMatch5 => search_before_query(&brace_names(text, go, go), compat)?,
     };
-    Ok(simplest(regex))
+    Ok(simplest(regex, compat))
 }
 
 /// The texts that a path pattern in a tuple takes.
@@ -55,18 +55,21 @@ pub(super) fn text_atom(pattern: &[u8]) -> Result<PathAtom, String> {
 }
 
 /// The simplest form of a language of paths.
-fn simplest(regex: Regex) -> PathSet {
+fn simplest(regex: Regex, compat: Compat) -> PathSet {
     match split_literal(&regex) {
         (text, None) => PathSet::Atom(PathAtom::Literal(text)),
-        (text, Some(rest)) if rest == Regex::any() => starts_with(&text),
+        (text, Some(rest)) if rest == Regex::any() => starts_with(&text, compat),
         _ => PathSet::Atom(PathAtom::Pattern(Box::new(regex))),
     }
 }
 
-/// The paths that begin with `prefix`. A path is canonical, so that only `/` ends in `/`.
-fn starts_with(prefix: &[u8]) -> PathSet {
+/// The paths that begin with `prefix`. A path is canonical, so that only `/` ends in `/`; under `compat` an object may
+/// be any text.
+fn starts_with(prefix: &[u8], compat: Compat) -> PathSet {
     match prefix {
-        b"" | b"/" => PathSet::Every,
+        b"" => PathSet::Every,
+        prefix if compat != Compat::Boesfs => PathSet::Atom(PathAtom::Prefix(prefix.to_vec())),
+        b"/" => PathSet::Every,
         [dir @ .., b'/'] if dir.last() != Some(&b'/') => PathSet::Atom(PathAtom::Below(dir.to_vec())),
         prefix => PathSet::Atom(PathAtom::Prefix(prefix.to_vec())),
     }

@@ -6,6 +6,7 @@ use regex_syntax::hir::{
 };
 use regex_syntax::utf8::Utf8Sequences;
 
+use crate::model::Compat;
 use crate::rules::Regex;
 
 use super::bytes::{ByteSet, alternate, byte, concat, literal, optional};
@@ -24,15 +25,15 @@ enum Reading {
 }
 
 /// The paths in which `expression` is found. The error says why it cannot be compiled.
-pub(super) fn search(expression: &[u8]) -> Result<Regex, String> {
-    let hir = parse(std::str::from_utf8(expression).map_err(|_| "it is not UTF-8".to_owned())?)?;
+pub(super) fn search(expression: &[u8], compat: Compat) -> Result<Regex, String> {
+    let hir = parse(std::str::from_utf8(expression).map_err(|_| "it is not UTF-8".to_owned())?, compat)?;
     let reading = if tells_lone_bytes(&hir, true) { Reading::Characters } else { Reading::Bytes };
     Ok(unanchored(&convert(&hir, reading)?, reading))
 }
 
 /// The paths that `expression` is found in after they are cut at their first `?`.
-pub(super) fn search_before_query(expression: &[u8]) -> Result<Regex, String> {
-    let before = search(expression)?;
+pub(super) fn search_before_query(expression: &[u8], compat: Compat) -> Result<Regex, String> {
+    let before = search(expression, compat)?;
     if has_anchor(&before) {
         return Err("it has anchors inside".to_owned());
     }
@@ -88,10 +89,12 @@ fn key_pattern(pattern: &[u8], name: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8>
     expression
 }
 
-fn parse(expression: &str) -> Result<Hir, String> {
+fn parse(expression: &str, compat: Compat) -> Result<Hir, String> {
     let mut parser = ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build();
     let mut tree = parser.parse(expression).map_err(|error| error.kind().to_string())?;
-    make_ascii(&mut tree);
+    if compat != Compat::CasbinRs {
+        make_ascii(&mut tree);
+    }
     let mut translator = TranslatorBuilder::new().utf8(true).build();
     translator.translate(expression, &tree).map_err(|error| error.kind().to_string())
 }

@@ -369,7 +369,8 @@ impl<'m> Lowering<'m> {
         span: Span,
     ) -> Result<Formula, LowerError> {
         if *field == RequestField::Act {
-            let ops = nodes.iter().filter_map(|node| Op::from_name(std::str::from_utf8(node).ok()?));
+            let named = |node: &Vec<u8>| self.model.op_named(std::str::from_utf8(node).ok()?);
+            let ops = nodes.iter().filter_map(named);
             return Ok(self.ops(ops.fold(OpSet::EMPTY, OpSet::with)));
         }
         let mut parts = vec![never()];
