@@ -1,6 +1,8 @@
 //! The differential against casbin-rs, for policies in Casbin's shape: its own examples, random policies, and a table of
 //! divergences that is tested itself.
 
+mod compat;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
