@@ -4,7 +4,7 @@
 
 mod near;
 
-pub use near::{paths_near, requests_near};
+pub use near::{paths_near, requests_at, requests_near};
 
 use boesfs_abi::decide::Fields;
 use boesfs_abi::image::{Debug, Defaults, Parts, ValidImage, decode, encode};

@@ -48,16 +48,34 @@ fn around(text: &[u8]) -> Vec<Vec<u8>> {
 /// some subject, path and numbers of the policy's; the others drawn from all there are.
 #[must_use]
 pub fn requests_near(model: &Model, most: usize, seed: u64) -> Vec<Request> {
-    let near = Near {
-        paths: paths_near(model),
-        subjects: subjects(model),
-        domains: domains(model),
-        numbers: numbers(model),
-        rules: model.rules.iter().filter(|rule| model.effect.base.looks_at(rule.eft)).collect(),
-        model,
-    };
+    let near = Near::new(model);
     let mut draw = Draw(seed ^ 0x9e37_79b9_7f4a_7c15);
     (0..most).filter_map(|_| near.request(&mut draw)).collect()
+}
+
+/// One request for each of `paths` and `callers`, with an operation and values as in [`requests_near`].
+#[must_use]
+pub fn requests_at(
+    model: &Model,
+    paths: &[Vec<u8>],
+    callers: &[(Vec<u8>, Option<Vec<u8>>)],
+    seed: u64,
+) -> Vec<Request> {
+    let near = Near::new(model);
+    let mut draw = Draw(seed ^ 0x9e37_79b9_7f4a_7c15);
+    let places = paths.iter().flat_map(|path| callers.iter().map(move |caller| (path, caller)));
+    places
+        .filter_map(|(path, (sub, dom))| {
+            let aimed = near.aim(&mut draw);
+            let op = near.op(aimed, &mut draw);
+            let request = Request::new(sub, path, op).ok()?;
+            let request = match dom {
+                Some(dom) => request.in_domain(dom),
+                None => request,
+            };
+            near.with_values(request, aimed, &mut draw)
+        })
+        .collect()
 }
 
 /// A fixed multiplicative walk: every combination is met sooner or later, and neighbours differ in everything.
@@ -85,20 +103,40 @@ struct Near<'m> {
 }
 
 impl<'m> Near<'m> {
+    fn new(model: &'m Model) -> Self {
+        Self {
+            paths: paths_near(model),
+            subjects: subjects(model),
+            domains: domains(model),
+            numbers: numbers(model),
+            rules: model.rules.iter().filter(|rule| model.effect.base.looks_at(rule.eft)).collect(),
+            model,
+        }
+    }
+
+    /// A rule, more often than not.
+    fn aim(&self, draw: &mut Draw) -> Option<&'m Rule> {
+        (!self.rules.is_empty() && draw.below(8) > 0).then(|| *draw.of(&self.rules))
+    }
+
+    /// An operation, of the rule's if there is one.
+    fn op(&self, aimed: Option<&Rule>, draw: &mut Draw) -> Op {
+        let any = OPS[draw.below(Op::COUNT)].op;
+        let Some(rule) = aimed else { return any };
+        let roles = &self.model.action_roles;
+        let own = rule.fields.iter().filter_map(|field| field.ops);
+        let of_roles = rule.fields.iter().flat_map(|field| &field.action_roles);
+        let of_roles = of_roles.flat_map(|role| roles[*role].members.iter().map(|(ops, _)| *ops));
+        let ops: Vec<Op> = own.chain(of_roles).flat_map(OpSet::iter).collect();
+        if ops.is_empty() { any } else { *draw.of(&ops) }
+    }
+
     fn request(&self, draw: &mut Draw) -> Option<Request> {
-        let aimed = (!self.rules.is_empty() && draw.below(8) > 0).then(|| *draw.of(&self.rules));
-        let mut op = OPS[draw.below(Op::COUNT)].op;
+        let aimed = self.aim(draw);
+        let op = self.op(aimed, draw);
         let mut path = draw.of(&self.paths).clone();
         let mut sub = draw.of(&self.subjects).clone();
         if let Some(rule) = aimed {
-            let roles = &self.model.action_roles;
-            let own = rule.fields.iter().filter_map(|field| field.ops);
-            let of_roles = rule.fields.iter().flat_map(|field| &field.action_roles);
-            let of_roles = of_roles.flat_map(|role| roles[*role].members.iter().map(|(ops, _)| *ops));
-            let ops: Vec<Op> = own.chain(of_roles).flat_map(OpSet::iter).collect();
-            if !ops.is_empty() {
-                op = *draw.of(&ops);
-            }
             let texts = rule.fields.iter().map(|field| &field.text);
             let mut around: Vec<Vec<u8>> = texts.clone().flat_map(|text| around(text)).collect();
             // A rule on what is below a directory says nothing of the directory.
@@ -122,6 +160,16 @@ impl<'m> Near<'m> {
             }
         }
         let mut request = Request::new(&sub, &path, op).ok()?;
+        if draw.below(3) > 0 && !self.domains.is_empty() {
+            let domain: &Vec<u8> = draw.of(&self.domains);
+            request = request.in_domain(domain);
+        }
+        self.with_values(request, aimed, draw)
+    }
+
+    /// `request` with values for its arguments and its caller.
+    fn with_values(&self, mut request: Request, aimed: Option<&Rule>, draw: &mut Draw) -> Option<Request> {
+        let op = request.op();
         if draw.below(4) > 0 {
             let tests =
                 aimed.filter(|_| draw.below(4) > 0).map_or_else(Vec::new, |rule| self.tests(rule, op));
@@ -131,10 +179,6 @@ impl<'m> Near<'m> {
                 None => self.argument(spec.ty, draw),
             });
             request = request.with_args(args.collect()).ok()?;
-        }
-        if draw.below(3) > 0 && !self.domains.is_empty() {
-            let domain: &Vec<u8> = draw.of(&self.domains);
-            request = request.in_domain(domain);
         }
         let id = |draw: &mut Draw| {
             let known = draw.below(3) > 0;

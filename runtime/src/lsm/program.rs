@@ -51,8 +51,8 @@ fn refused(what: &'static str, reason: impl ToString) -> ProgramError {
 /// A policy in the kernel, to be asked.
 pub struct BpfPolicy {
     program: OwnedFd,
-    #[expect(dead_code, reason = "the program's maps live as long as it, and are held for nothing else")]
-    maps: Vec<MapData>,
+    size: SizeClass,
+    maps: Vec<(String, MapData)>,
 }
 
 impl BpfPolicy {
@@ -103,17 +103,27 @@ impl BpfPolicy {
             function_len: program.func_info_rec_size as u32,
         })
         .map_err(|source| ProgramError::Program { action: "load", source })?;
-        let mut maps: Vec<_> = maps.into_iter().map(|(name, _, made)| (name, made)).collect();
-        for (name, map) in &mut maps {
-            if name == "blob" {
-                let owned = MapData::from_fd(
-                    map.fd().as_fd().try_clone_to_owned().map_err(|error| refused("the policy", error))?,
-                )
-                .map_err(|error| refused("the policy", error))?;
-                fill(size, owned, blob)?;
-            }
+        let maps: Vec<_> = maps.into_iter().map(|(name, _, made)| (name, made)).collect();
+        let mut policy = Self { program, size, maps };
+        policy.refill(image)?;
+        Ok(policy)
+    }
+
+    /// Puts the policy of `image` in place of the one that is loaded, if it is of the same size class.
+    ///
+    /// # Errors
+    /// If it is of another class, or the kernel refuses something.
+    pub fn refill(&mut self, image: &ValidImage) -> Result<(), ProgramError> {
+        let blob = image.blob();
+        if SizeClass::of(blob) != Some(self.size) {
+            return Err(refused("the policy", "it is of another size class"));
         }
-        Ok(Self { program, maps: maps.into_iter().map(|(_, map)| map).collect() })
+        for (_, map) in self.maps.iter().filter(|(name, _)| name == "blob") {
+            let owned = map.fd().as_fd().try_clone_to_owned().map_err(|error| refused("the policy", error))?;
+            let owned = MapData::from_fd(owned).map_err(|error| refused("the policy", error))?;
+            fill(self.size, owned, blob)?;
+        }
+        Ok(())
     }
 
     /// Decides `call` about `path` and fills in the answer.

@@ -5,6 +5,8 @@
 
 mod boesfs_shape;
 mod casbin_shape;
+mod full;
+mod many;
 
 use std::cell::Cell;
 
