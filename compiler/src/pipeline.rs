@@ -6,6 +6,7 @@ use boesfs_grammar::{Source, Span, SyntaxTree, parse};
 use crate::automaton::{self, AutomatonError, Compiled};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::image::{PackError, fits, pack};
+use crate::lint;
 use crate::model::{Model, Settings, resolve};
 use crate::rules::{self, LowerError, Problem, RuleSet};
 use crate::validate::{Effort, Report, validate};
@@ -113,6 +114,9 @@ pub fn run(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: St
     }
     let (model, findings) = resolve(&outcome.tree, settings);
     outcome.diagnostics.extend(findings);
+    if let Some(model) = model.as_ref().filter(|_| outcome.is_sound()) {
+        outcome.diagnostics.extend(lint::of_model(&outcome.tree, model, settings));
+    }
     outcome.diagnostics.sort_by_key(|diagnostic| (diagnostic.span().file, diagnostic.span().start));
     if !outcome.is_sound() {
         return outcome;

@@ -7,33 +7,74 @@ mod abnormal_path;
 mod bad_tuple_value;
 mod base_name;
 mod broad_matcher;
+mod casbin_differs;
+mod deep_role;
+mod dot_not_newline;
+mod duplicate_id;
+mod empty_policy;
+mod findings;
+mod hasty_kill;
 mod hidden_characters;
+mod id_out_of_range;
+mod impossible_value;
 mod inert_rule;
 mod literal_star;
+mod live_metacharacter;
+mod mixed_scripts;
 mod not_a_rule;
+mod repeated_operation;
 mod role_as_subject;
 mod scope_without_obj;
+mod script_subject;
 mod set_comparison;
+mod text_after_star;
+mod unanchored_regex;
 mod undefined_action_role;
+mod undefined_role;
+mod unused_action_role;
 mod unused_column;
 mod unused_priority;
 mod unused_role;
+mod useless_annotation;
 
 pub use abnormal_path::ABNORMAL_PATH;
 pub use bad_tuple_value::BAD_TUPLE_VALUE;
 pub use base_name::BASE_NAME;
 pub use broad_matcher::BROAD_MATCHER;
+pub use casbin_differs::CASBIN_DIFFERS;
+pub use deep_role::DEEP_ROLE;
+pub use dot_not_newline::DOT_NOT_NEWLINE;
+pub use duplicate_id::DUPLICATE_ID;
+pub use empty_policy::EMPTY_POLICY;
+pub use hasty_kill::HASTY_KILL;
 pub use hidden_characters::HIDDEN_CHARACTERS;
+pub use id_out_of_range::ID_OUT_OF_RANGE;
+pub use impossible_value::IMPOSSIBLE_VALUE;
 pub use inert_rule::INERT_RULE;
 pub use literal_star::LITERAL_STAR;
+pub use live_metacharacter::LIVE_METACHARACTER;
+pub use mixed_scripts::MIXED_SCRIPTS;
 pub use not_a_rule::NOT_A_RULE;
+pub use repeated_operation::REPEATED_OPERATION;
 pub use role_as_subject::ROLE_AS_SUBJECT;
 pub use scope_without_obj::SCOPE_WITHOUT_OBJ;
+pub use script_subject::SCRIPT_SUBJECT;
 pub use set_comparison::SET_COMPARISON;
+pub use text_after_star::TEXT_AFTER_STAR;
+pub use unanchored_regex::UNANCHORED_REGEX;
 pub use undefined_action_role::UNDEFINED_ACTION_ROLE;
+pub use undefined_role::UNDEFINED_ROLE;
+pub use unused_action_role::UNUSED_ACTION_ROLE;
 pub use unused_column::UNUSED_COLUMN;
 pub use unused_priority::UNUSED_PRIORITY;
 pub use unused_role::UNUSED_ROLE;
+pub use useless_annotation::USELESS_ANNOTATION;
+
+use boesfs_grammar::SyntaxTree;
+
+use crate::diagnostic::Diagnostic;
+use crate::model::{Model, Settings};
+use findings::Findings;
 
 /// A lint: a finding with a name that reads after "allow".
 #[derive(Debug, PartialEq, Eq)]
@@ -65,10 +106,57 @@ pub static LINTS: &[&Lint] = &[
     &SET_COMPARISON,
     &UNUSED_ROLE,
     &HIDDEN_CHARACTERS,
+    &UNDEFINED_ROLE,
+    &DEEP_ROLE,
+    &TEXT_AFTER_STAR,
+    &LIVE_METACHARACTER,
+    &UNANCHORED_REGEX,
+    &DOT_NOT_NEWLINE,
+    &MIXED_SCRIPTS,
+    &CASBIN_DIFFERS,
+    &DUPLICATE_ID,
+    &USELESS_ANNOTATION,
+    &EMPTY_POLICY,
+    &IMPOSSIBLE_VALUE,
+    &ID_OUT_OF_RANGE,
+    &HASTY_KILL,
+    &UNUSED_ACTION_ROLE,
+    &REPEATED_OPERATION,
+    &SCRIPT_SUBJECT,
 ];
 
 /// The lint called `name`, if there is one.
 #[must_use]
 pub fn lint(name: &str) -> Option<&'static Lint> {
     LINTS.iter().find(|lint| lint.name == name).copied()
+}
+
+/// The lints that look at a policy as it is written.
+const MODEL: &[fn(&mut Findings<'_>)] = &[
+    deep_role::check,
+    text_after_star::check,
+    live_metacharacter::check,
+    unanchored_regex::check,
+    dot_not_newline::check,
+    mixed_scripts::check,
+    casbin_differs::check,
+    duplicate_id::check,
+    useless_annotation::check,
+    empty_policy::check,
+    impossible_value::check,
+    id_out_of_range::check,
+    hasty_kill::check,
+    unused_action_role::check,
+    repeated_operation::check,
+    script_subject::check,
+];
+
+/// What there is to say about a policy that is sound, as it is written.
+#[must_use]
+pub fn of_model(tree: &SyntaxTree, model: &Model, settings: &Settings) -> Vec<Diagnostic> {
+    let mut found = Findings::new(tree, model);
+    for check in MODEL {
+        check(&mut found);
+    }
+    found.finish(settings)
 }

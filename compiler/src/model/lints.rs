@@ -7,7 +7,7 @@ use boesfs_grammar::Span;
 use super::matcher::Use;
 use super::{CompareOp, Expr, Node, Operand, RequestField, RoleGraph, Rule, Shape};
 use crate::diagnostic::{Diagnostic, closest};
-use crate::lint::{BASE_NAME, LITERAL_STAR, ROLE_AS_SUBJECT, SET_COMPARISON, UNUSED_ROLE};
+use crate::lint::{BASE_NAME, LITERAL_STAR, ROLE_AS_SUBJECT, SET_COMPARISON, UNDEFINED_ROLE, UNUSED_ROLE};
 
 /// A policy type whose rules are read.
 pub(super) struct Subjects<'a> {
@@ -97,7 +97,23 @@ impl Subjects<'_> {
                     .help("write `(r.sub == p.sub || p.sub == \"*\")` in the matcher")
             });
         }
-        (!is_path && !text.is_empty() && !roles.contains(text)).then(|| base_name(&shown, span, roles))
+        if is_path || text.is_empty() || roles.contains(text) || self.is_own_word(column, text) {
+            return None;
+        }
+        Some(base_name(&shown, span, roles, plain))
+    }
+
+    /// Whether the matcher tells `word` apart in `column`, so that it is the policy's own and names no program.
+    fn is_own_word(&self, column: usize, word: &[u8]) -> bool {
+        let mut own = false;
+        visit(self.matcher, &mut |node| {
+            let Expr::Compare(_, left, right) = &node.expr else { return };
+            for (one, other) in [(left, right), (right, left)] {
+                let is_word = matches!(other, Operand::Text { text, .. } if text == word);
+                own |= is_word && *one == Operand::Field(column);
+            }
+        });
+        own
     }
 
     /// Members of roles that are neither paths nor roles themselves.
@@ -113,7 +129,7 @@ impl Subjects<'_> {
         for edge in &graph.edges {
             let member = edge.member.as_slice();
             if !member.starts_with(b"/") && !roles.contains(member) && said.insert(member) {
-                out.push(base_name(&String::from_utf8_lossy(member), edge.span, roles));
+                out.push(base_name(&String::from_utf8_lossy(member), edge.span, roles, true));
             }
         }
     }
@@ -130,16 +146,19 @@ fn only_base_name(path: &[u8], span: Span) -> Diagnostic {
     .help("declare an `eft` column and drop `file|dir`: Casbin's layout compares paths")
 }
 
-fn base_name(name: &str, span: Span, roles: &HashSet<&[u8]>) -> Diagnostic {
+/// `word` is `plain` where it can only be a program.
+fn base_name(name: &str, span: Span, roles: &HashSet<&[u8]>, plain: bool) -> Diagnostic {
     let mut known: Vec<&str> = roles.iter().filter_map(|role| std::str::from_utf8(role).ok()).collect();
     known.sort_unstable();
-    let help = match closest(name, known) {
-        Some(role) => format!("did you mean the role `{role}`?"),
-        None => "write the program's path".to_owned(),
-    };
+    if let Some(role) = closest(name, known).filter(|_| !plain) {
+        return Diagnostic::warning(&UNDEFINED_ROLE, format!("no line defines the role `{name}`"), span)
+            .label("a program of that name, at most")
+            .help(format!("did you mean the role `{role}`?"))
+            .suggest(format!("write `{role}`"), span, role);
+    }
     Diagnostic::warning(&BASE_NAME, format!("`{name}` names a program by its base name"), span)
         .label("any file of that name")
-        .help(help)
+        .help("write the program's path")
 }
 
 fn set_comparison(node: &Node, out: &mut Vec<Diagnostic>) {

@@ -48,6 +48,16 @@ pub enum Allow {
 }
 
 impl Allow {
+    /// Makes the errors of allowed lints warnings.
+    pub(crate) fn apply(&self, found: &mut [Diagnostic]) {
+        for diagnostic in found {
+            if diagnostic.severity == Severity::Error && diagnostic.lint.is_some_and(|lint| self.covers(lint))
+            {
+                diagnostic.severity = Severity::Warning;
+            }
+        }
+    }
+
     fn covers(&self, lint: &str) -> bool {
         match self {
             Self::Named(names) => names.iter().any(|name| name == lint),
@@ -63,13 +73,7 @@ pub fn resolve(tree: &SyntaxTree, settings: &Settings) -> (Option<Model>, Vec<Di
     let mut resolver = Resolver { tree, settings, out: Vec::new(), vocabulary: Vocabulary::default() };
     let model = resolver.model();
     let mut out = resolver.out;
-    for diagnostic in &mut out {
-        if diagnostic.severity == Severity::Error
-            && diagnostic.lint.is_some_and(|lint| settings.allow.covers(lint))
-        {
-            diagnostic.severity = Severity::Warning;
-        }
-    }
+    settings.allow.apply(&mut out);
     let failed = out.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     (model.filter(|_| !failed), out)
 }

@@ -22,6 +22,7 @@ use super::{ClassId, Entry, PathTest, Rule, RuleId, RuleSet, Subjects, Term};
 use crate::model::{BaseEffect, Model};
 use atom::Atoms;
 pub(super) use atom::directory;
+pub(crate) use atom::takes_the_same;
 use dnf::{Conjunction, DnfError, Formula, Normaliser, Unsatisfiable};
 use matcher::Lowering;
 use subjects::{Cells, Table};

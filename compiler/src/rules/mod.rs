@@ -12,6 +12,7 @@ mod lower;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use lower::takes_the_same;
 pub use lower::{Limits, LowerError, Problem, lower};
 
 use std::sync::Arc;

@@ -45,6 +45,12 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
     Ok(simplest(regex, compat))
 }
 
+/// Whether both Casbins take the same paths for `text`, as far as the form of what they compile to shows.
+pub(crate) fn takes_the_same(function: PathFunction, text: &[u8], readings: [Compat; 2]) -> bool {
+    let [one, other] = readings.map(|compat| path_set(function, text, compat).ok());
+    one == other
+}
+
 /// The texts that a path pattern in a tuple takes.
 pub(super) fn text_atom(pattern: &[u8]) -> Result<PathAtom, String> {
     let regex = glob::regex(pattern, Flavour::Path)?;
