@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use boesfs_compiler::suite::Suite;
+use boesfs_grammar::Source;
 use serde_json::Value;
 
 const POLICY: &str = "\
@@ -263,4 +265,50 @@ fn junit_has_a_case_for_each_test() {
         assert!(report.contains(part), "`{part}` is missing:\n{report}");
     }
     assert_eq!(at.test(&["--junit", "no/such/report.xml"]).status, 3);
+}
+
+/// Every prefix of a suite, and every suite with a byte left out or another in its place, is read or refused at places
+/// that exist.
+#[test]
+fn no_suite_is_without_an_answer() {
+    let text = r#"// c
+(policy: "p.conf", allow: ["all"], use: "p2", defaults: (sub: "/ä", act: ["read", "write"]), tests: [
+    (name: "ü", obj: [b"/\xff", "/\u{e4}"], args: ["?", -1], uid: 4, kind: "dir", expect: deny, rule: "x"), /* d */
+    (name: r"y", requests: [(obj: "/a", stopped_by: ("lookup", "/")), (obj: "/b", rule: 3)]),
+])"#;
+    let bytes = text.as_bytes();
+    let mut inputs: Vec<Vec<u8>> = (0..bytes.len()).map(|end| bytes[..end].to_vec()).collect();
+    for at in 0..bytes.len() {
+        inputs.push([&bytes[..at], &bytes[at + 1..]].concat());
+        for byte in *b"\"()[],:\\/\n\x00\xff9a" {
+            let mut changed = bytes.to_vec();
+            changed[at] = byte;
+            inputs.push(changed);
+        }
+    }
+    let whole = Suite::read(Source::new("", text));
+    assert!(whole.is_ok(), "{whole:?}");
+    for input in inputs {
+        let length = input.len();
+        let shown = String::from_utf8_lossy(&input).into_owned();
+        let Err(found) = Suite::read(Source::new("", input)) else { continue };
+        assert!(!found.is_empty(), "{shown}");
+        for label in found.iter().flat_map(|problem| &problem.labels) {
+            let (start, end) = (label.span.start, label.span.end);
+            assert!(start <= end && end as usize <= length, "{start}..{end} of {length}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn deep_and_large_suites_are_refused() {
+    let deep = format!("(tests: {}", "[".repeat(1_000_000));
+    assert!(Suite::read(Source::new("", deep)).is_err());
+    let deep = format!("(tests: [(name: {}", "(".repeat(1_000_000));
+    assert!(Suite::read(Source::new("", deep)).is_err());
+    let names = (0..400).map(|number| format!("\"/{number}\"")).collect::<Vec<_>>().join(",");
+    let wide =
+        format!("(tests: [(name: \"x\", act: \"read\", expect: deny, sub: [{names}], obj: [{names}])])");
+    let found = Suite::read(Source::new("", wide)).expect_err("too many requests");
+    assert_eq!(found[0].message, "the test asks more than 100000 requests");
 }

@@ -9,12 +9,19 @@ pub use near::{paths_near, requests_at, requests_near};
 use boesfs_abi::decide::Fields;
 use boesfs_abi::image::{Debug, Defaults, Parts, ValidImage, decode, encode};
 use boesfs_abi::op::OPS;
+use boesfs_abi::request::Request;
 use boesfs_abi::verdict::Verdict;
-use boesfs_compiler::model::{Allow, Settings};
+use boesfs_compiler::ask::{EngineKind, Panel};
+use boesfs_compiler::diagnostic::{Diagnostic, human};
+use boesfs_compiler::model::{Allow, Model, Settings};
 use boesfs_compiler::pipeline::{self, Limits, Outcome, Stage};
 use boesfs_compiler::reference::Reference;
-use boesfs_compiler::{automaton, rules};
+use boesfs_compiler::suite::{self, Suite};
+use boesfs_compiler::{automaton, explain, rules};
 use boesfs_grammar::Source;
+
+/// One request of so many is explained too.
+const EXPLAINED: usize = 40;
 
 /// The byte that parts a policy from its model; no source may hold it.
 const PART: u8 = 0;
@@ -44,10 +51,17 @@ fn outcome(data: &[u8], until: Stage) -> Outcome {
     let parts = data.splitn(2, |byte| *byte == PART);
     let sources: Vec<Source> = parts.map(|part| Source::new("input", part)).collect();
     let outcome = pipeline::run(sources, &settings, &limits, until);
-    for diagnostic in &outcome.diagnostics {
+    points_into(&outcome.diagnostics, &outcome.tree.sources);
+    assert!(outcome.model.is_some() || !outcome.is_sound(), "neither a model nor an error");
+    outcome
+}
+
+/// Whatever is said says something, at places that exist.
+fn points_into(diagnostics: &[Diagnostic], sources: &[Source]) {
+    for diagnostic in diagnostics {
         assert!(!diagnostic.message.is_empty(), "{diagnostic:?} says nothing");
         for label in &diagnostic.labels {
-            let source = outcome.tree.sources.get(usize::from(label.span.file));
+            let source = sources.get(usize::from(label.span.file));
             let length = source.map_or(0, |source| source.bytes.len());
             assert!(
                 label.span.start <= label.span.end && label.span.end as usize <= length,
@@ -55,8 +69,87 @@ fn outcome(data: &[u8], until: Stage) -> Outcome {
             );
         }
     }
-    assert!(outcome.model.is_some() || !outcome.is_sound(), "neither a model nor an error");
-    outcome
+    let _ = human::render(diagnostics, sources, 3, human::Colour::Always);
+}
+
+/// A suite of tests is refused at places that exist, or it is run: failures can be shown, and a request that is proposed
+/// for a rule is decided by it. A zero byte parts the suite from its policy; without one it is run on a small policy.
+pub fn suite(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == PART);
+    let source = Source::new("input.test.ron", parts.next().unwrap_or_default());
+    let outcome = outcome(parts.next().unwrap_or(SUITE_POLICY), Stage::LAST);
+    let mut sources = vec![Source::new("", Vec::new()); usize::from(Suite::FILE)];
+    sources.push(source.clone());
+    let suite = match Suite::read(source) {
+        Ok(suite) => suite,
+        Err(found) => {
+            assert!(!found.is_empty(), "refused without a word");
+            return points_into(&found, &sources);
+        }
+    };
+    let (Some(model), Some(_)) = (&outcome.model, &outcome.packed) else { return };
+    let requests: usize = suite.tests.iter().map(|test| test.asks.len()).sum();
+    if requests > 1000 {
+        return;
+    }
+    let mut coverage = suite::Coverage::new(model);
+    let sources = suite::with_suite(&outcome.tree.sources, &suite);
+    let tests = match suite::run(&suite, &outcome, &|_| true, &mut coverage) {
+        Ok(ran) => ran.tests,
+        Err(found) => return points_into(&found, &sources),
+    };
+    for failure in tests.iter().flat_map(|test| &test.failures) {
+        let agree = |mistake: &suite::Mistake| !matches!(mistake, suite::Mistake::Engines { .. });
+        assert!(failure.mistakes.iter().all(agree), "{:?}", failure.mistakes);
+        points_into(std::slice::from_ref(&failure.diagnostic), &sources);
+    }
+    let reference = Reference::new(model);
+    for covered in coverage.rules(&outcome) {
+        if let Some(suggestion) = covered.suggestion {
+            let decision = reference.decide(&suggestion.request);
+            assert_eq!((decision.rule, decision.verdict), (Some(covered.rule), suggestion.verdict));
+        }
+    }
+    let result = suite::Result { file: String::new(), policy: String::new(), tests, error: None };
+    let _ = suite::human(&result, &suite, &outcome.tree.sources, 3, human::Colour::Never);
+    let _ = (suite::json(&result), suite::junit(std::slice::from_ref(&result)));
+}
+
+/// What a suite is run on that brings no policy.
+const SUITE_POLICY: &[u8] = b"[request_definition]
+r = sub, obj, act, args
+[policy_definition]
+p = sub, obj, act, args, eft
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
+[matchers]
+m = g(r.sub, p.sub) && pathMatch(r.obj, p.obj) && r.act == p.act && r.args == p.args
+[policy]
+g, /bin/a, team
+#@ id=all
+p, team, \"{/,/**}\", *, *, allow
+#@ id=large
+p, team, /a/*, read, (>9), deny
+p, team, /hidden, lookup, *, deny
+";
+
+/// An explanation agrees with the decision: the rule that decided has nothing in its way, a near miss has.
+fn explained(model: &Model, reference: &Reference<'_>, request: &Request, outcome: &Outcome) {
+    let explanation = explain::explain(reference, model, request);
+    if let Some(rule) = explanation.decision.rule {
+        assert!(reference.may_match(request, rule), "rule {rule} decides {request:?} and does not match");
+    }
+    for miss in &explanation.near {
+        assert!(!reference.may_match(request, miss.rule), "rule {} matches {request:?}", miss.rule);
+        assert!(!miss.text(model, &outcome.tree.sources).is_empty());
+    }
+    let Some(panel) = Panel::of_text(outcome, EngineKind::Image, b"/") else { return };
+    let effective = panel.effective(request);
+    let colour = human::Colour::Never;
+    let _ = explain::human(&explanation, &effective, outcome, model, request, 9, colour);
+    let _ = explain::json(&explanation, &effective, outcome, model, request, 9);
 }
 
 /// What compiles decides as the reference does, in memory and as an image.
@@ -67,8 +160,11 @@ pub fn compile_vs_reference(data: &[u8]) {
     };
     let image = &packed.image;
     let reference = Reference::new(model);
-    for request in requests_near(model, 400, 0) {
+    for (number, request) in requests_near(model, 400, 0).into_iter().enumerate() {
         let wanted = reference.decide(&request);
+        if number % EXPLAINED == 0 {
+            explained(model, &reference, &request, &outcome);
+        }
         let told = (wanted.verdict, wanted.rule);
         let dfa = compiled
             .decide(&request)

@@ -41,3 +41,8 @@ fn compile_vs_reference() {
 fn image_decode() {
     replay("image_decode", boesfs_fuzz::image_decode);
 }
+
+#[test]
+fn suite() {
+    replay("suite", boesfs_fuzz::suite);
+}
