@@ -1,6 +1,5 @@
 //! Lowering against the reference, on data and on random policies.
 
-mod conformance;
 mod random;
 mod scale;
 

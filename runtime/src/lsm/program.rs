@@ -119,7 +119,8 @@ impl BpfPolicy {
             return Err(refused("the policy", "it is of another size class"));
         }
         for (_, map) in self.maps.iter().filter(|(name, _)| name == "blob") {
-            let owned = map.fd().as_fd().try_clone_to_owned().map_err(|error| refused("the policy", error))?;
+            let owned =
+                map.fd().as_fd().try_clone_to_owned().map_err(|error| refused("the policy", error))?;
             let owned = MapData::from_fd(owned).map_err(|error| refused("the policy", error))?;
             fill(self.size, owned, blob)?;
         }

@@ -88,3 +88,79 @@ fn args(raw: &Raw<'_>) -> Vec<ArgValue> {
     };
     specs.iter().enumerate().map(|(place, spec)| value((place, spec.ty))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boesfs_abi::image::decode;
+    use boesfs_abi::layout::EventRecord;
+    use boesfs_abi::request::Request;
+
+    const IMAGE: &[u8] = include_bytes!("../../../abi/tests/images/boesfs.bin");
+    const NAME: &[u8] = b"/bin/sh";
+
+    /// What the ring buffer holds for the decision about `op` on `path`: the cell is that of the operation it is
+    /// decided as, the operation the one that was called.
+    fn record(image: &ValidImage, op: Op, path: &[u8]) -> Vec<u8> {
+        let decision = image.decide_request(&Request::new(NAME, path, op).unwrap());
+        let at = decision.at.expect("a rule decides");
+        let mut bytes = Vec::new();
+        let record = EventRecord {
+            cell: at.cell,
+            entry: at.entry,
+            errno: u32::try_from(decision.errno.number()).unwrap(),
+            path_len: u32::try_from(path.len()).unwrap(),
+            op: op as u8,
+            deny: u8::from(decision.verdict == Verdict::Deny),
+            reason: decision.reason as u8,
+            ..EventRecord::default()
+        };
+        bytes.extend([record.time, record.sandbox, record.generation].map(u64::to_le_bytes).concat());
+        bytes.extend(record.args.map(u64::to_le_bytes).concat());
+        let words = [record.pid, record.uid, record.class, record.cell, record.entry, record.errno];
+        bytes.extend(words.map(u32::to_le_bytes).concat());
+        bytes.extend([record.path_len, record.arg_len].map(u32::to_le_bytes).concat());
+        bytes.extend([record.op, record.deny, record.reason, record.flags]);
+        bytes.resize(size_of::<EventRecord>(), 0);
+        bytes.extend(path);
+        bytes
+    }
+
+    fn translated(image: &ValidImage, bytes: &[u8]) -> Option<Event> {
+        let names = ClassNames::Entry(NAME.to_vec());
+        let translator = Translator { image, policy: "id", sandbox: "box", names: &names, boot: 5 };
+        let mut events = Vec::new();
+        let read = translator.translate(bytes, &mut |record| {
+            if let Record::Event(event) = record {
+                events.push(*event);
+            }
+        });
+        read.then(|| events.remove(0))
+    }
+
+    #[test]
+    fn an_event_names_the_call_and_the_rule_of_what_it_is_an_alias_of() {
+        let image = decode(IMAGE).unwrap();
+        for (op, path, id) in [
+            (Op::Exec, &b"/srv/tool"[..], "not-opened"),
+            (Op::Open, b"/srv/tool", "not-opened"),
+            (Op::Ioctl, b"/srv/fixed/a", "not-changed"),
+            (Op::Setattr, b"/srv/fixed/a", "not-changed"),
+        ] {
+            let event = translated(&image, &record(&image, op, path)).expect("a whole record");
+            assert_eq!((event.op, event.path.as_deref()), (Some(op), Some(path)));
+            assert_eq!((event.verdict, event.time), (Verdict::Deny, 5));
+            let Cause::Rule(rule) = event.cause else { panic!("{op}: no rule decided") };
+            assert_eq!(rule.id, id, "{op}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_cut_is_no_event() {
+        let image = decode(IMAGE).unwrap();
+        let whole = record(&image, Op::Exec, b"/srv/tool");
+        for end in 0..whole.len() {
+            assert!(translated(&image, &whole[..end]).is_none(), "cut to {end} bytes");
+        }
+    }
+}

@@ -10,12 +10,24 @@ use super::Text;
 
 const SUBJECTS: &[&str] =
     &["/usr/bin/git", "git", "/opt/git", "/bin/sh", "sh", "dev", "ops", "all", "*", "/bin/dev"];
-const PATHS: &[&str] = &["/", "/a", "/ab", "/a/b", "/a/b/c", "/src", "/src/x.txt", "/src/.git", "/b/a", "keys"];
+const PATHS: &[&str] =
+    &["/", "/a", "/ab", "/a/b", "/a/b/c", "/src", "/src/x.txt", "/src/.git", "/b/a", "keys"];
 const DOMAINS: &[&str] = &["d1", "d2", "*"];
 
 /// Operations with tuples that fit them.
 const TUPLES: &[(&str, &[&str])] = &[
-    ("read", &["(100)", "(0..99, *)", "(*, -10..10)", "(!=4096, >=0)", "*", "(0x10, 0o17)", "(>=18446744073709551615)"]),
+    (
+        "read",
+        &[
+            "(100)",
+            "(0..99, *)",
+            "(*, -10..10)",
+            "(!=4096, >=0)",
+            "*",
+            "(0x10, 0o17)",
+            "(>=18446744073709551615)",
+        ],
+    ),
     ("write", &["(*, <0)", "(&0xff, !=7)", "(*)", "(<=5, -9223372036854775808..-1)"]),
     ("read write", &["(>100, 0)", "(5)", "(*, &1)"]),
     ("create mkdir", &["(<=0o100644)", "(&0o22)"]),
@@ -172,7 +184,16 @@ struct Rule {
 
 fn rule() -> impl Strategy<Value = Rule> {
     let act = (select(TUPLES), any::<Index>()).prop_map(|((act, tuples), at)| (act, *at.get(tuples)));
-    (-2_i8..4, 0_u8..5, select(SUBJECTS), select(PATHS), select(DOMAINS), act, select(CONDITIONS), any::<bool>())
+    (
+        -2_i8..4,
+        0_u8..5,
+        select(SUBJECTS),
+        select(PATHS),
+        select(DOMAINS),
+        act,
+        select(CONDITIONS),
+        any::<bool>(),
+    )
         .prop_map(|(priority, level, sub, path, dom, (act, tuple), when, deny)| Rule {
             priority,
             level,
@@ -203,7 +224,9 @@ fn matcher(nearest: bool) -> impl Strategy<Value = String> {
 
 pub(super) fn policy() -> impl Strategy<Value = Text> {
     let effect = effect().prop_flat_map(|(effect, nearest)| (Just(effect), matcher(nearest)));
-    let options = option::of(select(&["moves = judged", "subject = entry", "compat = casbin-go", "compat = casbin-rs"][..]));
+    let options = option::of(select(
+        &["moves = judged", "subject = entry", "compat = casbin-go", "compat = casbin-rs"][..],
+    ));
     (
         effect,
         any::<bool>(),
@@ -215,7 +238,16 @@ pub(super) fn policy() -> impl Strategy<Value = Text> {
     )
         .prop_map(|((effect, matcher), column, second, rules, edges, members, option)| {
             let options: Vec<&str> = option.into_iter().chain(second.then_some("use = p2")).collect();
-            text(&effect, &matcher, column && effect.starts_with("priority"), second, &rules, &edges, &members, &options)
+            text(
+                &effect,
+                &matcher,
+                column && effect.starts_with("priority"),
+                second,
+                &rules,
+                &edges,
+                &members,
+                &options,
+            )
         })
 }
 
@@ -231,7 +263,9 @@ fn text(
     options: &[&str],
 ) -> Text {
     let p = if second { "p2" } else { "p" };
-    let mut text = String::from("[request_definition]\nr = sub, obj, act, args, dom, uid, gid, kind\n\n[policy_definition]\n");
+    let mut text = String::from(
+        "[request_definition]\nr = sub, obj, act, args, dom, uid, gid, kind\n\n[policy_definition]\n",
+    );
     if second {
         text += "p = sub, eft\n";
     }
@@ -276,7 +310,9 @@ fn text(
             1 if *path != "/" => format!("{path}/*"),
             _ => (*path).to_owned(),
         };
-        text += &format!("{p}, {priority}{sub}, {pattern}, {place}, {dom}, {level}, {act}, {tuple}, \"{when}\", {eft}\n");
+        text += &format!(
+            "{p}, {priority}{sub}, {pattern}, {place}, {dom}, {level}, {act}, {tuple}, \"{when}\", {eft}\n"
+        );
     }
     for edge in edges {
         text += &format!("{edge}\n");

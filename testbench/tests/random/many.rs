@@ -76,7 +76,8 @@ fn questions(policy: &Policy, seed: u64) -> Vec<Question> {
 }
 
 fn ask(text: &str, seed: u64, tally: &Tally) -> Result<(), String> {
-    let policy = Policy::compile(&PolicySource::whole("random", text)).map_err(|refused| format!("refused: {refused}"))?;
+    let policy = Policy::compile(&PolicySource::whole("random", text))
+        .map_err(|refused| format!("refused: {refused}"))?;
     let agreement = agree(&policy, &questions(&policy, seed), &PURE)?;
     tally.policies.fetch_add(1, Ordering::Relaxed);
     tally.asked.fetch_add(agreement.asked, Ordering::Relaxed);
@@ -146,7 +147,10 @@ fn engines_agree_on_many_policies_of_the_whole_language() {
                 })
             })
             .collect();
-        workers.into_iter().filter_map(|worker| worker.join().expect("a worker that does not panic")).collect()
+        workers
+            .into_iter()
+            .filter_map(|worker| worker.join().expect("a worker that does not panic"))
+            .collect()
     });
     assert!(failures.is_empty(), "{}", failures.into_iter().collect::<Vec<_>>().join("\n\n"));
     let of = |count: &AtomicU64| count.load(Ordering::Relaxed);

@@ -28,6 +28,8 @@ pub(super) fn tests(workspace: &Workspace) -> Tally {
 fn count(output: &str, success: bool) -> Tally {
     let result = regex(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;");
     let failed = regex(r"^test (.+) \.\.\. FAILED$");
+    let skipped = regex(r"^test .+ \.\.\. ignored, (.+)$");
+    let mut unexplained = 0;
     let mut tally = Tally::default();
     for line in output.lines() {
         if let Some(counts) = result.captures(line) {
@@ -35,14 +37,18 @@ fn count(output: &str, success: bool) -> Tally {
                 |index| counts.get(index).and_then(|digits| digits.as_str().parse().ok()).unwrap_or(0);
             tally.passed += number(1);
             tally.failed += number(2);
-            if number(3) > 0 {
-                let mut ignored = Tally::skip("marked to be ignored");
-                ignored.skips[0].count = number(3);
-                tally.add(ignored);
-            }
+            unexplained += number(3);
         } else if let Some(name) = failed.captures(line).and_then(|captures| captures.get(1)) {
             tally.failures.push(name.as_str().to_owned());
+        } else if let Some(reason) = skipped.captures(line).and_then(|captures| captures.get(1)) {
+            tally.add(Tally::skip(reason.as_str()));
         }
+    }
+    let unexplained = unexplained.saturating_sub(tally.skipped());
+    if unexplained > 0 {
+        let mut ignored = Tally::skip("marked to be ignored");
+        ignored.skips[0].count = unexplained;
+        tally.add(ignored);
     }
     if !success && tally.failed == 0 {
         tally.add(Tally::fail("cargo test failed before all tests had run"));
@@ -73,6 +79,20 @@ test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let tally = count(OUTPUT, false);
         assert_eq!((tally.passed, tally.failed, tally.skipped()), (5, 1, 1));
         assert_eq!(tally.failures, ["a::c"]);
+    }
+
+    #[test]
+    fn a_skip_keeps_its_reason() {
+        let output = "\
+test a ... ok
+test b ... ignored, there is no file
+test c ... ignored
+test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+        let tally = count(output, true);
+        let reasons: Vec<&str> = tally.skips.iter().map(|skip| skip.reason.as_str()).collect();
+        assert_eq!(reasons, ["there is no file", "marked to be ignored"]);
+        assert_eq!(tally.skipped(), 2);
     }
 
     #[test]
