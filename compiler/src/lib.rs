@@ -34,6 +34,7 @@ pub mod ask;
 pub mod automaton;
 pub mod diagnostic;
 pub mod explain;
+pub mod files;
 pub mod image;
 pub mod lint;
 pub mod model;

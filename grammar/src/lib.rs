@@ -7,6 +7,7 @@ mod annotation;
 mod definition;
 mod error;
 mod expression;
+mod format;
 mod logical;
 mod parse;
 mod pest_error;
@@ -15,6 +16,7 @@ mod source;
 mod tree;
 
 pub use error::SyntaxError;
+pub use format::format;
 pub use parse::{Parsed, edit_distance, parse, parse_matcher};
 pub use source::{Limits, Source, Span};
 pub use tree::{

@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod eval;
 mod explain;
+mod fmt;
 mod given;
 mod inspect;
 mod panels;
@@ -60,6 +61,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Runs the tests that stand beside policies.
     Test(test::TestArgs),
+    /// Writes policies in their one canonical form.
+    Fmt(fmt::FmtArgs),
     /// Prints what a stage of the compiler makes of a policy, or what an image holds.
     Inspect(inspect::InspectArgs),
 }
@@ -159,6 +162,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(args) => args.run(&mut screen),
         Command::Explain(args) => args.run(&mut screen),
         Command::Test(args) => args.run(&mut screen),
+        Command::Fmt(args) => args.run(&mut screen),
         Command::Inspect(args) => args.run(&mut screen),
     };
     let result = result.and_then(|exit| {

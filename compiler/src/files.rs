@@ -1,0 +1,95 @@
+//! Policy files on disk: which ones there are, and how one is replaced.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use boesfs_grammar::SectionKind;
+
+/// How much of a file is looked at to see whether it is a policy.
+const LOOKED_AT: usize = 64 << 10;
+
+/// What was found below a directory.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Files that look like policies, in order of their names.
+    pub policies: Vec<PathBuf>,
+    /// Directories and files that could not be looked at.
+    pub errors: Vec<(PathBuf, io::Error)>,
+}
+
+/// The policies below `dir`: files called `*.conf` with a section of ours at the start of a line. Names that begin with
+/// a dot are passed over; symbolic links are followed, each directory once.
+#[must_use]
+pub fn policies_below(dir: &Path) -> Found {
+    let mut found = Found::default();
+    let mut seen = HashSet::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(dir) = todo.pop() {
+        let entries = fs::canonicalize(&dir).and_then(|real| {
+            if !seen.insert(real) {
+                return Ok(Vec::new());
+            }
+            fs::read_dir(&dir)?.map(|entry| entry.map(|entry| entry.path())).collect()
+        });
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                found.errors.push((dir, error));
+                continue;
+            }
+        };
+        for path in entries {
+            if path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b".")) {
+                continue;
+            }
+            // A link that leads nowhere is no policy.
+            let Ok(kind) = fs::metadata(&path) else { continue };
+            if kind.is_dir() {
+                todo.push(path);
+            } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "conf") {
+                match is_policy(&path) {
+                    Ok(true) => found.policies.push(path),
+                    Ok(false) => {}
+                    Err(error) => found.errors.push((path, error)),
+                }
+            }
+        }
+    }
+    found.policies.sort();
+    found.errors.sort_by(|one, other| one.0.cmp(&other.0));
+    found
+}
+
+/// Whether a section of ours begins in the first part of the file.
+fn is_policy(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, LOOKED_AT as u64), &mut start)?;
+    Ok(start.split(|byte| *byte == b'\n').any(|line| {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii_start();
+        SectionKind::ALL
+            .into_iter()
+            .any(|kind| line.strip_prefix(b"[").is_some_and(|line| line.starts_with(kind.name().as_bytes())))
+    }))
+}
+
+/// Puts `bytes` in place of what the file at `path` holds, whole or not at all. Its permissions stay, and a symbolic link
+/// stays one: the file it leads to is replaced.
+///
+/// # Errors
+/// What the system says; the file is then as it was.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let real = fs::canonicalize(path)?;
+    let metadata = fs::metadata(&real)?;
+    if metadata.permissions().readonly() {
+        return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+    }
+    let dir = real.parent().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+    let mut file = tempfile::Builder::new().prefix(".boesfsc-").tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(metadata.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(&real)?;
+    Ok(())
+}
