@@ -1,8 +1,7 @@
 //! What is odd about the subjects and roles of a policy that means something all the same.
 
-use std::collections::HashSet;
-
 use boesfs_grammar::Span;
+use hashbrown::HashSet;
 
 use super::matcher::Use;
 use super::{CompareOp, Expr, Node, Operand, RequestField, RoleGraph, Rule, Shape};

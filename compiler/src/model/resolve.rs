@@ -1,10 +1,10 @@
 //! The syntax tree to the model: every name bound, every field typed, every error found.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 
 use boesfs_abi::op::OpSet;
 use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
+use hashbrown::HashSet;
 
 use super::definitions::Definitions;
 use super::lints::{Subjects, asked_texts, several_steps, unused_roles};

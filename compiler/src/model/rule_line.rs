@@ -4,12 +4,12 @@ mod column;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use boesfs_abi::op::OpSet;
 use boesfs_abi::verdict::Effect;
 use boesfs_grammar::{Cell, Limits, Line, Span, SyntaxTree, Word, parse_matcher};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::action::{Action, action, bad_action_pattern, has_tuple, known_words, matching};

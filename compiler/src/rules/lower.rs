@@ -4,6 +4,7 @@ mod atom;
 mod bytes;
 mod dnf;
 mod expression;
+mod few;
 mod glob;
 mod matcher;
 mod mentions;
@@ -20,7 +21,6 @@ use boesfs_grammar::Span;
 
 use super::{ClassId, Entry, PathTest, Rule, RuleId, RuleSet, Subjects, Term};
 use crate::model::{BaseEffect, Model};
-use atom::Atoms;
 pub(super) use atom::directory;
 pub(crate) use atom::takes_the_same;
 use dnf::{Conjunction, DnfError, Formula, Normaliser, Unsatisfiable};
@@ -109,7 +109,7 @@ pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>>
         let problem = Problem::Subjects { needed, limit: limits.subjects };
         return Err(vec![LowerError { span: model.matcher.span, problem }]);
     }
-    let mut lowering = Lowering { model, table, atoms: Atoms::default(), texts: Atoms::default() };
+    let mut lowering = Lowering::new(model, table);
     let mut terms: Vec<Vec<Conjunction>> = Vec::with_capacity(model.rules.len());
     let mut errors: Vec<LowerError> = Vec::new();
     let mut total = 0;
@@ -168,14 +168,25 @@ fn rule_terms(
     if rule.inert || !model.effect.base.looks_at(rule.eft) {
         return Ok(Vec::new());
     }
-    let formula = lowering.formula(&model.matcher, rule)?;
-    let formula = Formula::And(vec![Formula::Leaf(dnf::Leaf::Ops(lowering.every_op())), formula]);
+    // In a large policy nearly every rule is a conjunction, of which no formula need be made.
+    let conjunction = lowering.conjunction(rule)?;
+    let formula = match conjunction {
+        Some(_) => Formula::truth(true),
+        None => {
+            let formula = lowering.formula(&model.matcher, rule)?;
+            Formula::And(vec![Formula::Leaf(dnf::Leaf::Ops(lowering.every_op())), formula])
+        }
+    };
     let normaliser = Normaliser {
         limit: limits.rule_terms,
         unsatisfiable: if model.effect.nearest { Unsatisfiable::KeepEntry } else { Unsatisfiable::Drop },
         disjoint: &|one, other| lowering.atoms.disjoint(one, other),
     };
-    let mut terms = normaliser.terms(&formula).map_err(|error| match error {
+    let terms = match conjunction {
+        Some(conjunction) => Ok(normaliser.term(conjunction).into_iter().collect()),
+        None => normaliser.terms(&formula),
+    };
+    let mut terms: Vec<Conjunction> = terms.map_err(|error| match error {
         DnfError::TooManyTerms(needed) => {
             LowerError { span: rule.span, problem: Problem::RuleTerms { needed, limit: limits.rule_terms } }
         }

@@ -35,6 +35,10 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
         PathFunction::Under => return Ok(PathSet::Atom(PathAtom::Below(text.to_vec()))),
         PathFunction::Within if text == b"/" => return Ok(PathSet::Every),
         PathFunction::Within => return Ok(PathSet::Within(text.to_vec())),
+        // Most patterns of a large policy are paths.
+        PathFunction::PathMatch | PathFunction::GlobMatch if is_plain(text) => {
+            return Ok(PathSet::Atom(PathAtom::Literal(text.to_vec())));
+        }
         PathFunction::PathMatch => glob::regex(text, Flavour::Path)?,
         PathFunction::GlobMatch => glob::regex(text, if go { Flavour::GoGlob } else { Flavour::Glob })?,
         PathFunction::RegexMatch => search(text, compat)?,
@@ -49,6 +53,11 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
 pub(crate) fn takes_the_same(function: PathFunction, text: &[u8], readings: [Compat; 2]) -> bool {
     let [one, other] = readings.map(|compat| path_set(function, text, compat).ok());
     one == other
+}
+
+/// Whether no glob of either kind takes anything in `text` for more than itself.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'))
 }
 
 /// The texts that a path pattern in a tuple takes.

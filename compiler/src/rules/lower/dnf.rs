@@ -1,12 +1,13 @@
 //! Disjunctive normal form, bounded.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use boesfs_abi::op::OpSet;
 
 use crate::rules::{AtomId, Condition, Entry, PathTest, Test, TestField};
 
+use super::few::Few;
 use super::subjects::Cells;
 
 /// A formula in which only leaves are negated.
@@ -43,9 +44,9 @@ impl Formula {
 pub(super) struct Conjunction {
     /// `None`: every cell.
     pub(super) cells: Option<Cells>,
-    pub(super) paths: BTreeSet<PathTest>,
+    pub(super) paths: Few<PathTest>,
     pub(super) ops: OpSet,
-    pub(super) tests: BTreeSet<Test>,
+    pub(super) tests: Few<Test>,
     pub(super) place: Option<(Option<AtomId>, Entry)>,
 }
 
@@ -79,11 +80,12 @@ pub(super) struct Normaliser<'a> {
 impl Normaliser<'_> {
     /// The terms of `formula`, without repetition, in an order that depends on nothing else.
     pub(super) fn terms(&self, formula: &Formula) -> Result<Vec<Conjunction>, DnfError> {
-        let mut only = Conjunction::everything();
-        if only.add(formula)? {
-            return Ok(self.simplified(only).into_iter().collect());
-        }
         Ok(merged(self.expand(formula)?))
+    }
+
+    /// The term that a conjunction comes to, if anything satisfies it.
+    pub(super) fn term(&self, conjunction: Conjunction) -> Option<Conjunction> {
+        self.simplified(conjunction)
     }
 
     fn expand(&self, formula: &Formula) -> Result<Vec<Conjunction>, DnfError> {
@@ -144,7 +146,7 @@ impl Normaliser<'_> {
             (None, Unsatisfiable::Drop) => return None,
             (None, Unsatisfiable::KeepEntry) => {
                 term.ops = OpSet::EMPTY;
-                term.tests = BTreeSet::new();
+                term.tests = Few::default();
             }
         }
         Some(term)
@@ -152,8 +154,8 @@ impl Normaliser<'_> {
 }
 
 impl Conjunction {
-    fn everything() -> Self {
-        Self { cells: None, paths: BTreeSet::new(), ops: OpSet::ALL, tests: BTreeSet::new(), place: None }
+    pub(super) fn everything() -> Self {
+        Self { cells: None, paths: Few::default(), ops: OpSet::ALL, tests: Few::default(), place: None }
     }
 
     fn of(leaf: &Leaf) -> Self {
@@ -174,7 +176,7 @@ impl Conjunction {
 
     /// Adds `formula` if it is nothing but a conjunction with at most one test, which is what nearly every rule of a
     /// large policy is; false, and it is of no use any more, if it is not.
-    fn add(&mut self, formula: &Formula) -> Result<bool, DnfError> {
+    pub(super) fn add(&mut self, formula: &Formula) -> Result<bool, DnfError> {
         match formula {
             Formula::And(parts) => {
                 for part in parts {
@@ -218,9 +220,9 @@ impl Conjunction {
         };
         Ok(Self {
             cells,
-            paths: self.paths.union(&other.paths).copied().collect(),
+            paths: self.paths.union(&other.paths),
             ops: self.ops.intersection(other.ops),
-            tests: self.tests.union(&other.tests).cloned().collect(),
+            tests: self.tests.union(&other.tests),
             place,
         })
     }
@@ -260,7 +262,10 @@ fn distinct(terms: Vec<Conjunction>) -> Vec<Conjunction> {
 
 /// The tests of a conjunction with one interval, one set of kinds and no idle test for each value; `None` if nothing
 /// passes them.
-fn simplified_tests(tests: &BTreeSet<Test>) -> Option<BTreeSet<Test>> {
+fn simplified_tests(tests: &Few<Test>) -> Option<Few<Test>> {
+    if tests.is_empty() {
+        return Some(Few::default());
+    }
     let mut intervals: BTreeMap<TestField, (u64, u64)> = BTreeMap::new();
     let mut kinds = u8::MAX;
     for test in tests.iter().filter(|test| test.holds) {
@@ -282,7 +287,7 @@ fn simplified_tests(tests: &BTreeSet<Test>) -> Option<BTreeSet<Test>> {
     if kinds == 0 {
         return None;
     }
-    let mut simplified = BTreeSet::new();
+    let mut simplified = Few::default();
     for test in tests {
         let interval = intervals.get(&test.field).copied();
         let condition = match (&test.condition, test.holds) {

@@ -12,7 +12,7 @@ use crate::model::{
 use crate::rules::{AtomId, Entry, PathAtom, PathTest, TestField, TextId};
 
 use super::atom::{Atoms, PathSet, path_set, text_atom};
-use super::dnf::{Formula, Leaf};
+use super::dnf::{Conjunction, Formula, Leaf};
 use super::subjects::{Direction, DomainOf, Table};
 use super::value::{self, never};
 use super::{LowerError, Problem};
@@ -23,9 +23,43 @@ pub(super) struct Lowering<'m> {
     pub(super) table: Table<'m>,
     pub(super) atoms: Atoms,
     pub(super) texts: Atoms,
+    /// Some rule was no mere conjunction, so that it is not worth while to look whether others are.
+    branches: bool,
 }
 
 impl<'m> Lowering<'m> {
+    /// Nothing is lowered yet.
+    pub(super) fn new(model: &'m Model, table: Table<'m>) -> Self {
+        Self { model, table, atoms: Atoms::default(), texts: Atoms::default(), branches: false }
+    }
+
+    /// The condition that the matcher is for `rule`, if it is nothing but a conjunction.
+    pub(super) fn conjunction(&mut self, rule: &Rule) -> Result<Option<Conjunction>, LowerError> {
+        if self.branches {
+            return Ok(None);
+        }
+        let mut term = Conjunction::everything();
+        term.ops = self.every_op();
+        let whole = self.add(&self.model.matcher, rule, &mut term)?;
+        self.branches = !whole;
+        Ok(whole.then_some(term))
+    }
+
+    /// Adds the condition that `node` is for `rule`; false if it is more than a conjunction.
+    fn add(&mut self, node: &Node, rule: &Rule, term: &mut Conjunction) -> Result<bool, LowerError> {
+        if let Expr::And(parts) = &node.expr {
+            for part in parts {
+                if !self.add(part, rule, term)? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        let formula = self.formula(node, rule)?;
+        // Two places are an error to be found with the formula as a whole.
+        Ok(term.add(&formula).unwrap_or(false))
+    }
+
     /// Every operation that a request of this shape can be judged as.
     pub(super) fn every_op(&self) -> OpSet {
         match self.model.shape {
@@ -191,7 +225,11 @@ impl<'m> Lowering<'m> {
 
     fn action(&mut self, column: usize, rule: &Rule) -> Result<Formula, LowerError> {
         let field = &rule.fields[column];
-        let mut parts = vec![self.ops(field.ops.unwrap_or_default())];
+        let ops = self.ops(field.ops.unwrap_or_default());
+        if field.action_roles.is_empty() {
+            return Ok(ops);
+        }
+        let mut parts = vec![ops];
         for role in &field.action_roles {
             for (ops, tuple) in &self.model.action_roles[*role].members {
                 let with = self.tuple(tuple, self.model.action_roles[*role].span)?;

@@ -1,7 +1,9 @@
 //! Subjects and domains: the finitely many a policy tells apart, and roles closed over them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+use hashbrown::HashMap;
 
 use crate::model::{Model, Shape};
 use crate::rules::{ClassId, SubjectLiteral, Subjects};
@@ -30,7 +32,7 @@ pub(super) struct Table<'m> {
     domain_column: Option<usize>,
     edges: Vec<Vec<Edge>>,
     by_member: Vec<HashMap<NodeKey, Vec<usize>>>,
-    sets: HashMap<(Target, Vec<u8>), Cells>,
+    sets: HashMap<Target, HashMap<Vec<u8>, Cells>>,
 }
 
 #[derive(Debug)]
@@ -102,7 +104,7 @@ impl<'m> Table<'m> {
             domain_column: mentions.domain_column,
             edges: Vec::new(),
             by_member: Vec::new(),
-            sets: HashMap::new(),
+            sets: HashMap::default(),
         };
         table.edges = model
             .roles
@@ -120,7 +122,7 @@ impl<'m> Table<'m> {
             })
             .collect();
         for edges in &table.edges {
-            let mut by_member: HashMap<NodeKey, Vec<usize>> = HashMap::new();
+            let mut by_member: HashMap<NodeKey, Vec<usize>> = HashMap::default();
             for (number, edge) in edges.iter().enumerate() {
                 by_member.entry(edge.member.clone()).or_default().push(number);
             }
@@ -172,28 +174,34 @@ impl<'m> Table<'m> {
 
     /// The cells whose programs `text` means.
     pub(super) fn program(&mut self, text: &[u8]) -> Cells {
+        if let Some(cells) = self.known(&Target::Program, text) {
+            return cells;
+        }
         if self.roles.contains(text) {
             return self.cells(|_, _| false);
         }
-        let key = (Target::Program, text.to_vec());
-        if let Some(cells) = self.sets.get(&key) {
-            return cells.clone();
-        }
         let id = self.id(&self.literal(text));
         let cells = self.cells(|(path, name), _| id.is_some() && (path == id || name == id));
-        self.sets.insert(key, cells.clone());
+        self.keep(Target::Program, text, &cells);
         cells
+    }
+
+    fn known(&self, target: &Target, text: &[u8]) -> Option<Cells> {
+        self.sets.get(target)?.get(text).cloned()
+    }
+
+    fn keep(&mut self, target: Target, text: &[u8], cells: &Cells) {
+        self.sets.entry(target).or_default().insert(text.to_vec(), cells.clone());
     }
 
     /// The cells of the domain called `text`.
     pub(super) fn domain(&mut self, text: &[u8]) -> Cells {
-        let key = (Target::Domain, text.to_vec());
-        if let Some(cells) = self.sets.get(&key) {
-            return cells.clone();
+        if let Some(cells) = self.known(&Target::Domain, text) {
+            return cells;
         }
         let place = self.domains.iter().position(|domain| domain == text).map(|place| place + 1);
         let cells = self.cells(|_, domain| Some(domain) == place);
-        self.sets.insert(key, cells.clone());
+        self.keep(Target::Domain, text, &cells);
         cells
     }
 
@@ -215,9 +223,8 @@ impl<'m> Table<'m> {
         domain: &DomainOf,
         direction: Direction,
     ) -> Cells {
-        let key = (target, text.to_vec());
-        if let Some(cells) = self.sets.get(&key) {
-            return cells.clone();
+        if let Some(cells) = self.known(&target, text) {
+            return cells;
         }
         let mut by_domain: Vec<BTreeSet<u32>> = Vec::new();
         for place in 0..=self.domains.len() {
@@ -233,7 +240,7 @@ impl<'m> Table<'m> {
         let cells = self.cells(|(path, name), domain| {
             [path, name].into_iter().flatten().any(|literal| by_domain[domain].contains(&literal))
         });
-        self.sets.insert(key, cells.clone());
+        self.keep(target, text, &cells);
         cells
     }
 
@@ -279,7 +286,7 @@ impl<'m> Table<'m> {
         domain: Option<&[u8]>,
         direction: Direction,
     ) -> BTreeSet<NodeKey> {
-        let mut neighbours: HashMap<&NodeKey, Vec<&NodeKey>> = HashMap::new();
+        let mut neighbours: HashMap<&NodeKey, Vec<&NodeKey>> = HashMap::default();
         for edge in &self.edges[graph] {
             if self.model.roles[graph].has_domain
                 && (edge.domain.is_none() || edge.domain.as_deref() != domain)
@@ -439,7 +446,7 @@ fn numbered(stem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 /// Splits classes by `tag`, numbers them by their first cell, and returns how many there are.
 fn renumber(class: &mut [u32], tag: impl Fn(usize) -> u64) -> u32 {
-    let mut ids: HashMap<(u32, u64), u32> = HashMap::new();
+    let mut ids: HashMap<(u32, u64), u32> = HashMap::default();
     let mut next = 0;
     for (cell, class) in class.iter_mut().enumerate() {
         *class = *ids.entry((*class, tag(cell))).or_insert_with(|| {
