@@ -11,5 +11,6 @@ mod provoke;
 pub mod question;
 pub mod report;
 pub mod suite;
+pub mod synthetic;
 
 pub use provoke::{LEAVE, prober, provokable};

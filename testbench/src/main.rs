@@ -1,9 +1,11 @@
 //! The command line of the testbench.
 
+use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use boesfs_testbench::engine::{NAMES, PURE};
+use boesfs_testbench::synthetic::{Form, Synthetic};
 use boesfs_testbench::{LEAVE, case, conformance, prober, suite};
 use clap::{Parser, Subcommand};
 
@@ -47,12 +49,30 @@ enum Command {
         #[arg(long = "require", value_name = "ENGINE", value_parser = NAMES)]
         required: Vec<String>,
     },
+    /// Prints a large policy that is made by a rule.
+    Generate {
+        /// What its rules speak of: tree, random, mixed-N (N rules of a thousand are patterns) or adversarial.
+        #[arg(value_parser = form)]
+        form: Form,
+        /// How many rules.
+        rules: usize,
+        /// How many programs.
+        #[arg(long, default_value_t = 3)]
+        subjects: usize,
+        /// What else it depends on.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Does system calls in a sandbox, as told on the standard input.
     #[command(hide = true)]
     Prober,
     /// Ends at once: what is run to see whether it can be.
     #[command(hide = true, name = LEAVE)]
     Leave,
+}
+
+fn form(name: &str) -> Result<Form, String> {
+    Form::from_name(name).ok_or_else(|| "neither tree, random, mixed-N nor adversarial".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -72,6 +92,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),
+        Command::Generate { form, rules, subjects, seed } => {
+            let policy = Synthetic { form, rules, subjects, seed };
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            out.write_all(policy.model().as_bytes())?;
+            for line in policy.lines() {
+                writeln!(out, "{line}")?;
+            }
+            out.flush()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Run { engines, required, cases, conformance, share } => {
             let mut cases = match cases {
                 Some(folder) => case::below(&folder)?,
