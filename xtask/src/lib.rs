@@ -2,6 +2,7 @@
 //!
 //! This crate builds, runs and checks the others; it depends on none that runs anything itself.
 
+pub mod bench;
 pub mod binaries;
 pub mod codegen;
 pub mod demo;

@@ -1,14 +1,14 @@
 //! Repository tasks: `cargo xtask --help`.
 
 use anyhow::{Context, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 use xtask::setup::{self, Purpose};
 use xtask::suite::{self, Requirements};
 use xtask::workspace::Workspace;
-use xtask::{binaries, codegen, demo, docs, process, tidy, vm};
+use xtask::{bench, binaries, codegen, demo, docs, process, tidy, vm};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Repository tasks", arg_required_else_help = true)]
@@ -33,6 +33,11 @@ enum Task {
     Codegen(CodegenArgs),
     /// Check the house rules that no compiler checks
     Tidy,
+    /// Measure the compiler and write the results to docs/bench
+    Bench(BenchArgs),
+    /// Run one command and print what it took, for `bench`
+    #[command(hide = true)]
+    Measure(MeasureArgs),
     /// Run every command that README and docs show and compare what it prints; UPDATE_DOCS=1 writes it down instead
     Docs,
 }
@@ -103,6 +108,33 @@ struct VmArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Run it when nothing else runs: the load of the machine is written beside the results.
+
+Example:
+  cargo xtask bench check")]
+struct BenchArgs {
+    /// What to measure
+    #[arg(value_enum)]
+    subject: BenchSubject,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum BenchSubject {
+    /// `boesfsc check` of up to 100 000 rules
+    Check,
+    /// `boesfsc build` of up to a million rules
+    Compile,
+}
+
+#[derive(Args)]
+struct MeasureArgs {
+    /// The command
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+#[derive(Args)]
 struct CodegenArgs {
     /// Only say whether they are as they should be
     #[arg(long)]
@@ -113,7 +145,14 @@ struct CodegenArgs {
 fn failure(task: &Task) -> u8 {
     match task {
         Task::Vm(_) | Task::Demo(_) => 125,
-        Task::Setup | Task::Test(_) | Task::Conformance(_) | Task::Codegen(_) | Task::Tidy | Task::Docs => 1,
+        Task::Setup
+        | Task::Test(_)
+        | Task::Conformance(_)
+        | Task::Codegen(_)
+        | Task::Tidy
+        | Task::Docs
+        | Task::Bench(_)
+        | Task::Measure(_) => 1,
     }
 }
 
@@ -143,6 +182,10 @@ fn explain(error: &anyhow::Error) -> String {
 }
 
 fn run(task: Task) -> anyhow::Result<ExitCode> {
+    // Looking for the workspace runs cargo, which would be measured too.
+    if let Task::Measure(args) = &task {
+        return measure(args);
+    }
     let workspace = Workspace::locate()?;
     match task {
         Task::Setup => {
@@ -162,6 +205,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         }
         Task::Tidy => run_tidy(&workspace),
         Task::Docs => run_docs(&workspace),
+        Task::Bench(args) => run_bench(&workspace, &args),
+        Task::Measure(args) => measure(&args),
     }
 }
 
@@ -219,6 +264,23 @@ fn run_tidy(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     }
     codegen::check(&workspace.root)?;
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn measure(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
+    let mut command = Command::new(&args.command[0]);
+    let run = bench::measure::here(command.args(&args.command[1..]).stderr(Stdio::null()))?;
+    println!("{}", serde_json::to_string(&run)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
+    let subject = match args.subject {
+        BenchSubject::Check => bench::Subject::Check,
+        BenchSubject::Compile => bench::Subject::Compile,
+    };
+    bench::run(workspace, subject, &["measure", "--"])?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_docs(workspace: &Workspace) -> anyhow::Result<ExitCode> {

@@ -14,10 +14,12 @@ pub enum Purpose {
     Machines,
     /// Fuzzing.
     Fuzz,
+    /// Counting instructions.
+    Bench,
 }
 
 /// The packages, each with the purpose it serves. What they pull in, as libelf's headers, is not named.
-const PACKAGES: [(&str, Purpose); 7] = [
+const PACKAGES: [(&str, Purpose); 8] = [
     ("clang", Purpose::Build),
     ("libbpf-dev", Purpose::Build),
     ("qemu-system-x86", Purpose::Machines),
@@ -25,6 +27,7 @@ const PACKAGES: [(&str, Purpose); 7] = [
     ("cpio", Purpose::Machines),
     ("kmod", Purpose::Machines),
     ("g++", Purpose::Fuzz),
+    ("valgrind", Purpose::Bench),
 ];
 
 /// Fixed, so that two machines fuzz alike.
