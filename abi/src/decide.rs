@@ -182,6 +182,44 @@ impl ValidImage {
         OpSet::from_bits(cell.deny).contains(op)
     }
 
+    /// As [`ValidImage::never_allowed`], for some caller and kind of object where these are not known: values on either
+    /// side of every test stand for all.
+    #[must_use]
+    pub fn never_allowed_for_some(&self, state: State, class: ClassId, op: Op, fields: &Fields) -> bool {
+        let known = |fields: &Fields| fields.uid.is_some() && fields.gid.is_some() && fields.kind.is_some();
+        let depends = |cell: &Cell| OpSet::from_bits(cell.depend).contains(self.asked_as(op).0);
+        let cell = match self.cell_at(state, class) {
+            Some((_, cell)) if depends(&cell) && !known(fields) => cell,
+            _ => return self.never_allowed(state, class, op, fields),
+        };
+        let tests: Vec<Test> = self
+            .entries(cell.allows, cell.allows_count)
+            .flat_map(|(_, entry)| self.tests(&entry).collect::<Vec<_>>())
+            .collect();
+        let ids = |known: Option<u32>, field: u8| -> Vec<u32> {
+            let bounds = tests
+                .iter()
+                .filter(|test| test.field == field && test.condition == CONDITION_BETWEEN)
+                .flat_map(|test| [Some(test.a), test.b.checked_add(1)])
+                .flatten()
+                .filter_map(|bound| u32::try_from(bound).ok());
+            match known {
+                Some(known) => vec![known],
+                None => std::iter::once(0).chain(bounds).collect(),
+            }
+        };
+        let kinds = fields.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+        let (uids, gids) = (ids(fields.uid, FIELD_UID), ids(fields.gid, FIELD_GID));
+        uids.iter().any(|uid| {
+            gids.iter().any(|gid| {
+                kinds.iter().any(|kind| {
+                    let fields = Fields { uid: Some(*uid), gid: Some(*gid), kind: Some(*kind), ..*fields };
+                    self.never_allowed(state, class, op, &fields)
+                })
+            })
+        })
+    }
+
     fn first_box(&self, from: u32, count: u32, op: Op, fields: &Fields) -> Option<(u32, Entry)> {
         self.entries(from, count)
             .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op))

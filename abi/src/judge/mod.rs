@@ -230,7 +230,7 @@ impl<'a> Judge<'a> {
         match (op, bytes(0)) {
             (Op::Rename, Some(new)) => return self.rename(caller, path, new, kind, None),
             (Op::Link, Some(new)) => return self.link(caller, path, new, kind),
-            (Op::Symlink, Some(target)) => return self.symlink(caller, path, target),
+            (Op::Symlink, Some(target)) => return self.linked(caller, path, kind, target),
             (Op::Open, _) => return self.open(caller, path, kind, args.first(), intent(args, kind)),
             _ => {}
         }
@@ -269,7 +269,7 @@ impl<'a> Judge<'a> {
         }
         let fields = self.fields(caller, kind, &[]);
         let state = self.state(path);
-        if !self.image.never_allowed(state, caller.class, op, &fields) {
+        if !self.image.never_allowed_for_some(state, caller.class, op, &fields) {
             return None;
         }
         let outcome = Outcome::of(&self.image.decide(state, caller.class, op, &fields), op, path);
@@ -317,8 +317,13 @@ impl<'a> Judge<'a> {
     /// The effective decision about making the symbolic link `link` with text `target`.
     #[must_use]
     pub fn symlink(&self, caller: &Caller, link: &[u8], target: &[u8]) -> Outcome {
+        self.linked(caller, link, Some(Kind::Symlink), target)
+    }
+
+    /// As [`Judge::symlink`], of what is said to be of this kind.
+    fn linked(&self, caller: &Caller, link: &[u8], kind: Option<Kind>, target: &[u8]) -> Outcome {
         let text = ArgValue::Bytes(target.to_vec());
-        let outcome = self.single(caller, link, Some(Kind::Symlink), Op::Symlink, &[text]);
+        let outcome = self.single(caller, link, kind, Op::Symlink, &[text]);
         if !outcome.allowed() || !self.image.is_boesfs() || !within(link, &self.dir) {
             return outcome;
         }

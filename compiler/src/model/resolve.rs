@@ -311,10 +311,14 @@ impl<'a> Resolver<'a> {
         if !sound {
             return None;
         }
-        let columns: Vec<String> = shape::columns(policy, Some(written))
-            .into_iter()
-            .filter(|column| shape == Shape::Boesfs || !matches!(column.as_str(), "eft" | "priority"))
-            .collect();
+        let columns: Vec<String> = match shape {
+            Shape::Boesfs => shape::columns(policy, Some(written)),
+            Shape::Casbin => policy
+                .iter()
+                .map(|column| column.text.clone())
+                .filter(|column| !matches!(column.as_str(), "eft" | "priority"))
+                .collect(),
+        };
         let names = Names {
             request_keys: keys(request_key, "r"),
             policy_keys: keys(policy_key, "p"),

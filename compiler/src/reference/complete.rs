@@ -35,14 +35,18 @@ pub(super) fn decide<'m>(
     }
 }
 
-/// Whether some arguments get the request allowed, whatever else is unknown.
+/// Whether, whatever else is unknown, some arguments get the request allowed.
 pub(super) fn some_arguments(reference: &Reference<'_>, question: &mut Question<'_>) -> bool {
     let candidates = reference.candidates(question, 0..reference.model.rules.len());
-    let mut choices = choices(reference, &[(question, &candidates)]);
-    choices.retain(|(slot, _)| matches!(slot, Slot::Arg(_)));
-    each_completion(&mut [question], &choices, &mut |questions| {
-        reference.decide_question(questions[0]).verdict == Verdict::Allow
-    })
+    let choices = choices(reference, &[(question, &candidates)]);
+    let (arguments, caller): (Vec<_>, Vec<_>) =
+        choices.into_iter().partition(|(slot, _)| matches!(slot, Slot::Arg(_)));
+    let shut = each_completion(&mut [question], &caller, &mut |questions| {
+        !each_completion(questions, &arguments, &mut |questions| {
+            reference.decide_question(questions[0]).verdict == Verdict::Allow
+        })
+    });
+    !shut
 }
 
 /// Whether some request, asked about two paths, gets a pair of verdicts that is `sought`.

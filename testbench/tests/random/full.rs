@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 use super::Text;
 
 const SUBJECTS: &[&str] =
-    &["/usr/bin/git", "git", "/opt/git", "/bin/sh", "sh", "dev", "ops", "all", "*", "/bin/dev"];
+    &["/usr/bin/git", "git", "/opt/git", "/bin/sh", "sh", "dev", "ops", "all", "*", "*", "/bin/dev"];
 const PATHS: &[&str] =
     &["/", "/a", "/ab", "/a/b", "/a/b/c", "/src", "/src/x.txt", "/src/.git", "/b/a", "keys"];
 const DOMAINS: &[&str] = &["d1", "d2", "*"];
@@ -44,6 +44,7 @@ const TUPLES: &[(&str, &[&str])] = &[
     ("@read @meta", &["*"]),
     ("mine", &["*", "(*)"]),
     ("mine unlink", &["*"]),
+    ("light", &["*"]),
     ("lookup", &["(0)", "*"]),
     ("lookup2", &["*"]),
     ("exec", &["(*)"]),
@@ -54,6 +55,12 @@ const TUPLES: &[(&str, &[&str])] = &[
 
 /// Conditions that a rule holds as text; single quotes, so that the field can be quoted.
 const CONDITIONS: &[&str] = &[
+    "true",
+    "true",
+    "true",
+    "true",
+    "true",
+    "true",
     "true",
     "true",
     "pathMatch(r.obj, '/a/**')",
@@ -92,7 +99,8 @@ const CONDITIONS: &[&str] = &[
     "r.sub in ('/bin/sh', 'git')",
     "p.obj == '/a' || r.uid == 0",
     "p.level > 2 && r.act != 'read'",
-    "r.act == 'mine'",
+    "r.act == 'light'",
+    "r.act in ('light', 'unlink')",
 ];
 
 const MATCHERS: &[&str] = &[
@@ -106,6 +114,7 @@ const MATCHERS: &[&str] = &[
 const SUBJECT_TESTS: &[&str] = &[
     "r.sub == p.sub",
     "g(r.sub, p.sub)",
+    "(g(r.sub, p.sub) || p.sub == '*')",
     "(g(r.sub, p.sub) || p.sub == '*')",
     "(p.sub == '*' || r.sub == p.sub)",
     "r.sub != p.sub",
@@ -165,8 +174,9 @@ const MEMBERS: &[&str] = &[
     "a, mine, read, (5)",
     "a, mine, @make, (*)",
     "a, mine, write, (*, <0)",
-    "a, yours, mine, (*)",
-    "a, iterate, read, (7)",
+    "a, light, @read",
+    "a, light, light fsync",
+    "a, iterate, light, (*)",
 ];
 
 #[derive(Clone, Debug)]
@@ -231,12 +241,12 @@ pub(super) fn policy() -> impl Strategy<Value = Text> {
         effect,
         any::<bool>(),
         any::<bool>(),
-        vec(rule(), 0..7),
+        vec(rule(), 1..7),
         proptest::sample::subsequence(EDGES, 0..EDGES.len()),
-        proptest::sample::subsequence(MEMBERS, 0..MEMBERS.len()),
+        any::<bool>(),
         options,
     )
-        .prop_map(|((effect, matcher), column, second, rules, edges, members, option)| {
+        .prop_map(|((effect, matcher), column, second, rules, edges, roles, option)| {
             let options: Vec<&str> = option.into_iter().chain(second.then_some("use = p2")).collect();
             text(
                 &effect,
@@ -245,7 +255,7 @@ pub(super) fn policy() -> impl Strategy<Value = Text> {
                 second,
                 &rules,
                 &edges,
-                &members,
+                roles,
                 &options,
             )
         })
@@ -259,7 +269,7 @@ fn text(
     second: bool,
     rules: &[Rule],
     edges: &[&str],
-    members: &[&str],
+    roles: bool,
     options: &[&str],
 ) -> Text {
     let p = if second { "p2" } else { "p" };
@@ -292,7 +302,7 @@ fn text(
     if second {
         text += "p, /bin/sh, allow\n";
     }
-    for line in members {
+    for line in MEMBERS.iter().filter(|_| roles) {
         text += &format!("{line}\n");
     }
     for rule in rules {
@@ -300,10 +310,16 @@ fn text(
         let priority = if by_column { format!("{priority}, ") } else { String::new() };
         let eft = if *deny { "deny" } else { "allow" };
         let when = if second { when.replace("p.", "p2.") } else { (*when).to_owned() };
-        // A word of the policy's own is one only where it is defined.
-        let defined = members.iter().any(|line| line.starts_with("a, mine"));
-        let when = if defined { when } else { when.replace("'mine'", "'read'") };
-        let act = if defined { (*act).to_owned() } else { act.replace("mine", "read") };
+        // A word of the policy's own is one where it is defined; one with tuples only in `a(…)`.
+        let word = |text: &str| {
+            let text = if matcher.starts_with("a(") && roles {
+                text.to_owned()
+            } else {
+                text.replace("mine", "read")
+            };
+            if roles { text } else { text.replace("light", "iterate") }
+        };
+        let (when, act) = (word(&when), word(act));
         let place = if path.starts_with('/') { *path } else { "/a/b" };
         let pattern = match level {
             0 => format!("{path}*"),

@@ -8,8 +8,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use boesfs_abi::op::Op;
 use boesfs_abi::request::{Kind, Request};
 use boesfs_compiler::automaton::{Inputs, Witnesses};
+use boesfs_compiler::reference::Reference;
+use boesfs_compiler::rules::TestField;
 use boesfs_fuzz::{requests_at, requests_near};
 use boesfs_testbench::engine::PURE;
 use boesfs_testbench::policy::{Policy, PolicySource};
@@ -30,6 +33,9 @@ const REQUESTS: usize = 30;
 /// Requests made from the automaton, at most; then each so many-th.
 const DERIVED: usize = 240;
 
+/// How often it is tried to draw one of them that a rule decides.
+const TRIES: u64 = 6;
+
 /// What was asked of all policies.
 #[derive(Default)]
 struct Tally {
@@ -46,27 +52,57 @@ fn number(name: &str, default: u64) -> u64 {
     }
 }
 
-/// A path to each state, for a program of each class.
-fn derived(policy: &Policy, seed: u64) -> Vec<Request> {
+/// A path to each state, for a program of each class; with the operation and values, of several tried, of which a rule
+/// speaks, if one does.
+fn derived(policy: &Policy, reference: &Reference<'_>, seed: u64) -> Vec<Request> {
     let witnesses = Witnesses::explore(&policy.compiled().paths, Inputs::Paths);
     let paths: Vec<Vec<u8>> = witnesses.states().map(|(_, number)| witnesses.input(number)).collect();
-    let requests = requests_at(policy.model(), &paths, &policy.rules().subjects.witnesses, seed);
-    let step = requests.len().div_ceil(DERIVED).max(1);
+    let callers = &policy.rules().subjects.witnesses;
+    let step = (paths.len() * callers.len()).div_ceil(DERIVED).max(1);
     let from = usize::try_from(seed % step as u64).unwrap_or(0);
-    requests.into_iter().skip(from).step_by(step).collect()
+    let tries: Vec<Vec<Request>> = (0..TRIES)
+        .map(|round| {
+            let requests = requests_at(policy.model(), &paths, callers, seed.wrapping_add(round));
+            requests.into_iter().skip(from).step_by(step).collect()
+        })
+        .collect();
+    let Some((first, others)) = tries.split_first() else { return Vec::new() };
+    let by_rule = |request: &&Request| reference.decide(request).rule.is_some();
+    first
+        .iter()
+        .enumerate()
+        .map(|(place, request)| {
+            let others = others.iter().filter_map(|requests| requests.get(place));
+            std::iter::once(request).chain(others).find(by_rule).unwrap_or(request).clone()
+        })
+        .collect()
 }
 
-/// Whether reference and image both judge whole calls like this one exactly: what a moved directory gives is looked for
-/// by the one and proved by the other.
-fn judged_exactly(request: &Request) -> bool {
-    use boesfs_abi::op::Op;
-    !matches!(request.op(), Op::Rename | Op::Link) || request.kind == Some(Kind::File)
+/// Requests near the rules, more often than not such as a rule decides.
+fn near(policy: &Policy, reference: &Reference<'_>, seed: u64) -> Vec<Request> {
+    let drawn = requests_near(policy.model(), 6 * REQUESTS, seed);
+    let by_rule = |request: &Request| reference.decide(request).rule.is_some();
+    let (mut decided, mut others): (Vec<Request>, Vec<Request>) = drawn.into_iter().partition(by_rule);
+    decided.truncate(REQUESTS * 2 / 3);
+    others.truncate(REQUESTS - decided.len());
+    decided.into_iter().chain(others).collect()
+}
+
+/// Whether reference and image both judge whole calls like this one exactly: what a move gives to whom is only looked
+/// for by the one where it depends on more than program, operation and arguments, and proved by the other.
+fn judged_exactly(policy: &Policy, request: &Request) -> bool {
+    let moves = matches!(request.op(), Op::Rename | Op::Link);
+    let fields = [TestField::Uid, TestField::Gid, TestField::Kind];
+    let terms = || policy.rules().rules.iter().flat_map(|rule| &rule.terms);
+    let by_caller = || terms().flat_map(|term| &term.tests).any(|test| fields.contains(&test.field));
+    !moves || request.kind == Some(Kind::File) && !by_caller()
 }
 
 fn questions(policy: &Policy, seed: u64) -> Vec<Question> {
-    let requests: Vec<Request> =
-        requests_near(policy.model(), REQUESTS, seed).into_iter().chain(derived(policy, seed)).collect();
-    let whole = requests.iter().filter(|request| judged_exactly(request)).step_by(4).cloned();
+    let reference = Reference::new(policy.model());
+    let mut requests = near(policy, &reference, seed);
+    requests.extend(derived(policy, &reference, seed));
+    let whole = requests.iter().filter(|request| judged_exactly(policy, request)).step_by(8).cloned();
     let dirs: [&[u8]; 2] = [b"/", b"/a"];
     let whole: Vec<Question> = whole
         .zip(dirs.into_iter().cycle())
@@ -96,7 +132,7 @@ fn regressions() -> PathBuf {
 
 /// Draws `cases` policies by `seed`; the error says what the smallest one found gets.
 fn work(cases: u32, seed: [u8; 32], tally: &Tally) -> Result<(), String> {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 600, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let outcome = runner.run(&(policies(), any::<u64>()), |(text, seed)| {
         ask(&text.0, seed, tally).map_err(TestCaseError::fail)

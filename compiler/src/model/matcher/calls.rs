@@ -1,11 +1,11 @@
 //! Calls in a matcher: path functions, role relations, action roles and `eval`.
 
 use boesfs_abi::request::is_canonical;
-use boesfs_grammar::{Expr as Written, Span, Word};
+use boesfs_grammar::{Expr as Written, ExprKind, Span, Word};
 
 use super::super::action::{bad_action_pattern, matching};
 use super::super::functions::{path_function, unknown_function};
-use super::super::{CompareOp, Expr, Node, Operand, PathFunction, RequestField};
+use super::super::{CompareOp, Expr, Node, Operand, PathFunction, RequestField, Shape};
 use super::{Binder, Side, Use};
 use crate::diagnostic::Diagnostic;
 
@@ -199,7 +199,7 @@ impl Binder<'_, '_> {
     /// `a(r.act, p.act; r.args, p.args)`.
     fn action_roles(&mut self, name: &Word, args: &[Written], span: Span) -> Option<Node> {
         let form = "write `a(r.act, p.act; r.args, p.args)`";
-        let [act, role, tuple, _] = args else {
+        let [act, role, tuple, values] = args else {
             return self.fail(
                 arity("a", "an action, its roles, a tuple and its column", 4, args.len(), span).help(form),
             );
@@ -208,7 +208,24 @@ impl Binder<'_, '_> {
         match (act_side, role_side, tuple_side) {
             (Side::Request(RequestField::Act), Side::Column(column), Side::Args) => {
                 self.uses.push((column, Use::ActionRole));
-                Some(Node { expr: Expr::ActionRole(column), span })
+                let of_role = Node { expr: Expr::ActionRole(column), span };
+                // `BoesFS`'s lines have no column for the tuple; others may have, and then it counts too.
+                let has = |column: &str| self.names.columns.iter().any(|name| name == column);
+                let has_values = matches!(&values.kind, ExprKind::Field(words)
+                    if words.get(1).is_some_and(|word| has(&word.text)));
+                if self.names.shape == Shape::Boesfs || !has_values {
+                    return Some(of_role);
+                }
+                let Side::Column(values) = self.side(values)? else {
+                    return self.fail(
+                        Diagnostic::error("E0404", "`a` compares `r.args` with a column", values.span)
+                            .label("not a column")
+                            .help(form),
+                    );
+                };
+                self.uses.push((values, Use::Tuple));
+                let of_line = Node { expr: Expr::Args(values), span };
+                Some(Node { expr: Expr::And(vec![of_role, of_line]), span })
             }
             _ => self.fail(
                 Diagnostic::error(
