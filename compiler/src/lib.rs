@@ -32,9 +32,11 @@
 
 pub mod ask;
 pub mod automaton;
+pub mod compare;
 pub mod diagnostic;
 pub mod explain;
 pub mod files;
+pub mod graph;
 pub mod image;
 pub mod lint;
 pub mod model;

@@ -389,12 +389,18 @@ impl ValidImage {
     /// The cell of `class` in the row of `state`; everything is denied to a class that is not there.
     #[must_use]
     pub fn cell_at(&self, state: State, class: ClassId) -> Option<(u32, Cell)> {
+        let cell = self.cell_number(self.label(state), class)?;
+        Some((cell, self.cell(cell)))
+    }
+
+    /// The number of the cell of `class` in `row`, which some state has; `None` for a class that is not there.
+    #[must_use]
+    pub fn cell_number(&self, row: u32, class: ClassId) -> Option<u32> {
         if class.0 >= self.header.class_count {
             return None;
         }
-        let index = self.label(state) as usize * self.header.class_count as usize + class.0 as usize;
-        let cell = u32::from_le_bytes(bytes(&self.blob, self.header.rows_off as usize + index * 4));
-        Some((cell, self.cell(cell)))
+        let index = row as usize * self.header.class_count as usize + class.0 as usize;
+        Some(u32::from_le_bytes(bytes(&self.blob, self.header.rows_off as usize + index * 4)))
     }
 
     /// Cell `index`, which is below the header's count.

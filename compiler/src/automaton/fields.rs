@@ -172,7 +172,7 @@ fn fits(test: &Test, op: Op) -> bool {
 
 /// The tests of `tests` that say something about `op`; `None` if they can never hold of it. A condition on an
 /// argument that `op` does not have is false.
-pub(super) fn relevant(tests: &[Test], op: Op) -> Option<Vec<Test>> {
+pub(crate) fn relevant(tests: &[Test], op: Op) -> Option<Vec<Test>> {
     let mut relevant = Vec::with_capacity(tests.len());
     for test in tests {
         if fits(test, op) {

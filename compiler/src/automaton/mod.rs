@@ -27,6 +27,7 @@ pub use cell::{Cell, Line, Outcome};
 pub use decide::Decision;
 pub use dfa::{Dfa, Edge, Form, Node, NodeEdge, NodeId, StateId};
 pub(crate) use dump::{spelt_byte, spelt_ops, spelt_rule, spelt_test};
+pub(crate) use fields::relevant;
 pub use fields::{Example, FieldBox, FieldSet, Numbers, TextClasses, TextSet, Values, domain, may_be_absent};
 pub use limits::{AutomatonError, Input, Limits};
 pub use minimise::{minimise, minimise_by};

@@ -131,6 +131,11 @@ impl Reading {
         Settings { allow, select: self.select.clone(), compat, limits, word: None }
     }
 
+    /// Combinations the argument tests of one cell may fall into.
+    pub(super) fn max_boxes(&self) -> usize {
+        self.limits.max_boxes
+    }
+
     fn limits(&self) -> pipeline::Limits {
         let limits = &self.limits;
         pipeline::Limits {
@@ -151,9 +156,9 @@ impl Reading {
         }
     }
 
-    fn sources(&self, policy: &Path) -> Result<Vec<Source>, CommandError> {
-        let sources = match &self.model {
-            Some(model) => Sources::Two { model: model.clone(), policy: policy.to_owned() },
+    fn sources(&self, policy: &Path, model: Option<&Path>) -> Result<Vec<Source>, CommandError> {
+        let sources = match model {
+            Some(model) => Sources::Two { model: model.to_owned(), policy: policy.to_owned() },
             None => Sources::One(policy.to_owned()),
         };
         Ok(sources.load(&self.settings().limits)?)
@@ -161,9 +166,19 @@ impl Reading {
 
     /// What is in `policy`: an image, or text taken as far as `until`.
     pub(super) fn subject(&self, policy: &Path, until: Stage) -> Result<Subject, CommandError> {
-        let sources = self.sources(policy)?;
+        self.subject_of(policy, self.model.as_deref(), until)
+    }
+
+    /// What is in `policy`, if `model` is its model.
+    pub(super) fn subject_of(
+        &self,
+        policy: &Path,
+        model: Option<&Path>,
+        until: Stage,
+    ) -> Result<Subject, CommandError> {
+        let sources = self.sources(policy, model)?;
         if sources[0].bytes.starts_with(&MAGIC) {
-            if self.model.is_some() {
+            if model.is_some() {
                 return Err(CommandError::Usage(format!(
                     "`{}` is an image: it has no `--model`",
                     policy.display()

@@ -3,12 +3,17 @@
 mod asked;
 mod build;
 mod check;
+mod compared;
+mod diff;
+mod equivalent;
 mod eval;
 mod explain;
 mod fmt;
 mod given;
+mod graph;
 mod inspect;
 mod panels;
+mod query;
 mod requests;
 mod test;
 
@@ -47,6 +52,8 @@ Examples:
   boesfsc eval policy.conf --sub /bin/bash --obj /srv/f --act read
   boesfsc explain policy.conf --sub /bin/bash --obj /srv/f --act read
   boesfsc test policy.conf --coverage
+  boesfsc diff old.conf new.conf
+  boesfsc query policy.conf --act write --obj '/etc/**' --expect none
   boesfsc inspect policy.bin --stage dfa";
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +70,14 @@ enum Command {
     Test(test::TestArgs),
     /// Writes policies in their one canonical form.
     Fmt(fmt::FmtArgs),
+    /// Says what two policies decide differently: exactly, with an example of each difference.
+    Diff(diff::DiffArgs),
+    /// Proves that two policies decide everything alike, or says that they do not.
+    Equivalent(equivalent::EquivalentArgs),
+    /// Says who may do what where.
+    Query(query::QueryArgs),
+    /// Draws roles, the automaton or the subject classes.
+    Graph(graph::GraphArgs),
     /// Prints what a stage of the compiler makes of a policy, or what an image holds.
     Inspect(inspect::InspectArgs),
 }
@@ -163,6 +178,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => args.run(&mut screen),
         Command::Test(args) => args.run(&mut screen),
         Command::Fmt(args) => args.run(&mut screen),
+        Command::Diff(args) => args.run(&mut screen),
+        Command::Equivalent(args) => args.run(&mut screen),
+        Command::Query(args) => args.run(&mut screen),
+        Command::Graph(args) => args.run(&mut screen),
         Command::Inspect(args) => args.run(&mut screen),
     };
     let result = result.and_then(|exit| {

@@ -22,6 +22,18 @@ pub(super) fn path_function(name: &str) -> Option<PathFunction> {
     FUNCTIONS.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
 }
 
+impl PathFunction {
+    /// Its name in matchers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        FUNCTIONS
+            .iter()
+            .find(|(_, function)| *function == self)
+            .map(|(name, _)| *name)
+            .expect("INVARIANT: every function has a name")
+    }
+}
+
 /// Why there is no function `name`, and what to write instead.
 pub(super) fn unknown_function(name: &Word) -> Diagnostic {
     let cannot = |why: &str, help: &str| {

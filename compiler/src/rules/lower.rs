@@ -19,13 +19,38 @@ use std::sync::Arc;
 
 use boesfs_grammar::Span;
 
-use super::{ClassId, Entry, PathTest, Rule, RuleId, RuleSet, Subjects, Term};
-use crate::model::{BaseEffect, Model};
+use super::{ClassId, Entry, PathAtom, PathTest, Rule, RuleId, RuleSet, Subjects, Term};
+use crate::model::{BaseEffect, Compat, Model, PathFunction};
 pub(super) use atom::directory;
 pub(crate) use atom::takes_the_same;
+use atom::{PathSet, path_set, text_atom};
 use dnf::{Conjunction, DnfError, Formula, Normaliser, Unsatisfiable};
 use matcher::Lowering;
 use subjects::{Cells, Table};
+
+/// The languages whose union `function` takes for `text`; `None` is every path.
+///
+/// # Errors
+/// Why it cannot be compiled.
+pub fn path_language(
+    function: PathFunction,
+    text: &[u8],
+    compat: Compat,
+) -> Result<Option<Vec<PathAtom>>, String> {
+    Ok(match path_set(function, text, compat)? {
+        PathSet::Every => None,
+        PathSet::Atom(atom) => Some(vec![atom]),
+        PathSet::Within(dir) => Some(vec![PathAtom::Literal(dir.clone()), PathAtom::Below(dir)]),
+    })
+}
+
+/// The language that a path pattern in a tuple takes.
+///
+/// # Errors
+/// Why it cannot be compiled.
+pub fn argument_language(pattern: &[u8]) -> Result<PathAtom, String> {
+    text_atom(pattern)
+}
 
 /// How large a policy may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

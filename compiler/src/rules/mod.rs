@@ -13,7 +13,7 @@ mod lower;
 mod tests;
 
 pub(crate) use lower::takes_the_same;
-pub use lower::{Limits, LowerError, Problem, lower};
+pub use lower::{Limits, LowerError, Problem, argument_language, lower, path_language};
 
 use std::sync::Arc;
 

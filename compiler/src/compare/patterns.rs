@@ -1,0 +1,360 @@
+//! Sets of paths as patterns for people: proposed by rule of thumb, said only after they were proved to be exact.
+
+use crate::automaton::{self, Input, Inputs, SetId, determinize};
+use crate::model::{Compat, PathFunction};
+use crate::rules::{PathAtom, argument_language, path_language};
+
+use super::language::{ALL, DEAD, Language, NONE};
+use super::shown;
+
+/// A set of paths or texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patterns {
+    /// Their union is the set, or holds it.
+    pub terms: Vec<PatternTerm>,
+    /// Whether the union is exactly the set; else it is larger.
+    pub exact: bool,
+}
+
+/// A pattern, less some others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternTerm {
+    /// As `pathMatch` takes it, or `FUNCTION(PATTERN)`.
+    pub pattern: String,
+    /// What of it is not meant.
+    pub except: Vec<PatternTerm>,
+}
+
+/// The most terms of one set.
+const MAX_TERMS: usize = 64;
+/// The longest word from which patterns are guessed.
+const MAX_WORD: usize = 40;
+/// How deep exceptions may have exceptions.
+const MAX_DEPTH: usize = 3;
+/// The most states of a pattern that is tried.
+const MAX_STATES: usize = 20_000;
+
+/// Patterns that rules are written with, tried before others.
+#[derive(Clone, Debug)]
+pub(super) struct Candidates {
+    list: Vec<Candidate>,
+    inputs: Inputs,
+}
+
+#[derive(Clone, Debug)]
+struct Candidate {
+    term: String,
+    language: Language,
+}
+
+impl Candidates {
+    /// The patterns in the texts of rules: each cell of a rule's line (or each value of its tuple) in every function.
+    pub(super) fn of_rules<'r>(rules: impl Iterator<Item = &'r str>, inputs: Inputs) -> Self {
+        const MOST: usize = 96;
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        for rule in rules {
+            for cell in cells(rule) {
+                let tuple = cell.strip_prefix('(').map(|rest| rest.strip_suffix(')').unwrap_or(rest));
+                let values: Vec<&str> = match (inputs, tuple) {
+                    (Inputs::Paths, None) => vec![cell.as_str()],
+                    (Inputs::All, Some(tuple)) => tuple.split(',').map(str::trim).collect(),
+                    _ => Vec::new(),
+                };
+                for value in values {
+                    let wild = value.contains(['/', '*', '?', '[', '^']);
+                    if wild && texts.len() < MOST && !texts.iter().any(|known| known == value.as_bytes()) {
+                        texts.push(value.as_bytes().to_vec());
+                    }
+                }
+            }
+        }
+        let mut candidates = Self { list: Vec::new(), inputs };
+        let functions: &[PathFunction] = match inputs {
+            Inputs::Paths => &[
+                PathFunction::PathMatch,
+                PathFunction::KeyMatch,
+                PathFunction::Within,
+                PathFunction::KeyMatch2,
+                PathFunction::KeyMatch3,
+                PathFunction::KeyMatch5,
+                PathFunction::GlobMatch,
+                PathFunction::RegexMatch,
+            ],
+            Inputs::All => &[PathFunction::PathMatch],
+        };
+        for function in functions {
+            for text in &texts {
+                let Some(language) = language(*function, text, inputs) else { continue };
+                if candidates.list.iter().all(|known| known.language != language) && !language.is_empty() {
+                    let term = match function {
+                        PathFunction::PathMatch => shown(text),
+                        function => format!("{}({})", function.name(), shown(text)),
+                    };
+                    candidates.list.push(Candidate { term, language });
+                }
+            }
+        }
+        candidates
+    }
+}
+
+/// The cells of a rule's line: commas within quotes and parentheses do not split.
+pub(super) fn cells(line: &str) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let (mut quoted, mut tuple) = (false, false);
+    for ch in line.chars() {
+        let last = cells.last_mut().expect("INVARIANT: never empty");
+        match ch {
+            '"' => quoted = !quoted,
+            ',' if !quoted && !tuple => cells.push(String::new()),
+            ch => {
+                tuple = !quoted && (tuple || ch == '(' && last.trim().is_empty()) && ch != ')';
+                last.push(ch);
+            }
+        }
+    }
+    cells.into_iter().map(|cell| cell.trim().to_owned()).collect()
+}
+
+/// The inputs that `function` takes for `text`; `None` if it does not compile, or not within bounds.
+pub(super) fn language(function: PathFunction, text: &[u8], inputs: Inputs) -> Option<Language> {
+    let (atoms, input) = match inputs {
+        Inputs::Paths => (path_language(function, text, Compat::Boesfs).ok()?, Input::Paths),
+        Inputs::All => (Some(vec![argument_language(text).ok()?]), Input::Texts),
+    };
+    let Some(atoms) = atoms else { return Some(Language::every(inputs)) };
+    of_atoms(&atoms, input, inputs)
+}
+
+fn of_atoms(atoms: &[PathAtom], input: Input, inputs: Inputs) -> Option<Language> {
+    let limits = automaton::Limits {
+        states: MAX_STATES,
+        transitions: 8 * MAX_STATES,
+        pattern_states: MAX_STATES,
+        ..automaton::Limits::default()
+    };
+    let labelled = determinize(atoms, input, &limits).ok()?;
+    let dfa = labelled.dfa.relabelled(|label| u32::from(!labelled.sets.get(SetId(label)).is_empty()));
+    Language::of_dfa(&dfa, inputs, 4 * MAX_STATES).ok()?
+}
+
+/// The set of the paths (or texts) of `language`.
+pub(super) fn describe(language: &Language, candidates: &Candidates) -> Patterns {
+    if let Some(terms) = terms(language, candidates, 0) {
+        return Patterns { terms, exact: true };
+    }
+    // What all of them begin with is a set around it.
+    let (mut at, mut prefix) = (language.start, Vec::new());
+    while at > NONE {
+        let node = &language.nodes[at as usize];
+        let mut ways = node.edges.iter().filter(|edge| edge.1 != NONE && edge.1 != DEAD);
+        let (Some((byte, to)), None, false) = (ways.next(), ways.next(), node.ends) else { break };
+        if node.other != NONE && node.other != DEAD {
+            break;
+        }
+        prefix.push(*byte);
+        at = *to;
+    }
+    Patterns { terms: vec![everything(&prefix, language.inputs)], exact: false }
+}
+
+/// Terms whose union is exactly `language`, if they can be found.
+fn terms(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
+    if language.is_empty() {
+        return Some(Vec::new());
+    }
+    if let Some(known) = candidates.list.iter().find(|known| known.language == *language) {
+        // A plain subtree or path is said the plain way.
+        return match spelt(language, language.start, &mut Vec::new(), true, &mut 0) {
+            Some(terms) if terms.len() <= 2 => Some(terms),
+            _ => Some(vec![PatternTerm { pattern: known.term.clone(), except: Vec::new() }]),
+        };
+    }
+    if let Some(terms) = spelt(language, language.start, &mut Vec::new(), true, &mut 0) {
+        return Some(terms);
+    }
+    if depth >= MAX_DEPTH {
+        return None;
+    }
+    covered(language, candidates, depth).or_else(|| less(language, candidates, depth))
+}
+
+/// The union of candidates within the language, and the plainly spelt rest.
+fn covered(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
+    let mut rest = language.clone();
+    let mut found = Vec::new();
+    for known in &candidates.list {
+        let outside = known.language.with(language, |inner, outer| inner && !outer)?;
+        if !outside.is_empty() {
+            continue;
+        }
+        let left = rest.with(&known.language, |rest, known| rest && !known)?;
+        if left != rest {
+            found.push(PatternTerm { pattern: known.term.clone(), except: Vec::new() });
+            rest = left;
+        }
+        if rest.is_empty() {
+            return Some(found);
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    found.extend(terms(&rest, candidates, depth + 1)?);
+    Some(found)
+}
+
+/// One candidate around the language, less what is too much.
+fn less(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
+    let mut best: Option<Vec<PatternTerm>> = None;
+    let whole = Candidate { term: String::new(), language: Language::every(language.inputs) };
+    for known in candidates.list.iter().chain([&whole]) {
+        let missing = language.with(&known.language, |inner, outer| inner && !outer)?;
+        if !missing.is_empty() || known.language.start == ALL && best.is_some() {
+            continue;
+        }
+        let surplus = known.language.with(language, |outer, inner| outer && !inner)?;
+        let Some(except) = terms(&surplus, candidates, depth + 1) else { continue };
+        let mut term = match known.term.as_str() {
+            "" => everything(b"", candidates.inputs),
+            term => PatternTerm { pattern: term.to_owned(), except: Vec::new() },
+        };
+        term.except = except;
+        let terms = vec![term];
+        if best.as_ref().is_none_or(|best| length(&terms) < length(best)) {
+            best = Some(terms);
+        }
+    }
+    best
+}
+
+fn length(terms: &[PatternTerm]) -> usize {
+    terms.iter().map(|term| 1 + term.pattern.len() + length(&term.except)).sum()
+}
+
+/// All inputs that begin with `prefix`.
+fn everything(prefix: &[u8], inputs: Inputs) -> PatternTerm {
+    let pattern = match (inputs, prefix) {
+        (Inputs::Paths, b"") => "/**".to_owned(),
+        (_, prefix) => format!("{}**", escaped(prefix)),
+    };
+    PatternTerm { pattern, except: Vec::new() }
+}
+
+/// `text` as a pattern that takes just that.
+fn escaped(text: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    for byte in text {
+        if b"*?[]{}\\".contains(byte) {
+            bytes.push(b'\\');
+        }
+        bytes.push(*byte);
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => shown(error.as_bytes()),
+    }
+}
+
+/// The inputs that go on from `at` and are in (or, unless `wanted`, are not), each as a literal, a subtree or such
+/// less others; `None` if that is not all there is.
+fn spelt(
+    language: &Language,
+    at: u32,
+    prefix: &mut Vec<u8>,
+    wanted: bool,
+    count: &mut usize,
+) -> Option<Vec<PatternTerm>> {
+    let (full, empty) = if wanted { (ALL, NONE) } else { (NONE, ALL) };
+    *count += 1;
+    if *count > 40 * MAX_TERMS {
+        return None;
+    }
+    if at == full {
+        return Some(vec![everything(prefix, language.inputs)]);
+    }
+    if at == empty {
+        return Some(Vec::new());
+    }
+    // Deeper than there are nodes is round in a circle.
+    if prefix.len() > language.nodes.len() {
+        return None;
+    }
+    let node = &language.nodes[at as usize];
+    let plain = |pattern: String| PatternTerm { pattern, except: Vec::new() };
+    if node.other == full {
+        let except = spelt(language, at, prefix, !wanted, count)?;
+        return Some(vec![PatternTerm { except, ..everything(prefix, language.inputs) }]);
+    }
+    if node.other != empty && node.other != DEAD {
+        return guessed(language, at, prefix, wanted);
+    }
+    let mut terms = Vec::new();
+    if node.spelt.is_path() && node.ends == wanted {
+        terms.push(plain(escaped(prefix)));
+    }
+    for (byte, to) in &node.edges {
+        if *to == DEAD || *to == empty {
+            continue;
+        }
+        prefix.push(*byte);
+        let below = spelt(language, *to, prefix, wanted, count);
+        prefix.pop();
+        terms.extend(below?);
+        if terms.len() > MAX_TERMS {
+            return None;
+        }
+    }
+    Some(terms)
+}
+
+/// `prefix` and a pattern that takes exactly what goes on from `at`, made from a shortest text that does.
+fn guessed(language: &Language, at: u32, prefix: &[u8], wanted: bool) -> Option<Vec<PatternTerm>> {
+    let rest = Language { start: at, ..language.clone() };
+    let rest = if wanted { rest } else { rest.with(&rest, |inside, _| !inside)? };
+    let word = rest.shortest()?;
+    if word.len() > MAX_WORD {
+        return None;
+    }
+    let (word, tails): (&[u8], &[&str]) = match word.strip_suffix(b"/a") {
+        Some(before) => (before, &["/**", "/*"]),
+        None => (&word, &["", "{,/**}"]),
+    };
+    let before = escaped(prefix);
+    let mut guesses = Vec::new();
+    for tail in tails {
+        guesses.push(format!("{before}**/{}{tail}", escaped(word)));
+        for cut in 0..=word.len() {
+            let (head, end) = (escaped(&word[..cut]), &word[cut..]);
+            guesses.push(format!("{before}{head}*{}{tail}", escaped(end)));
+            guesses.push(format!("{before}{head}**{}{tail}", escaped(end)));
+            if let Some(end) = end.get(1..) {
+                guesses.push(format!("{before}{head}?*{}{tail}", escaped(end)));
+            }
+        }
+    }
+    guesses.into_iter().find_map(|guess| {
+        let pattern = language_of(&guess, language.inputs)?;
+        let there = pattern.start_after(prefix)?;
+        let differs = there.with(&rest, |left, right| left != right)?;
+        differs.is_empty().then(|| vec![PatternTerm { pattern: guess, except: Vec::new() }])
+    })
+}
+
+fn language_of(pattern: &str, inputs: Inputs) -> Option<Language> {
+    language(PathFunction::PathMatch, pattern.as_bytes(), inputs)
+}
+
+impl Language {
+    /// What goes on from `prefix`.
+    fn start_after(&self, prefix: &[u8]) -> Option<Self> {
+        let mut at = self.start;
+        for byte in prefix {
+            at = match at {
+                ALL | NONE => at,
+                at => self.nodes[at as usize].after(*byte),
+            };
+        }
+        (at != DEAD).then(|| Self { start: at, ..self.clone() })
+    }
+}

@@ -1,0 +1,7 @@
+//! Comparisons and queries against the reference evaluator: every request of a small universe, every witness.
+
+mod edits;
+mod equal;
+mod policy;
+mod queries;
+mod universe;
