@@ -17,7 +17,7 @@ pub static DOT_NOT_NEWLINE: Lint = Lint {
 
 pub(super) fn check(found: &mut Findings<'_>) {
     found.each_pattern(|model, pattern| {
-        let Some(rule) = pattern.rule else { return None };
+        let rule = pattern.rule?;
         if pattern.function != PathFunction::RegexMatch
             || model.rules[rule].eft != Effect::Deny
             || pattern.text.starts_with(b"(?s)")
@@ -26,7 +26,7 @@ pub(super) fn check(found: &mut Findings<'_>) {
         }
         // At an end that is not tied to the path it does not matter how far `.*` reaches.
         let text = pattern.text.strip_suffix(b".*").unwrap_or(pattern.text);
-        let Some(at) = dots(text) else { return None };
+        let at = dots(text)?;
         let mut diagnostic = Diagnostic::warning(
             &DOT_NOT_NEWLINE,
             format!("a name with a newline slips through `{}`", pattern.shown()),

@@ -26,7 +26,7 @@ pub(super) fn check(found: &mut Findings<'_>) {
             | PathFunction::Under
             | PathFunction::Within => return None,
         };
-        let Some(at) = live(pattern.text, pattern.function) else { return None };
+        let at = live(pattern.text, pattern.function)?;
         let byte = char::from(pattern.text[at]);
         let does = if byte == '.' { "matches any character" } else { "repeats what stands before it" };
         let place = pattern.part(at, 1);

@@ -18,7 +18,7 @@ pub(super) fn check(found: &mut Findings<'_>) {
         if pattern.function != PathFunction::KeyMatch {
             return None;
         }
-        let Some(star) = pattern.text.iter().position(|byte| *byte == b'*') else { return None };
+        let star = pattern.text.iter().position(|byte| *byte == b'*')?;
         let rest = &pattern.text[star + 1..];
         if rest.is_empty() {
             return None;
