@@ -139,6 +139,10 @@ pub fn run(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: St
             Err(error) => outcome.diagnostics.push(too_large(&error, rules, &model)),
         }
     }
+    if let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa) {
+        outcome.diagnostics.extend(lint::of_automaton(&outcome.tree, &model, rules, dfa, settings));
+        outcome.diagnostics.sort_by_key(|diagnostic| (diagnostic.span().file, diagnostic.span().start));
+    }
     if until >= Stage::Image
         && let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa)
     {

@@ -64,6 +64,8 @@ pub struct Compiled {
     pub class_count: u32,
     /// The automaton before it was made minimal: its labels are sets of the rules' path languages.
     pub languages: Arc<Labelled>,
+    /// For each set of path languages that some state of `languages` has, its row.
+    pub row_of_set: Vec<u32>,
 }
 
 impl Compiled {
@@ -99,6 +101,7 @@ impl Compiled {
             },
             class_count: rules.subjects.class_count,
             languages: Arc::new(labelled),
+            row_of_set: row_of,
         };
         compiled.number_by_state();
         Ok(compiled)
@@ -118,6 +121,7 @@ impl Compiled {
             }
         }
         self.paths.relabel(|row| row_number[row as usize]);
+        self.row_of_set.iter_mut().for_each(|row| *row = row_number[*row as usize]);
         let (rows, cells) = self.rows.renumbered(&order, self.cells.len());
         self.rows = rows;
         let mut old: Vec<Option<Cell>> = std::mem::take(&mut self.cells).into_iter().map(Some).collect();

@@ -44,7 +44,7 @@ impl RowTable {
     }
 
     /// The cell of `class` in rows that say nothing else of it.
-    pub(super) fn base(&self, class: u32) -> u32 {
+    pub(crate) fn base(&self, class: u32) -> u32 {
         self.base[class as usize]
     }
 

@@ -74,7 +74,7 @@ impl Texts {
     }
 
     /// `test` as images have it.
-    pub(super) fn wire(&self, test: &Test) -> WireTest {
+    pub(crate) fn wire(&self, test: &Test) -> WireTest {
         let (condition, a, b, set) = match test.condition {
             Condition::Between(low, high) if low <= high => (CONDITION_BETWEEN, low, high, 0),
             // No number lies in it, and none has a bit of an empty mask.

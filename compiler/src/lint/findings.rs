@@ -2,20 +2,35 @@
 
 use std::collections::HashMap;
 
+use boesfs_abi::request::Request;
 use boesfs_grammar::{Annotation, Line, Span, SyntaxTree};
 
 use super::Lint;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Applicability, Diagnostic, Edit, Fix};
 use crate::model::{Expr, Model, Node, Operand, PathFunction, Settings};
 
 /// How many findings of one lint are listed; the others are counted.
 const LISTED: usize = 1000;
+
+/// A request that shows what a lint says of a rule.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    /// The lint's name.
+    pub lint: &'static str,
+    /// Index of the rule the finding is about.
+    pub rule: usize,
+    /// The request.
+    pub request: Request,
+    /// The rule that decides it, where the finding names it.
+    pub decider: Option<usize>,
+}
 
 /// What lints look at, and what they found so far.
 pub(super) struct Findings<'a> {
     pub(super) tree: &'a SyntaxTree,
     pub(super) model: &'a Model,
     out: Vec<Diagnostic>,
+    witnesses: Vec<Witness>,
     counts: HashMap<&'static str, (usize, Span)>,
 }
 
@@ -53,7 +68,7 @@ impl Pattern<'_> {
 
 impl<'a> Findings<'a> {
     pub(super) fn new(tree: &'a SyntaxTree, model: &'a Model) -> Self {
-        Self { tree, model, out: Vec::new(), counts: HashMap::new() }
+        Self { tree, model, out: Vec::new(), witnesses: Vec::new(), counts: HashMap::new() }
     }
 
     /// Adds a finding about no rule.
@@ -89,6 +104,46 @@ impl<'a> Findings<'a> {
     /// Whether `rule` says `#@ allow=` of `lint`.
     pub(super) fn allows(&self, rule: usize, lint: &str) -> bool {
         self.model.rules[rule].annotations.allow.iter().any(|name| name == lint)
+    }
+
+    /// Keeps a request that shows what `lint` says of `rule`.
+    pub(super) fn witness(
+        &mut self,
+        lint: &'static Lint,
+        rule: usize,
+        request: &Request,
+        decider: Option<usize>,
+    ) {
+        self.witnesses.push(Witness { lint: lint.name, rule, request: request.clone(), decider });
+    }
+
+    /// The requests that were kept.
+    pub(super) fn into_witnesses(self) -> Vec<Witness> {
+        self.witnesses
+    }
+
+    /// The change that removes the line at `span` and what annotates it.
+    pub(super) fn removal(&self, span: Span) -> Option<Fix> {
+        let (_, said) = self.line(span)?;
+        let bytes = &self.tree.sources.get(usize::from(span.file))?.bytes;
+        let mut lines: Vec<Span> = Vec::new();
+        for span in said.iter().map(|one| one.key.span).chain([span]) {
+            let start =
+                bytes[..span.start as usize].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let end = bytes[span.end as usize..].iter().position(|byte| *byte == b'\n');
+            let end = end.map_or(bytes.len(), |at| span.end as usize + at + 1);
+            let line =
+                Span { file: span.file, start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? };
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        let edits = lines.into_iter().map(|span| Edit { span, text: Vec::new() }).collect();
+        Some(Fix {
+            title: "remove the rule".to_owned(),
+            edits,
+            applicability: Applicability::MachineApplicable,
+        })
     }
 
     /// What was found, errors of allowed lints made warnings.

@@ -4,30 +4,43 @@
 //! automaton where one could be built. A lint never changes what a policy means.
 
 mod abnormal_path;
+mod automaton;
 mod bad_tuple_value;
 mod base_name;
 mod broad_matcher;
 mod casbin_differs;
+mod conflicting_rules;
 mod deep_role;
+mod deny_by_program;
 mod dot_not_newline;
 mod duplicate_id;
+mod duplicate_rule;
 mod empty_policy;
 mod findings;
+mod freed_by_nearest;
 mod hasty_kill;
+mod hidden_by_star;
 mod hidden_characters;
 mod id_out_of_range;
+mod impossible_pattern;
+mod impossible_rule;
 mod impossible_value;
 mod inert_rule;
 mod literal_star;
 mod live_metacharacter;
 mod mixed_scripts;
+mod never_true;
 mod not_a_rule;
+mod reach;
 mod repeated_operation;
+mod replaceable;
 mod role_as_subject;
 mod scope_without_obj;
 mod script_subject;
 mod set_comparison;
+mod shadowed_rule;
 mod text_after_star;
+mod tied_priority;
 mod unanchored_regex;
 mod undefined_action_role;
 mod undefined_role;
@@ -36,31 +49,43 @@ mod unused_column;
 mod unused_priority;
 mod unused_role;
 mod useless_annotation;
+mod writable_subject;
 
 pub use abnormal_path::ABNORMAL_PATH;
 pub use bad_tuple_value::BAD_TUPLE_VALUE;
 pub use base_name::BASE_NAME;
 pub use broad_matcher::BROAD_MATCHER;
 pub use casbin_differs::CASBIN_DIFFERS;
+pub use conflicting_rules::CONFLICTING_RULES;
 pub use deep_role::DEEP_ROLE;
+pub use deny_by_program::DENY_BY_PROGRAM;
 pub use dot_not_newline::DOT_NOT_NEWLINE;
 pub use duplicate_id::DUPLICATE_ID;
+pub use duplicate_rule::DUPLICATE_RULE;
 pub use empty_policy::EMPTY_POLICY;
+pub use freed_by_nearest::FREED_BY_NEAREST;
 pub use hasty_kill::HASTY_KILL;
+pub use hidden_by_star::HIDDEN_BY_STAR;
 pub use hidden_characters::HIDDEN_CHARACTERS;
 pub use id_out_of_range::ID_OUT_OF_RANGE;
+pub use impossible_pattern::IMPOSSIBLE_PATTERN;
+pub use impossible_rule::IMPOSSIBLE_RULE;
 pub use impossible_value::IMPOSSIBLE_VALUE;
 pub use inert_rule::INERT_RULE;
 pub use literal_star::LITERAL_STAR;
 pub use live_metacharacter::LIVE_METACHARACTER;
 pub use mixed_scripts::MIXED_SCRIPTS;
+pub use never_true::NEVER_TRUE;
 pub use not_a_rule::NOT_A_RULE;
 pub use repeated_operation::REPEATED_OPERATION;
+pub use replaceable::REPLACEABLE;
 pub use role_as_subject::ROLE_AS_SUBJECT;
 pub use scope_without_obj::SCOPE_WITHOUT_OBJ;
 pub use script_subject::SCRIPT_SUBJECT;
 pub use set_comparison::SET_COMPARISON;
+pub use shadowed_rule::SHADOWED_RULE;
 pub use text_after_star::TEXT_AFTER_STAR;
+pub use tied_priority::TIED_PRIORITY;
 pub use unanchored_regex::UNANCHORED_REGEX;
 pub use undefined_action_role::UNDEFINED_ACTION_ROLE;
 pub use undefined_role::UNDEFINED_ROLE;
@@ -69,12 +94,17 @@ pub use unused_column::UNUSED_COLUMN;
 pub use unused_priority::UNUSED_PRIORITY;
 pub use unused_role::UNUSED_ROLE;
 pub use useless_annotation::USELESS_ANNOTATION;
+pub use writable_subject::WRITABLE_SUBJECT;
 
 use boesfs_grammar::SyntaxTree;
 
+use crate::automaton::Compiled;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Model, Settings};
+use crate::rules::RuleSet;
+use automaton::Automaton;
 use findings::Findings;
+pub use findings::Witness;
 
 /// A lint: a finding with a name that reads after "allow".
 #[derive(Debug, PartialEq, Eq)]
@@ -123,6 +153,18 @@ pub static LINTS: &[&Lint] = &[
     &UNUSED_ACTION_ROLE,
     &REPEATED_OPERATION,
     &SCRIPT_SUBJECT,
+    &SHADOWED_RULE,
+    &IMPOSSIBLE_PATTERN,
+    &DUPLICATE_RULE,
+    &CONFLICTING_RULES,
+    &IMPOSSIBLE_RULE,
+    &NEVER_TRUE,
+    &FREED_BY_NEAREST,
+    &REPLACEABLE,
+    &HIDDEN_BY_STAR,
+    &DENY_BY_PROGRAM,
+    &WRITABLE_SUBJECT,
+    &TIED_PRIORITY,
 ];
 
 /// The lint called `name`, if there is one.
@@ -159,4 +201,52 @@ pub fn of_model(tree: &SyntaxTree, model: &Model, settings: &Settings) -> Vec<Di
         check(&mut found);
     }
     found.finish(settings)
+}
+
+/// The lints that look at a policy's automaton.
+const AUTOMATON: &[fn(&Automaton<'_>, &mut Findings<'_>)] = &[
+    shadowed_rule::check,
+    impossible_pattern::check,
+    duplicate_rule::check,
+    conflicting_rules::check,
+    impossible_rule::check,
+    never_true::check,
+    freed_by_nearest::check,
+    replaceable::check,
+    hidden_by_star::check,
+    deny_by_program::check,
+    writable_subject::check,
+    tied_priority::check,
+];
+
+/// What there is to say about a policy by its automaton.
+#[must_use]
+pub fn of_automaton(
+    tree: &SyntaxTree,
+    model: &Model,
+    rules: &RuleSet,
+    compiled: &Compiled,
+    settings: &Settings,
+) -> Vec<Diagnostic> {
+    judged(tree, model, rules, compiled).finish(settings)
+}
+
+/// The requests that show what [`of_automaton`] says.
+#[must_use]
+pub fn witnesses(tree: &SyntaxTree, model: &Model, rules: &RuleSet, compiled: &Compiled) -> Vec<Witness> {
+    judged(tree, model, rules, compiled).into_witnesses()
+}
+
+fn judged<'a>(
+    tree: &'a SyntaxTree,
+    model: &'a Model,
+    rules: &'a RuleSet,
+    compiled: &'a Compiled,
+) -> Findings<'a> {
+    let policy = Automaton::new(model, rules, compiled);
+    let mut found = Findings::new(tree, model);
+    for check in AUTOMATON {
+        check(&policy, &mut found);
+    }
+    found
 }

@@ -12,8 +12,8 @@ mod lower;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use lower::takes_the_same;
 pub use lower::{Limits, LowerError, Problem, argument_language, lower, path_language};
+pub(crate) use lower::{path_atoms, takes_the_same};
 
 use std::sync::Arc;
 

@@ -60,6 +60,15 @@ fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'))
 }
 
+/// The languages of canonical paths that `function` takes for `text`: one of them, or any; `None` is every path.
+pub(crate) fn path_atoms(function: PathFunction, text: &[u8], compat: Compat) -> Option<Vec<PathAtom>> {
+    match path_set(function, text, compat).ok()? {
+        PathSet::Every => None,
+        PathSet::Atom(atom) => Some(vec![atom]),
+        PathSet::Within(dir) => Some(vec![PathAtom::Literal(dir.clone()), PathAtom::Below(dir)]),
+    }
+}
+
 /// The texts that a path pattern in a tuple takes.
 pub(super) fn text_atom(pattern: &[u8]) -> Result<PathAtom, String> {
     let regex = glob::regex(pattern, Flavour::Path)?;
