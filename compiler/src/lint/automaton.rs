@@ -109,7 +109,6 @@ impl<'a> Automaton<'a> {
         self.compiled.decide(request)
     }
 
-
     /// Whether `class` is allowed `op` on `path` by whatever arguments.
     pub(super) fn allows(&self, class: u32, op: Op, path: &[u8]) -> bool {
         let cell = self.cell(class, path);

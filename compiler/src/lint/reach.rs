@@ -118,7 +118,6 @@ impl<'a> Reach<'a> {
         }
     }
 
-
     /// The labels that some path comes to.
     pub(super) fn labels(&self) -> impl Iterator<Item = u32> + '_ {
         (0u32..).zip(&self.first).filter(|(_, first)| first.0 != NONE).map(|(label, _)| label)
