@@ -356,10 +356,12 @@ impl<'a> Automaton<'a> {
     }
 }
 
-/// The rules that decide some request in `cell`.
+/// The rules that decide some request for one of `ops` in `cell`.
 pub(super) fn deciders(cell: &Cell, ops: OpSet) -> impl Iterator<Item = usize> + '_ {
     let always = ops.difference(cell.depend).iter().map(|op| cell.rules[op as usize]);
-    let sometimes = cell.denies.iter().chain(&cell.allows).map(|line| line.outcome.rule);
+    let lines = cell.denies.iter().chain(&cell.allows);
+    let sometimes =
+        lines.filter(move |line| !line.ops.intersection(ops).is_empty()).map(|line| line.outcome.rule);
     always.chain(sometimes).filter(|rule| *rule != NO_RULE).map(|rule| rule as usize)
 }
 

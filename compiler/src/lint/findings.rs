@@ -7,7 +7,7 @@ use boesfs_grammar::{Annotation, Line, Span, SyntaxTree};
 
 use super::Lint;
 use crate::diagnostic::{Applicability, Diagnostic, Edit, Fix};
-use crate::model::{Expr, Model, Node, Operand, PathFunction, Settings};
+use crate::model::{CompareOp, Expr, Model, Node, Operand, PathFunction, RequestField, Settings};
 
 /// How many findings of one lint are listed; the others are counted.
 const LISTED: usize = 1000;
@@ -181,6 +181,23 @@ impl<'a> Findings<'a> {
                 None => self.push(one),
             }
         }
+    }
+
+    /// Whether `column` is compared with the object's path in a way that takes a plain path for itself.
+    pub(super) fn takes_paths(&self, column: usize) -> bool {
+        let mut takes = false;
+        visit(&self.model.matcher, &mut |node| {
+            takes |= match &node.expr {
+                Expr::Compare(CompareOp::Eq, Operand::Request(RequestField::Obj), Operand::Field(other)) => {
+                    *other == column
+                }
+                Expr::Path { function, pattern: Operand::Field(other) } => {
+                    *other == column && *function != PathFunction::Under
+                }
+                _ => false,
+            };
+        });
+        takes
     }
 
     /// Calls `with` with every pattern for paths.

@@ -44,11 +44,13 @@ mod tied_priority;
 mod unanchored_regex;
 mod undefined_action_role;
 mod undefined_role;
+mod unreachable_allow;
 mod unused_action_role;
 mod unused_column;
 mod unused_priority;
 mod unused_role;
 mod useless_annotation;
+mod way;
 mod writable_subject;
 
 pub use abnormal_path::ABNORMAL_PATH;
@@ -89,6 +91,7 @@ pub use tied_priority::TIED_PRIORITY;
 pub use unanchored_regex::UNANCHORED_REGEX;
 pub use undefined_action_role::UNDEFINED_ACTION_ROLE;
 pub use undefined_role::UNDEFINED_ROLE;
+pub use unreachable_allow::UNREACHABLE_ALLOW;
 pub use unused_action_role::UNUSED_ACTION_ROLE;
 pub use unused_column::UNUSED_COLUMN;
 pub use unused_priority::UNUSED_PRIORITY;
@@ -159,6 +162,7 @@ pub static LINTS: &[&Lint] = &[
     &CONFLICTING_RULES,
     &IMPOSSIBLE_RULE,
     &NEVER_TRUE,
+    &UNREACHABLE_ALLOW,
     &FREED_BY_NEAREST,
     &REPLACEABLE,
     &HIDDEN_BY_STAR,
@@ -211,6 +215,7 @@ const AUTOMATON: &[fn(&Automaton<'_>, &mut Findings<'_>)] = &[
     conflicting_rules::check,
     impossible_rule::check,
     never_true::check,
+    unreachable_allow::check,
     freed_by_nearest::check,
     replaceable::check,
     hidden_by_star::check,

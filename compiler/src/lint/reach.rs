@@ -99,13 +99,14 @@ impl<'a> Reach<'a> {
                 let listed = |byte: u8| edges.binary_search_by_key(&byte, |edge| edge.byte).is_ok();
                 let plain = (b'a'..=b'z').chain(b'0'..=b'9').chain(1..=u8::MAX);
                 let plain = plain.filter(|byte| !matches!(byte, b'/' | b'.')).find(|byte| !listed(*byte));
-                for edge in edges {
-                    self.enter(edge.to, self.step(entry.place, edge.byte), at, 0, edge.byte);
-                }
+                // What people can read comes first.
                 for other in [plain, Some(b'/'), Some(b'.')].into_iter().flatten() {
                     if !listed(other) {
                         self.enter(node.other, self.step(entry.place, other), at, 0, other);
                     }
+                }
+                for edge in edges {
+                    self.enter(edge.to, self.step(entry.place, edge.byte), at, 0, edge.byte);
                 }
             }
         }

@@ -183,7 +183,7 @@ fn begins(text: &[u8], (beginning, may_end): &(Vec<u8>, bool)) -> bool {
 }
 
 /// The path that `atom` is about, or its literal directory.
-pub(in crate::rules) fn directory(atom: &PathAtom) -> Option<Vec<u8>> {
+pub(crate) fn directory(atom: &PathAtom) -> Option<Vec<u8>> {
     let prefix = match atom {
         PathAtom::Literal(path) | PathAtom::Below(path) => return Some(path.clone()),
         PathAtom::Prefix(prefix) => prefix.clone(),
