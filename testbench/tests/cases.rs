@@ -63,3 +63,14 @@ fn every_operation_is_denied_and_allowed_on_each_plane_that_enforces_it() {
         }
     }
 }
+
+/// The policy that the documentation leads to is the one that all engines are asked about.
+#[test]
+fn the_policy_of_the_coding_agents_page_is_a_case() {
+    let project = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| std::fs::read_to_string(project.join(file)).expect("the file can be read");
+    let page = read("docs/coding-agent.md");
+    let (_, rest) = page.split_once("```conf agent.conf\n").expect("the page shows the policy");
+    let (shown, _) = rest.split_once("```").expect("the block ends");
+    assert_eq!(shown, read("testbench/cases/agents/guarded-repository/policy.conf"));
+}

@@ -182,6 +182,7 @@ fn execute(run: &Run, folder: &Path, programs: &Path) -> Result<Vec<String>, Doc
         .current_dir(folder)
         .env("PATH", format!("{}:{path}", programs.display()))
         .env("NO_COLOR", "1")
+        .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
         .map_err(failed)?;
