@@ -1,6 +1,6 @@
 //! The compiler: policy text in, image out. No unsafe, no kernel, no root.
 //!
-//! [`Policy`] is the front door: parse, check, compile, evaluate.
+//! [`Policy`] is the front door: parse, check, compile, evaluate; beside it stand [`diff`] and [`format()`].
 //!
 //! ```
 //! use boesfs_compiler::{Op, Policy, Request, Verdict};
@@ -51,6 +51,7 @@ pub mod validate;
 pub use boesfs_abi::op::Op;
 pub use boesfs_abi::request::{Kind, Request, RequestError};
 pub use boesfs_abi::verdict::Verdict;
+pub use compare::CompareError;
 pub use diagnostic::{Diagnostic, Severity};
-pub use policy::{Answer, Image, OpenError, Options, Policy, Rejected};
+pub use policy::{Answer, Difference, Image, OpenError, Options, Policy, Rejected, diff, format};
 pub use sources::{LoadError, Sources};

@@ -11,6 +11,7 @@ use boesfs_abi::verdict::Verdict;
 use boesfs_grammar::{Limits, Source};
 
 use crate::ask::{Decider, Panel};
+use crate::compare::{self, CompareError, Comparison, Side, compare};
 use crate::diagnostic::human::{Colour, render_only};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Allow, Model, Settings};
@@ -342,6 +343,74 @@ impl fmt::Display for Rejected {
 }
 
 impl std::error::Error for Rejected {}
+
+/// What two policies decide differently: exactly, over all requests. Printed, it names the rules to blame.
+#[derive(Clone, Debug)]
+pub struct Difference(Comparison);
+
+/// What `old` and `new` decide differently.
+///
+/// # Errors
+/// [`CompareError`] if the two are so different that a limit is exceeded.
+///
+/// ```
+/// # let model = "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = obj, act, eft\n\
+/// # [policy_effect]\ne = !some(where (p.eft == deny))\n[matchers]\n\
+/// # m = pathMatch(r.obj, p.obj) && r.act == p.act\n";
+/// use boesfs_compiler::{Options, Policy, diff};
+///
+/// let compile = |rules: &str| Policy::options().model(model).parse(rules)?.compile();
+/// let old = compile("p, /srv/**, write, deny\np, /srv/keys, read, deny")?;
+/// let same = compile("p, /srv/keys, read, deny\np, /srv/**, write, deny\np, /srv/a, write, deny")?;
+/// assert!(diff(&old, &same)?.is_equal());
+///
+/// let looser = compile("p, /srv/*, write, deny\np, /srv/keys, read, deny")?;
+/// let difference = diff(&old, &looser)?;
+/// let witness = difference.witnesses().next().unwrap();
+/// assert_ne!(old.evaluate(witness).verdict, looser.evaluate(witness).verdict);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn diff(old: &Image, new: &Image) -> Result<Difference, CompareError> {
+    let side = |image| Side { image, files: vec!["policy".to_owned(), "model".to_owned()] };
+    compare(&side(&old.image), &side(&new.image), false, compare::Limits::default()).map(Difference)
+}
+
+impl Difference {
+    /// Whether it was proved that there is no difference.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.0.is_equal()
+    }
+
+    /// A request of each part of each change that is described.
+    pub fn witnesses(&self) -> impl Iterator<Item = &Request> {
+        self.0.changes.iter().flat_map(|change| &change.parts).map(|part| &part.witness)
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.human())
+    }
+}
+
+/// The canonical form of a policy's text, with every comment kept; formatting it again changes nothing.
+///
+/// # Errors
+/// [`Rejected`] if the text is not understood.
+///
+/// ```
+/// let text = boesfs_compiler::format("[matchers]\nm=r.sub==p.sub  # who\n")?;
+/// assert_eq!(text, b"[matchers]\nm = r.sub == p.sub # who\n");
+/// # Ok::<(), boesfs_compiler::Rejected>(())
+/// ```
+pub fn format(text: impl Into<Vec<u8>>) -> Result<Vec<u8>, Rejected> {
+    let source = Source::new("policy", text);
+    boesfs_grammar::format(&source, &Limits::default()).map_err(|errors| Rejected {
+        diagnostics: errors.into_iter().map(Diagnostic::from).collect(),
+        sources: vec![source],
+    })
+}
 
 /// Why [`Policy::open`] gave no policy.
 #[derive(Debug, thiserror::Error)]
