@@ -4,6 +4,9 @@
 
 pub mod human;
 pub mod json;
+pub mod pages;
+pub mod place;
+pub mod report;
 
 use boesfs_grammar::{Span, SyntaxError};
 
@@ -164,6 +167,38 @@ impl Diagnostic {
         self
     }
 
+    /// The diagnostic with what the word at its place was meant to be, and the change that writes it.
+    #[must_use]
+    pub fn maybe_meant(self, meant: Option<Meant>) -> Self {
+        let Some(Meant { word, help, instead }) = meant else { return self };
+        let span = self.span();
+        // What is quoted, or longer than the word, is not replaced by a word.
+        let exact = (span.end - span.start) as usize == word.len();
+        match instead.filter(|_| exact) {
+            Some(instead) => self.help(help).fix(format!("write `{instead}`"), span, instead),
+            None => self.help(help),
+        }
+    }
+
+    /// The diagnostic with the advice to write `path`, if that is known, where `written` stands. A path with `..` may
+    /// have been meant otherwise.
+    #[must_use]
+    pub fn maybe_write(self, path: Option<String>, written: &[u8]) -> Self {
+        let Some(path) = path else { return self };
+        let span = self.span();
+        if written.windows(2).any(|pair| pair == b"..") {
+            return self.help(format!("write `{path}`")).suggest(format!("write `{path}`"), span, path);
+        }
+        self.write(&path)
+    }
+
+    /// The diagnostic with the advice to write `instead` at its place, and the change that does it.
+    #[must_use]
+    pub fn write(self, instead: &str) -> Self {
+        let span = self.span();
+        self.help(format!("write `{instead}`")).fix(format!("write `{instead}`"), span, instead)
+    }
+
     /// The diagnostic with background.
     #[must_use]
     pub fn because(mut self, text: impl Into<String>) -> Self {
@@ -212,9 +247,13 @@ impl Diagnostic {
 impl From<SyntaxError> for Diagnostic {
     fn from(error: SyntaxError) -> Self {
         let severity = if error.is_note() { Severity::Note } else { Severity::Error };
-        Self::new(error.code, None, severity, error.message, error.span)
+        let diagnostic = Self::new(error.code, None, severity, error.message, error.span)
             .label(error.label)
-            .maybe_help(error.help)
+            .maybe_help(error.help);
+        match error.instead {
+            Some((title, span, text)) => diagnostic.fix(title, span, text),
+            None => diagnostic,
+        }
     }
 }
 
@@ -228,15 +267,36 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
-/// "did you mean", if [`closest`] finds something, else the list of what there is.
+/// What a word that is not known was meant to be, or may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meant {
+    /// What stands there.
+    pub word: String,
+    /// Advice.
+    pub help: String,
+    /// What to write instead, if that is sure enough.
+    pub instead: Option<String>,
+}
+
+impl Meant {
+    /// That `word` was meant to be `instead`.
+    #[must_use]
+    pub fn to_be(word: &str, instead: &str) -> Self {
+        let help = format!("did you mean `{instead}`?");
+        Self { word: word.to_owned(), help, instead: Some(instead.to_owned()) }
+    }
+}
+
+/// What `word` was meant to be, if [`closest`] finds something, else the list of what there is.
 pub fn suggestion<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
     plural: &str,
-) -> Option<String> {
+) -> Option<Meant> {
     if let Some(name) = closest(word, known.clone()) {
-        return Some(format!("did you mean `{name}`?"));
+        return Some(Meant::to_be(word, name));
     }
     let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
-    (!names.is_empty()).then(|| format!("{plural} are {}", names.join(", ")))
+    let help = format!("{plural} are {}", names.join(", "));
+    (!names.is_empty()).then(|| Meant { word: word.to_owned(), help, instead: None })
 }

@@ -33,11 +33,13 @@
 pub mod ask;
 pub mod automaton;
 pub mod compare;
+pub mod config;
 pub mod diagnostic;
 pub mod explain;
 pub mod files;
-pub mod graph;
+pub mod fix;
 pub mod image;
+pub mod levels;
 pub mod lint;
 pub mod model;
 pub mod pipeline;

@@ -103,6 +103,12 @@ impl Outcome {
 /// Takes `sources` (a policy, or a policy and its model) as far as `until`.
 #[must_use]
 pub fn run(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Stage) -> Outcome {
+    let mut outcome = stages(sources, settings, limits, until);
+    settings.levels.apply(&mut outcome.diagnostics);
+    outcome
+}
+
+fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Stage) -> Outcome {
     let parsed = parse(sources, &settings.limits);
     let mut outcome = Outcome {
         tree: parsed.tree,

@@ -15,11 +15,13 @@ pub struct SyntaxError {
     pub label: String,
     /// What to do.
     pub help: Option<String>,
+    /// A change that does it: as an order, where, and what to write there instead.
+    pub instead: Option<(String, Span, String)>,
 }
 
 impl SyntaxError {
     pub(crate) fn new(code: &'static str, message: impl Into<String>, span: Span) -> Self {
-        Self { code, message: message.into(), span, label: String::new(), help: None }
+        Self { code, message: message.into(), span, label: String::new(), help: None, instead: None }
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
@@ -29,6 +31,12 @@ impl SyntaxError {
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// What to write at `span` instead: that is sure to be meant.
+    pub(crate) fn instead(mut self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
+        self.instead = Some((title.into(), span, text.into()));
         self
     }
 

@@ -151,6 +151,11 @@ fn operator(text: &str, span: Span) -> Result<Operator, SyntaxError> {
         Err(SyntaxError::new("E0125", format!("`{text}` is not an operator of matchers"), span)
             .help(help.to_owned()))
     };
+    let meant = |operator: &str| {
+        Err(SyntaxError::new("E0125", format!("`{text}` is not an operator of matchers"), span)
+            .help(format!("try `{operator}`"))
+            .instead(format!("write `{operator}`"), span, operator))
+    };
     Ok(match text {
         "||" => Operator::Or,
         "&&" => Operator::And,
@@ -161,9 +166,9 @@ fn operator(text: &str, span: Span) -> Result<Operator, SyntaxError> {
         ">" => Operator::Compare(Comparison::Gt),
         ">=" => Operator::Compare(Comparison::Ge),
         "in" => Operator::In,
-        "=" => return wrong("try `==`"),
-        "&" | "and" => return wrong("try `&&`"),
-        "|" | "or" => return wrong("try `||`"),
+        "=" => return meant("=="),
+        "&" | "and" => return meant("&&"),
+        "|" | "or" => return meant("||"),
         "not" => return wrong("try `!`"),
         "=~" => return wrong("use `regexMatch(r.obj, p.obj)`"),
         "!~" => return wrong("use `!regexMatch(r.obj, p.obj)`"),

@@ -94,7 +94,8 @@ impl Parser<'_> {
                     "the file begins with a byte order mark, which is ignored",
                     Span { file, start: 0, end: 3 },
                 )
-                .help("save the file as UTF-8 without a mark"),
+                .help("save the file as UTF-8 without a mark")
+                .instead("remove the mark", Span { file, start: 0, end: 3 }, ""),
             );
         }
         let utf8 = std::str::from_utf8(bytes).is_ok();
@@ -239,7 +240,14 @@ impl Parser<'_> {
             Err(error) => {
                 let open = text.trim_start_matches('[').trim();
                 let kind = SectionKind::from_name(open.trim_end_matches(']').trim());
-                self.errors.push(error.help("a section header reads `[matchers]`"));
+                let error = error.help("a section header reads `[matchers]`");
+                self.errors.push(match kind.filter(|_| !text.contains(']')) {
+                    Some(kind) => {
+                        let header = format!("[{}]", kind.name());
+                        error.instead(format!("write `{header}`"), span.part(0, text.trim_end().len()), header)
+                    }
+                    None => error,
+                });
                 self.tree.sections.push(Section { kind, meant: None, span });
                 *state = kind.map_or(State::Skipping, State::In);
                 return true;
@@ -266,14 +274,16 @@ impl Parser<'_> {
             meant = SectionKind::ALL.into_iter().find(|kind| resembles(&name, kind.name()));
             let names: Vec<String> =
                 SectionKind::ALL.iter().map(|kind| format!("`[{}]`", kind.name())).collect();
-            self.errors.push(
-                SyntaxError::new("E0102", format!("unknown section `{name}`"), at)
-                    .label("not a section")
-                    .help(meant.map_or_else(
-                        || format!("the sections are {}", names.join(", ")),
-                        |kind| format!("did you mean `{}`?", kind.name()),
-                    )),
-            );
+            let error =
+                SyntaxError::new("E0102", format!("unknown section `{name}`"), at).label("not a section");
+            self.errors.push(match meant {
+                Some(kind) => error.help(format!("did you mean `{}`?", kind.name())).instead(
+                    format!("write `{}`", kind.name()),
+                    at,
+                    kind.name(),
+                ),
+                None => error.help(format!("the sections are {}", names.join(", "))),
+            });
         }
         self.tree.sections.push(Section { kind, meant, span: at });
         *state = kind.map_or(State::Skipping, State::In);

@@ -106,7 +106,7 @@ impl FmtArgs {
         };
         let same = text == source.bytes;
         if self.diff && human {
-            screen.out.write_all(diff(&source, &text).as_bytes())?;
+            screen.out.write_all(unified(&source, &text).as_bytes())?;
         } else if self.check && human && !same {
             writeln!(screen.out, "{}", source.name)?;
         }
@@ -145,7 +145,7 @@ fn read(path: &Path) -> Result<Source, LoadError> {
 }
 
 /// What changes from `source` to `text`; bytes that are not text are shown as replacement characters.
-fn diff(source: &Source, text: &[u8]) -> String {
+pub(super) fn unified(source: &Source, text: &[u8]) -> String {
     let (old, new) = (String::from_utf8_lossy(&source.bytes), String::from_utf8_lossy(text));
     let diff = TextDiff::from_lines(old.as_ref(), new.as_ref());
     diff.unified_diff().header(&source.name, &source.name).to_string()

@@ -1,10 +1,14 @@
 //! The arguments that commands share: which policy, read how, within which limits.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::{MAGIC, ValidImage, decode};
+use boesfs_compiler::config::{Config, ConfigError};
+use boesfs_compiler::diagnostic::human::Colour;
 use boesfs_compiler::diagnostic::{self, LINTS, closest};
+use boesfs_compiler::fix::{Mended, mend};
+use boesfs_compiler::levels::{Level, Levels, Which};
 use boesfs_compiler::model::{Allow, Compat, Settings};
 use boesfs_compiler::pipeline::{self, Outcome, Stage};
 use boesfs_compiler::{Sources, automaton, rules};
@@ -19,9 +23,8 @@ pub(super) struct Reading {
     /// The model of a two-file policy: the policy is then its rules.
     #[arg(long, value_name = "MODEL")]
     pub(super) model: Option<PathBuf>,
-    /// A lint whose errors are to be warnings; `all` for every one. May be repeated.
-    #[arg(long, value_name = "LINT", value_parser = lint_name)]
-    allow: Vec<String>,
+    #[command(flatten)]
+    lints: LintArgs,
     /// The policy type to compile, such as `p2`, instead of what `[options] use` says.
     #[arg(long = "use", value_name = "TYPE")]
     select: Option<String>,
@@ -33,6 +36,27 @@ pub(super) struct Reading {
     pub(super) max_errors: usize,
     #[command(flatten)]
     limits: LimitArgs,
+}
+
+/// How seriously lints are taken.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Lints")]
+struct LintArgs {
+    /// Do not show the warnings of LINT, and make its errors warnings; `all` for every lint. May be repeated.
+    #[arg(long, value_name = "LINT", value_parser = lint_name)]
+    allow: Vec<String>,
+    /// Make the findings of LINT warnings; `all` for every lint. May be repeated.
+    #[arg(long, value_name = "LINT", value_parser = lint_name)]
+    warn: Vec<String>,
+    /// Make the findings of LINT errors; `all` or `warnings` for every lint. May be repeated.
+    #[arg(long, value_name = "LINT", value_parser = lint_name)]
+    deny: Vec<String>,
+    /// Take levels and two-file policies from FILE instead of the nearest `boesfsc.toml` at or above the policy.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    config: Option<PathBuf>,
+    /// Look for no `boesfsc.toml`.
+    #[arg(long)]
+    no_config: bool,
 }
 
 /// Which Casbin to imitate.
@@ -92,9 +116,35 @@ struct LimitArgs {
     max_boxes: usize,
 }
 
+/// Whether `path` stands for the standard input.
+pub(super) fn is_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The standard input, as far as the limits go.
+pub(super) fn standard_input(limits: &boesfs_grammar::Limits) -> Result<Source, CommandError> {
+    let mut bytes = Vec::new();
+    let limit = limits.bytes.min(boesfs_grammar::Limits::MAX_BYTES);
+    io::stdin()
+        .lock()
+        .take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| CommandError::World(format!("the standard input cannot be read: {error}")))?;
+    if bytes.len() > limit {
+        return Err(CommandError::World(format!(
+            "the standard input has more than {limit} bytes, the limit; `--max-bytes` raises it"
+        )));
+    }
+    Ok(Source::new("-", bytes))
+}
+
 fn lint_name(text: &str) -> Result<String, String> {
-    if text == "all" || diagnostic::lint(text).is_some() {
+    if matches!(text, "all" | "warnings") || diagnostic::lint(text).is_some() {
         return Ok(text.to_owned());
+    }
+    // A code is what a diagnostic shows first.
+    if let Some(lint) = LINTS.iter().find(|lint| lint.code.eq_ignore_ascii_case(text)) {
+        return Ok(lint.name.to_owned());
     }
     let names = || LINTS.iter().map(|lint| lint.name);
     Err(match closest(text, names()) {
@@ -112,12 +162,47 @@ pub(super) enum Subject {
 }
 
 impl Reading {
-    fn settings(&self) -> Settings {
-        let allow = if self.allow.iter().any(|name| name == "all") {
-            Allow::All
-        } else {
-            Allow::Named(self.allow.clone())
+    /// The configuration that goes with `policy`.
+    pub(super) fn config(&self, policy: &Path) -> Result<Config, CommandError> {
+        let config = match &self.lints.config {
+            Some(path) => Config::read(path),
+            None if self.lints.no_config => Ok(Config::default()),
+            None => Config::nearest(if is_input(policy) { Path::new(".") } else { policy }),
         };
+        config.map_err(|error| match &error {
+            ConfigError::Malformed(source, errors) => {
+                let shown = diagnostic::human::render(
+                    errors,
+                    std::slice::from_ref(source),
+                    self.max_errors,
+                    Colour::Never,
+                );
+                CommandError::World(format!("{error}\n{}", shown.trim_end()))
+            }
+            ConfigError::Unreadable { .. } => CommandError::World(error.to_string()),
+        })
+    }
+
+    /// What the command line says of lints. Of several levels for one lint the strictest counts.
+    fn levels(&self) -> Vec<(Which, Level)> {
+        let which = |name: &String| match name.as_str() {
+            "all" | "warnings" => Which::All,
+            _ => Which::Named(name.clone()),
+        };
+        let of = |names: &[String], level| names.iter().map(which).map(move |which| (which, level)).collect();
+        let levels: [Vec<_>; 3] = [
+            of(&self.lints.allow, Level::Allow),
+            of(&self.lints.warn, Level::Warn),
+            of(&self.lints.deny, Level::Deny),
+        ];
+        levels.concat()
+    }
+
+    fn settings(&self, config: &Config) -> Settings {
+        let levels = Levels::default().and(config.levels.clone()).and(self.levels());
+        let allow = LINTS.iter().map(|lint| lint.name);
+        let allow = allow.filter(|name| matches!(levels.of(name), Some(Level::Allow | Level::Warn)));
+        let allow = Allow::Named(allow.map(str::to_owned).collect());
         let compat = self.compat.map(|compat| match compat {
             CompatArg::CasbinRs => Compat::CasbinRs,
             CompatArg::CasbinGo => Compat::CasbinGo,
@@ -128,7 +213,7 @@ impl Reading {
             nesting: self.limits.max_nesting.min(boesfs_grammar::Limits::MAX_NESTING),
             line: self.limits.max_line,
         };
-        Settings { allow, select: self.select.clone(), compat, limits, word: None }
+        Settings { allow, select: self.select.clone(), compat, limits, word: None, levels }
     }
 
     /// Combinations the argument tests of one cell may fall into.
@@ -156,12 +241,26 @@ impl Reading {
         }
     }
 
-    fn sources(&self, policy: &Path, model: Option<&Path>) -> Result<Vec<Source>, CommandError> {
+    fn sources(
+        &self,
+        policy: &Path,
+        model: Option<&Path>,
+        config: &Config,
+    ) -> Result<Vec<Source>, CommandError> {
+        let limits = self.settings(config).limits;
+        let model = model.or_else(|| config.model_of(policy));
+        if is_input(policy) {
+            let mut sources = vec![standard_input(&limits)?];
+            if let Some(model) = model {
+                sources.extend(Sources::One(model.to_owned()).load(&limits)?);
+            }
+            return Ok(sources);
+        }
         let sources = match model {
             Some(model) => Sources::Two { model: model.to_owned(), policy: policy.to_owned() },
             None => Sources::One(policy.to_owned()),
         };
-        Ok(sources.load(&self.settings().limits)?)
+        Ok(sources.load(&limits)?)
     }
 
     /// What is in `policy`: an image, or text taken as far as `until`.
@@ -176,7 +275,8 @@ impl Reading {
         model: Option<&Path>,
         until: Stage,
     ) -> Result<Subject, CommandError> {
-        let sources = self.sources(policy, model)?;
+        let config = self.config(policy)?;
+        let sources = self.sources(policy, model, &config)?;
         if sources[0].bytes.starts_with(&MAGIC) {
             if model.is_some() {
                 return Err(CommandError::Usage(format!(
@@ -188,12 +288,18 @@ impl Reading {
                 .map_err(|error| CommandError::World(format!("`{}`: {error}", policy.display())))?;
             return Ok(Subject::Image(Box::new(image)));
         }
-        Ok(Subject::Text(Box::new(pipeline::run(sources, &self.settings(), &self.limits(), until))))
+        Ok(Subject::Text(Box::new(pipeline::run(sources, &self.settings(&config), &self.limits(), until))))
+    }
+
+    /// What can be mended of `policy` without asking, and what is to be said of it then.
+    pub(super) fn mend(&self, policy: &Path, outcome: Outcome) -> Result<Mended, CommandError> {
+        let config = self.config(policy)?;
+        Ok(mend(outcome, &self.settings(&config), &self.limits(), Stage::Dfa))
     }
 
     /// One file as it is.
     pub(super) fn source(&self, file: &Path) -> Result<Source, CommandError> {
-        let mut sources = Sources::One(file.to_owned()).load(&self.settings().limits)?;
+        let mut sources = Sources::One(file.to_owned()).load(&self.settings(&Config::default()).limits)?;
         Ok(sources.remove(0))
     }
 
@@ -205,7 +311,8 @@ impl Reading {
         allow: &[String],
         select: Option<&str>,
     ) -> Result<Outcome, CommandError> {
-        let mut settings = self.settings();
+        let config = self.config(policy)?;
+        let mut settings = self.settings(&config);
         if let Allow::Named(names) = &mut settings.allow {
             names.extend(allow.iter().cloned());
             if allow.iter().any(|name| name == "all") {
@@ -213,6 +320,7 @@ impl Reading {
             }
         }
         settings.select = settings.select.or_else(|| select.map(str::to_owned));
+        let model = model.or_else(|| config.model_of(policy).map(Path::to_owned));
         let sources = match model {
             Some(model) => Sources::Two { model, policy: policy.to_owned() },
             None => Sources::One(policy.to_owned()),
@@ -229,7 +337,10 @@ impl Reading {
 
     /// The policy of `outcome` once more, as one sees it who asks about `word`, which is no operation.
     pub(super) fn for_word(&self, outcome: &Outcome, word: &str) -> Outcome {
-        let settings = Settings { word: Some(word.to_owned()), ..self.settings() };
+        let name = outcome.tree.sources.first().map_or("", |source| source.name.as_str());
+        // It could be read before; the policy is asked about again, not its configuration.
+        let config = self.config(Path::new(name)).unwrap_or_default();
+        let settings = Settings { word: Some(word.to_owned()), ..self.settings(&config) };
         pipeline::run(outcome.tree.sources.clone(), &settings, &self.limits(), Stage::LAST)
     }
 

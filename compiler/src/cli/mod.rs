@@ -30,8 +30,8 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// How to print.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, global = true, value_enum, default_value_t = Output::Human)]
+    format: Output,
     /// When to use colours; `NO_COLOR` in the environment means never.
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     color: When,
@@ -84,10 +84,25 @@ enum Command {
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum Output {
     /// For people.
     Human,
     /// For programs; with a `"version"`.
+    Json,
+    /// Findings as SARIF 2.1.0, of `check`.
+    Sarif,
+    /// Findings as GitHub's annotations, of `check`.
+    Github,
+    /// Findings as a JUnit report, of `check`.
+    Junit,
+}
+
+/// How most commands print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// For people.
+    Human,
+    /// For programs.
     Json,
 }
 
@@ -150,6 +165,7 @@ impl From<boesfs_compiler::LoadError> for CommandError {
 /// Where a command writes, and how.
 struct Screen {
     format: Format,
+    output: Output,
     colour: Colour,
     out: io::BufWriter<io::Stdout>,
 }
@@ -167,10 +183,23 @@ pub(crate) fn main() -> ExitCode {
         When::Always => Colour::Always,
         When::Never => Colour::Never,
         When::Auto if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => Colour::Never,
+        When::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0") => Colour::Always,
         When::Auto if io::stderr().is_terminal() => Colour::Always,
         When::Auto => Colour::Never,
     };
-    let mut screen = Screen { format: cli.format, colour, out: io::BufWriter::new(io::stdout()) };
+    let format = match cli.format {
+        Output::Human => Format::Human,
+        Output::Json => Format::Json,
+        Output::Sarif | Output::Github | Output::Junit => {
+            if !matches!(cli.command, Command::Check(_)) {
+                let _ = writeln!(io::stderr(), "error: only `check` prints in this format");
+                return ExitCode::from(Exit::Usage.code());
+            }
+            // What `check` collects is printed at its end, and nothing of it for people.
+            Format::Json
+        }
+    };
+    let mut screen = Screen { format, output: cli.format, colour, out: io::BufWriter::new(io::stdout()) };
     let result = match cli.command {
         Command::Check(args) => args.run(&mut screen),
         Command::Build(args) => args.run(&mut screen),

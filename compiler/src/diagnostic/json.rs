@@ -1,9 +1,10 @@
 //! Diagnostics for programs.
 
-use boesfs_grammar::{Source, Span};
+use boesfs_grammar::Source;
 use serde_json::{Value, json};
 
-use super::Diagnostic;
+use super::place::Places;
+use super::{Applicability, Diagnostic, Fix};
 
 /// `diagnostics` over `sources`, in order: all of them.
 #[must_use]
@@ -17,11 +18,16 @@ fn shown(diagnostic: &Diagnostic, places: &Places<'_>) -> Value {
         .labels
         .iter()
         .filter_map(|label| {
-            let mut place = places.place(label.span)?;
-            let object = place.as_object_mut()?;
-            object.insert("primary".to_owned(), label.primary.into());
-            object.insert("text".to_owned(), label.text.clone().into());
-            Some(place)
+            let (source, start, _) = places.of(label.span)?;
+            Some(json!({
+                "file": source.name,
+                "start": label.span.start,
+                "end": label.span.end,
+                "line": start.line,
+                "column": start.column,
+                "primary": label.primary,
+                "text": label.text,
+            }))
         })
         .collect();
     json!({
@@ -32,34 +38,32 @@ fn shown(diagnostic: &Diagnostic, places: &Places<'_>) -> Value {
         "labels": labels,
         "helps": diagnostic.helps,
         "notes": diagnostic.notes,
+        "fixes": diagnostic.fixes.iter().map(|fix| shown_fix(fix, places)).collect::<Vec<_>>(),
     })
 }
 
-/// Sources with the first byte of each of their lines.
-struct Places<'s> {
-    sources: Vec<(&'s Source, Vec<usize>)>,
-}
-
-impl<'s> Places<'s> {
-    fn new(sources: &'s [Source]) -> Self {
-        let starts = |source: &Source| {
-            let ends = source.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
-        };
-        Self { sources: sources.iter().map(|source| (source, starts(source))).collect() }
-    }
-
-    /// File, bytes, line and column (from 1, in bytes) of `span`.
-    fn place(&self, span: Span) -> Option<Value> {
-        let (source, starts) = self.sources.get(usize::from(span.file))?;
-        let start = span.start as usize;
-        let line = starts.partition_point(|first| *first <= start);
-        Some(json!({
-            "file": source.name,
-            "start": span.start,
-            "end": span.end,
-            "line": line,
-            "column": start - starts[line - 1] + 1,
-        }))
-    }
+fn shown_fix(fix: &Fix, places: &Places<'_>) -> Value {
+    let edits: Vec<Value> = fix
+        .edits
+        .iter()
+        .filter_map(|edit| {
+            let (source, start, _) = places.of(edit.span)?;
+            Some(json!({
+                "file": source.name,
+                "start": edit.span.start,
+                "end": edit.span.end,
+                "line": start.line,
+                "column": start.column,
+                "text": String::from_utf8_lossy(&edit.text),
+            }))
+        })
+        .collect();
+    json!({
+        "title": fix.title,
+        "applicability": match fix.applicability {
+            Applicability::MachineApplicable => "machine-applicable",
+            Applicability::MaybeIncorrect => "maybe-incorrect",
+        },
+        "edits": edits,
+    })
 }

@@ -45,7 +45,7 @@ pub(super) fn annotations(said: &[Annotation], out: &mut Vec<Diagnostic>) -> Ann
             other => out.push(
                 Diagnostic::error("E0340", format!("unknown annotation `{other}`"), key.span)
                     .label("not an annotation")
-                    .maybe_help(suggestion(other, KEYS, "the annotations")),
+                    .maybe_meant(suggestion(other, KEYS, "the annotations")),
             ),
         }
     }
@@ -55,7 +55,7 @@ pub(super) fn annotations(said: &[Annotation], out: &mut Vec<Diagnostic>) -> Ann
 fn unknown_lint(value: &Word) -> Diagnostic {
     Diagnostic::error("E0343", format!("unknown lint `{}`", value.text), value.span)
         .label("not a lint")
-        .maybe_help(suggestion(&value.text, LINTS.iter().map(|lint| lint.name), "the lints"))
+        .maybe_meant(suggestion(&value.text, LINTS.iter().map(|lint| lint.name), "the lints"))
 }
 
 fn pick<T: Copy>(value: &Word, words: &[(&str, T)], out: &mut Vec<Diagnostic>) -> Option<T> {
@@ -65,7 +65,7 @@ fn pick<T: Copy>(value: &Word, words: &[(&str, T)], out: &mut Vec<Diagnostic>) -
         out.push(
             Diagnostic::error("E0342", format!("unknown value `{}`", value.text), value.span)
                 .label(format!("expected one of `{}`", known.join("`, `")))
-                .maybe_help(suggestion(&value.text, known, "the values")),
+                .maybe_meant(suggestion(&value.text, known, "the values")),
         );
     }
     found

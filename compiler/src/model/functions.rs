@@ -53,7 +53,7 @@ pub(super) fn unknown_function(name: &Word) -> Diagnostic {
         "ipMatch" => cannot("a file request has no address", "remove it"),
         other => Diagnostic::error("E0402", format!("unknown function `{other}`"), name.span)
             .label("not a function of the language")
-            .maybe_help(suggestion(other, FUNCTIONS.iter().map(|(name, _)| *name), "the functions"))
+            .maybe_meant(suggestion(other, FUNCTIONS.iter().map(|(name, _)| *name), "the functions"))
             .because("functions registered by code do not exist for a compiled policy"),
     }
 }

@@ -199,7 +199,7 @@ impl Binder<'_, '_> {
             let mut diagnostic =
                 Diagnostic::error("E0203", format!("the request has no field `{}`", name.text), name.span)
                     .label("not in the request definition")
-                    .maybe_help(suggestion(&name.text, known, "its fields"));
+                    .maybe_meant(suggestion(&name.text, known, "its fields"));
             if let (Some(first), Some(last)) = (self.names.request.first(), self.names.request.last()) {
                 diagnostic = diagnostic.secondary(first.span.to(last.span), "the request is defined here");
             }
@@ -222,7 +222,7 @@ impl Binder<'_, '_> {
                                 arg.span,
                             )
                             .label("not an argument")
-                            .maybe_help(suggestion(
+                            .maybe_meant(suggestion(
                                 &arg.text,
                                 names,
                                 "the arguments",
@@ -286,7 +286,7 @@ impl Binder<'_, '_> {
         let mut diagnostic =
             Diagnostic::error("E0203", format!("the policy has no column `{}`", name.text), name.span)
                 .label("not in the policy definition")
-                .maybe_help(suggestion(&name.text, known, "its columns"));
+                .maybe_meant(suggestion(&name.text, known, "its columns"));
         if let (Some(first), Some(last)) = (self.names.policy.first(), self.names.policy.last()) {
             diagnostic = diagnostic.secondary(first.span.to(last.span), "the columns are defined here");
         }
@@ -467,7 +467,7 @@ impl Binder<'_, '_> {
                 None => self.fail(
                     Diagnostic::error("E0317", format!("unknown kind `{shown}`"), at)
                         .label("not a kind of object")
-                        .maybe_help(suggestion(&shown, Kind::ALL.map(Kind::name), "the kinds")),
+                        .maybe_meant(suggestion(&shown, Kind::ALL.map(Kind::name), "the kinds")),
                 ),
             },
             RequestField::Act => {
@@ -478,7 +478,7 @@ impl Binder<'_, '_> {
                     return self.fail(
                         Diagnostic::error("E0301", format!("unknown operation `{word}`"), at)
                             .label("not an operation")
-                            .maybe_help(suggestion(
+                            .maybe_meant(suggestion(
                                 word,
                                 known_words(Shape::Casbin, roles),
                                 "the operations",

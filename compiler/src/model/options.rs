@@ -65,7 +65,7 @@ impl Chosen {
                 other => out.push(
                     Diagnostic::error("E0204", format!("unknown option `{other}`"), key.span)
                         .label("not an option")
-                        .maybe_help(suggestion(other, KEYS, "the options")),
+                        .maybe_meant(suggestion(other, KEYS, "the options")),
                 ),
             }
         }
@@ -96,7 +96,7 @@ fn set<T: Copy>(target: &mut Option<T>, value: &Word, words: &[(&str, T)], out: 
             out.push(
                 Diagnostic::error("E0205", format!("unknown value `{}`", value.text), value.span)
                     .label(format!("expected `{}`", known.join("` or `")))
-                    .maybe_help(suggestion(&value.text, known, "the values")),
+                    .maybe_meant(suggestion(&value.text, known, "the values")),
             );
         }
     }

@@ -18,6 +18,7 @@ use super::{
     effect, nearest, shape,
 };
 use crate::diagnostic::{Diagnostic, Severity, closest, suggestion};
+use crate::levels::Levels;
 use crate::lint::{BROAD_MATCHER, NOT_A_RULE, SCOPE_WITHOUT_OBJ};
 
 /// What the caller decides about a policy beside its text.
@@ -25,6 +26,8 @@ use crate::lint::{BROAD_MATCHER, NOT_A_RULE, SCOPE_WITHOUT_OBJ};
 pub struct Settings {
     /// Lints whose errors are warnings.
     pub allow: Allow,
+    /// How seriously each lint is taken, once all is found.
+    pub levels: Levels,
     /// The type to compile, instead of what `[options] use` says.
     pub select: Option<String>,
     /// The Casbin to imitate, instead of what `[options] compat` says.
@@ -200,7 +203,7 @@ impl<'a> Resolver<'a> {
         self.out.push(
             Diagnostic::error("E0209", format!("no policy type `{text}` is defined"), span)
                 .label("not defined")
-                .maybe_help(suggestion(&text, known.iter().map(String::as_str), "the types")),
+                .maybe_meant(suggestion(&text, known.iter().map(String::as_str), "the types")),
         );
         None
     }
@@ -434,7 +437,7 @@ impl<'a> Resolver<'a> {
                     field.span,
                 )
                 .label("not a field of a request")
-                .maybe_help(suggestion(&field.text, FIELDS, "the fields")),
+                .maybe_meant(suggestion(&field.text, FIELDS, "the fields")),
             );
         }
         sound

@@ -222,7 +222,7 @@ pub(super) fn action_line(
                 act.span.part(*offset, word.len()),
             )
             .label("not an operation")
-            .maybe_help(suggestion(word, known_words(shape, known), "the operations")),
+            .maybe_meant(suggestion(word, known_words(shape, known), "the operations")),
         );
     }
     let mut members = Vec::new();

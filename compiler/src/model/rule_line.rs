@@ -275,10 +275,10 @@ fn eft(tree: &SyntaxTree, cell: Cell, out: &mut Vec<Diagnostic>) -> Option<Effec
             out.push(
                 Diagnostic::error("E0303", format!("`{word}` is neither `allow` nor `deny`"), cell.span)
                     .label("expected `allow` or `deny`")
-                    .maybe_help(
+                    .maybe_meant(
                         closest(&word, ["allow", "deny"])
                             .or_else(|| ["allow", "deny"].into_iter().find(|known| word.starts_with(known)))
-                            .map(|known| format!("did you mean `{known}`?")),
+                            .map(|known| Meant::to_be(&word, known)),
                     ),
             );
             None
@@ -295,9 +295,7 @@ fn scope(tree: &SyntaxTree, cell: Cell, out: &mut Vec<Diagnostic>) -> Option<Sco
             out.push(
                 Diagnostic::error("E0304", format!("`{word}` is neither `file` nor `dir`"), cell.span)
                     .label("expected `file` (the object itself) or `dir` (what is below it)")
-                    .maybe_help(
-                        closest(&word, ["file", "dir"]).map(|known| format!("did you mean `{known}`?")),
-                    ),
+                    .maybe_meant(closest(&word, ["file", "dir"]).map(|known| Meant::to_be(&word, known))),
             );
             None
         }
@@ -446,7 +444,7 @@ fn action_of(
             };
             out.push(
                 lint.label("not defined")
-                    .maybe_help(closest(word, known).map(|known| format!("did you mean `{known}`?"))),
+                    .maybe_meant(closest(word, known).map(|known| Meant::to_be(word, known))),
             );
         } else {
             out.push(unknown_operation(word, at, names.shape, &known));
@@ -486,10 +484,10 @@ fn unknown_operation(word: &str, at: Span, shape: Shape, known: &[&str]) -> Diag
         ("ioctl", Shape::Boesfs) => {
             diagnostic.help("in this layout ioctl is judged as `setattr`; Casbin's layout has `ioctl`")
         }
-        ("default", Shape::Casbin) => diagnostic.help("write `none`"),
+        ("default", Shape::Casbin) => diagnostic.write("none"),
         (group, Shape::Boesfs) if group.starts_with('@') => {
             diagnostic.help("groups belong to Casbin's layout: write one rule for each operation")
         }
-        _ => diagnostic.maybe_help(suggestion(word, known.iter().copied(), "the operations")),
+        _ => diagnostic.maybe_meant(suggestion(word, known.iter().copied(), "the operations")),
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn boesfs_path(text: &mut Vec<u8>, cell: Cell, eft: Effect, out: &mut
         out.push(
             Diagnostic::error("E0321", format!("an unquoted blank in the path `{shown}`"), cell.span)
                 .label("a blank inside")
-                .help(format!("write `\"{shown}\"`")),
+                .write(&format!("\"{shown}\"")),
         );
         return false;
     }
@@ -82,7 +82,7 @@ pub(super) fn typed(text: &[u8], span: Span, how: Use, names: &Names<'_>, out: &
             } else {
                 diagnostic
                     .label("matches no path")
-                    .maybe_help(normal(text).map(|path| format!("write `{path}`")))
+                    .maybe_write(normal(text), text)
             };
             out.push(diagnostic);
         }
@@ -91,7 +91,7 @@ pub(super) fn typed(text: &[u8], span: Span, how: Use, names: &Names<'_>, out: &
                 out.push(
                     Diagnostic::error("E0320", format!("`{}` is not a normal path", shown()), span)
                         .label("no program has this path")
-                        .maybe_help(normal(text).map(|path| format!("write `{path}`"))),
+                        .maybe_write(normal(text), text),
                 );
             }
         }
@@ -123,7 +123,7 @@ pub(super) fn typed(text: &[u8], span: Span, how: Use, names: &Names<'_>, out: &
                 out.push(
                     Diagnostic::error("E0317", format!("unknown kind `{word}`"), span)
                         .label("not a kind of object")
-                        .maybe_help(suggestion(&word, Kind::ALL.map(Kind::name), "the kinds")),
+                        .maybe_meant(suggestion(&word, Kind::ALL.map(Kind::name), "the kinds")),
                 );
             }
         }
