@@ -38,6 +38,7 @@ pub mod diagnostic;
 pub mod explain;
 pub mod files;
 pub mod fix;
+pub mod graph;
 pub mod image;
 pub mod levels;
 pub mod lint;

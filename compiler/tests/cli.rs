@@ -107,7 +107,7 @@ fn exit_statuses_are_as_promised() {
     assert_eq!(at.status(&["check"]), 2);
     assert_eq!(at.status(&["check", "policy.conf", "--allow", "no-such-lint"]), 2);
     assert_eq!(at.status(&["check", "missing.conf"]), 3);
-    assert_eq!(at.status(&["check", "."]), 3);
+    assert_eq!(at.status(&["eval", ".", "--sub", "a", "--obj", "/b", "--act", "read"]), 3);
     assert_eq!(at.status(&["check", "policy.conf", "--max-bytes", "10"]), 3);
     assert_eq!(at.status(&["check", "policy.conf", "--max-rules", "1"]), 3);
     assert_eq!(at.status(&READ), 4);

@@ -244,7 +244,11 @@ impl Parser<'_> {
                 self.errors.push(match kind.filter(|_| !text.contains(']')) {
                     Some(kind) => {
                         let header = format!("[{}]", kind.name());
-                        error.instead(format!("write `{header}`"), span.part(0, text.trim_end().len()), header)
+                        error.instead(
+                            format!("write `{header}`"),
+                            span.part(0, text.trim_end().len()),
+                            header,
+                        )
                     }
                     None => error,
                 });

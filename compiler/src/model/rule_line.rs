@@ -18,7 +18,7 @@ use super::matcher::{Names, Use, bind};
 use super::opaque::Vocabulary;
 use super::tuple::tuple;
 use super::{Annotations, Field, Node, PolicyEffect, Rule, Scope, Shape};
-use crate::diagnostic::{Diagnostic, Severity, closest, human::hidden, suggestion};
+use crate::diagnostic::{Diagnostic, Meant, Severity, closest, human::hidden, suggestion};
 use crate::lint::{
     ABNORMAL_PATH, BAD_TUPLE_VALUE, HIDDEN_CHARACTERS, INERT_RULE, UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY,
 };

@@ -267,12 +267,12 @@ impl<'a> Reader<'a> {
             Error::NoSuchStructField { expected, found, .. } => {
                 mistake(format!("unknown {what} `{found}`"), at)
                     .label(format!("not a {what}"))
-                    .maybe_help(suggestion(found, words(expected), "the fields"))
+                    .maybe_meant(suggestion(found, words(expected), "the fields"))
             }
             Error::NoSuchEnumVariant { expected, found, .. } => {
                 mistake(format!("unknown word `{found}`"), at)
                     .label("`allow` or `deny` stands here")
-                    .maybe_help(suggestion(found, words(expected), "the words"))
+                    .maybe_meant(suggestion(found, words(expected), "the words"))
             }
             Error::MissingStructField { field, .. } => mistake(format!("`{field}` is missing"), at),
             Error::DuplicateStructField { field, .. } => mistake(format!("`{field}` stands here twice"), at),

@@ -80,9 +80,7 @@ pub(super) fn typed(text: &[u8], span: Span, how: Use, names: &Names<'_>, out: &
             } else if !text.starts_with(b"/") {
                 diagnostic.label("does not begin with `/`").help("write the path from `/` on")
             } else {
-                diagnostic
-                    .label("matches no path")
-                    .maybe_write(normal(text), text)
+                diagnostic.label("matches no path").maybe_write(normal(text), text)
             };
             out.push(diagnostic);
         }
