@@ -146,7 +146,7 @@ fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Sta
         }
     }
     if let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa) {
-        outcome.diagnostics.extend(lint::of_automaton(&outcome.tree, &model, rules, dfa, settings));
+        lint::of_automaton(&outcome.tree, &model, rules, dfa, settings, &mut outcome.diagnostics);
         outcome.diagnostics.sort_by_key(|diagnostic| (diagnostic.span().file, diagnostic.span().start));
     }
     if until >= Stage::Image

@@ -25,6 +25,7 @@ mod id_out_of_range;
 mod impossible_pattern;
 mod impossible_rule;
 mod impossible_value;
+mod inert_exception;
 mod inert_rule;
 mod literal_star;
 mod live_metacharacter;
@@ -73,6 +74,7 @@ pub use id_out_of_range::ID_OUT_OF_RANGE;
 pub use impossible_pattern::IMPOSSIBLE_PATTERN;
 pub use impossible_rule::IMPOSSIBLE_RULE;
 pub use impossible_value::IMPOSSIBLE_VALUE;
+pub use inert_exception::INERT_EXCEPTION;
 pub use inert_rule::INERT_RULE;
 pub use literal_star::LITERAL_STAR;
 pub use live_metacharacter::LIVE_METACHARACTER;
@@ -169,6 +171,7 @@ pub static LINTS: &[&Lint] = &[
     &DENY_BY_PROGRAM,
     &WRITABLE_SUBJECT,
     &TIED_PRIORITY,
+    &INERT_EXCEPTION,
 ];
 
 /// The lint called `name`, if there is one.
@@ -222,18 +225,20 @@ const AUTOMATON: &[fn(&Automaton<'_>, &mut Findings<'_>)] = &[
     deny_by_program::check,
     writable_subject::check,
     tied_priority::check,
+    inert_exception::check,
 ];
 
-/// What there is to say about a policy by its automaton.
-#[must_use]
+/// Adds what there is to say about a policy by its automaton. A finding that says more of the same takes another's place.
 pub fn of_automaton(
     tree: &SyntaxTree,
     model: &Model,
     rules: &RuleSet,
     compiled: &Compiled,
     settings: &Settings,
-) -> Vec<Diagnostic> {
-    judged(tree, model, rules, compiled).finish(settings)
+    out: &mut Vec<Diagnostic>,
+) {
+    out.extend(judged(tree, model, rules, compiled).finish(settings));
+    inert_exception::replace(out);
 }
 
 /// The requests that show what [`of_automaton`] says.
