@@ -227,7 +227,7 @@ pub struct Field {
 }
 
 /// A tuple in a rule: one test for each argument of the rule's operations; missing ones are [`ValueTest::Any`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tuple(pub Vec<ValueTest>);
 
 /// A test of one argument (LANGUAGE §5). Numbers are as [`boesfs_abi::request::ArgValue::Number`] has them; for a

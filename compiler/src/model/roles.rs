@@ -1,6 +1,6 @@
 //! `[role_definition]`, `g` lines and `a` lines to [`RoleGraph`]s and [`ActionRole`]s.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use boesfs_abi::op::OpSet;
 use boesfs_grammar::{Line, SectionKind, SyntaxTree, Value};
@@ -240,10 +240,19 @@ pub(super) fn action_line(
                 .help("repeat its operations here, with the tuple"),
         );
     }
-    members.push((meaning.ops, test));
-    members.extend(inherited);
-    match roles.iter_mut().find(|existing| existing.name == name) {
-        Some(existing) => existing.members.extend(members),
-        None => roles.push(ActionRole { name, members, span: line.span }),
+    if !meaning.ops.is_empty() || inherited.is_empty() {
+        members.push((meaning.ops, test));
     }
+    let place = roles.iter().position(|existing| existing.name == name).unwrap_or_else(|| {
+        roles.push(ActionRole { name, members: Vec::new(), span: line.span });
+        roles.len() - 1
+    });
+    let existing = &mut roles[place].members;
+    if inherited.is_empty() {
+        existing.append(&mut members);
+        return;
+    }
+    // Roles of roles of roles: each member once, or ten lines a level make a number with as many digits as levels.
+    let mut known: HashSet<(OpSet, Tuple)> = existing.iter().cloned().collect();
+    existing.extend(members.into_iter().chain(inherited).filter(|member| known.insert(member.clone())));
 }
