@@ -210,6 +210,15 @@ impl Request {
         self.with_args(values)
     }
 
+    /// The same by and on the same about another operation, none of whose arguments is known.
+    #[must_use]
+    pub fn about(mut self, op: Op) -> Self {
+        self.op = op;
+        self.args.clear();
+        self.args.resize(op.spec().args.len(), ArgValue::Unknown);
+        self
+    }
+
     /// The request in the sandbox called `dom`.
     #[must_use]
     pub fn in_domain(mut self, dom: &[u8]) -> Self {

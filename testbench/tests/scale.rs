@@ -56,7 +56,11 @@ fn many_subjects_do_not_multiply_with_many_rules() {
 
 #[test]
 fn patterns_that_multiply_are_named_in_time() {
-    let outcome = made(Form::Adversarial, 64, Stage::Dfa);
+    let source = Source::new("policy.conf", Synthetic::new(Form::Adversarial, 64).text());
+    // A tenth of what is given by default, so that a build without optimisation is soon there.
+    let mut limits = Limits::default();
+    limits.automaton.set_items /= 10;
+    let outcome = run(vec![source], &Settings::default(), &limits, Stage::Dfa);
     let error = outcome.diagnostics.iter().find(|found| found.is_limit()).expect("a limit is hit");
     assert_eq!(error.code, "E0504");
     assert!(outcome.tree.bytes(error.span()).starts_with(b"p, "), "the worst rule is named");

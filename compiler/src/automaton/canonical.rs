@@ -1,7 +1,8 @@
 //! Which byte strings are canonical paths, and the shortest one to each state of an automaton.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use hashbrown::HashSet;
 
 /// How far a canonical path has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,10 +101,10 @@ impl<S: Copy + Eq + Hash> Witnesses<S> {
     /// Explores `automaton`.
     #[must_use]
     pub fn explore<A: Walk<State = S>>(automaton: &A, inputs: Inputs) -> Self {
-        let mut seen: HashMap<(S, Canonical), ()> = HashMap::new();
-        let mut answered: HashMap<S, ()> = HashMap::new();
+        let mut seen: HashSet<(S, Canonical)> = HashSet::new();
+        let mut answered: HashSet<S> = HashSet::new();
         let start = (automaton.start(), Canonical::Start);
-        seen.insert(start, ());
+        seen.insert(start);
         let mut places = vec![Canonical::Start];
         let mut witnesses =
             Self { steps: vec![Step { state: start.0, before: 0, byte: 0 }], found: Vec::new() };
@@ -111,7 +112,7 @@ impl<S: Copy + Eq + Hash> Witnesses<S> {
         let mut at = 0;
         while let Some(&Step { state, .. }) = witnesses.steps.get(at) {
             let place = places[at];
-            if (inputs == Inputs::All || place.is_path()) && answered.insert(state, ()).is_none() {
+            if (inputs == Inputs::All || place.is_path()) && answered.insert(state) {
                 witnesses.found.push(at);
             }
             listed.clear();
@@ -133,7 +134,7 @@ impl<S: Copy + Eq + Hash> Witnesses<S> {
                     Inputs::Paths => place.step(byte),
                     Inputs::All => Canonical::Start,
                 };
-                if next_place != Canonical::Dead && seen.insert((next, next_place), ()).is_none() {
+                if next_place != Canonical::Dead && seen.insert((next, next_place)) {
                     witnesses.steps.push(Step { state: next, before: at, byte });
                     places.push(next_place);
                 }

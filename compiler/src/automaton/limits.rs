@@ -3,9 +3,9 @@
 /// Bounds of one build. Every breach is an [`AutomatonError`] that carries the bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// States of one automaton before it is made minimal.
+    /// States of one automaton before it is made minimal, those on the way from one branching to the next counted as one.
     pub states: usize,
-    /// Transitions of one automaton before it is made minimal.
+    /// Transitions of states with several, of one automaton before it is made minimal.
     pub transitions: usize,
     /// States all patterns of one automaton have together, repetitions written out.
     pub pattern_states: usize,
@@ -25,7 +25,7 @@ impl Default for Limits {
             states: 8_000_000,
             transitions: 32_000_000,
             pattern_states: 1_000_000,
-            set_items: 64_000_000,
+            set_items: 16_000_000,
             cells: 64_000_000,
             boxes: 4_096,
             nesting: 500,

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use boesfs_abi::decide::Fields;
-use boesfs_abi::image::{State, ValidImage};
+use boesfs_abi::image::{ClassId, State, ValidImage};
 use boesfs_abi::op::{OPS, Op, OpSet};
 use boesfs_abi::request::{ArgValue, Request};
 use boesfs_abi::verdict::{Audit, Errno, Reason, Verdict};
@@ -29,21 +29,23 @@ pub(crate) use who::everybody;
 /// How much may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Rules that may be asked: each question to the reference evaluator asks those that can match its path. If all
-    /// questions would ask more, places and classes are sampled: one half goes to one place of each row and each
-    /// combination of languages, the rest to the other places, both at equal distances.
-    pub rules: u64,
+    /// Rules that may be asked if that is all there is to ask: each question to the reference evaluator asks those that
+    /// can match its path.
+    pub complete: u64,
+    /// Rules that may be asked otherwise: then places and classes are sampled. One half goes to one place of each row
+    /// and each combination of languages, the rest to the other places, both at equal distances.
+    pub sampled: u64,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { rules: 3_000_000 }
+        Self { complete: 12_000_000, sampled: 3_000_000 }
     }
 }
 
 impl Effort {
     /// Everything is asked, however long it takes.
-    pub const ALL: Self = Self { rules: u64::MAX };
+    pub const ALL: Self = Self { complete: u64::MAX, sampled: u64::MAX };
 }
 
 /// What was asked.
@@ -146,36 +148,52 @@ pub fn validate(
     languages: &Labelled,
     effort: Effort,
 ) -> Result<Report, Box<Mismatch>> {
-    Validation {
-        image,
-        model,
-        languages: &languages.dfa,
-        reference: Reference::new(model),
-        index: Index::new(model),
-        who: everybody(image),
-        samples: Samples::new(image),
-        report: Report { complete: true, ..Report::default() },
-        effort,
-    }
-    .run()
+    let index = Index::new(model);
+    let who = everybody(image);
+    let shared = Shared { image, model, index: &index, who: &who };
+    shared.run(&languages.dfa, effort)
+}
+
+/// A path to ask about, and the state it leads to.
+struct Place {
+    state: State,
+    path: PlacePath,
+    /// How many rules can match there.
+    rules: u64,
 }
 
 /// How the path of a place is known.
-enum Place {
+enum PlacePath {
     Witness(usize),
     Literal(Vec<u8>),
 }
 
-struct Validation<'a> {
+/// Who is asked at a place.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// Every subject there is.
+    Everybody,
+    /// One subject for each cell.
+    EachCell,
+    /// One subject of each class.
+    EachClass,
+}
+
+/// What all questions share.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
     image: &'a ValidImage,
     model: &'a Model,
-    languages: &'a Dfa,
+    index: &'a Index,
+    who: &'a [Who],
+}
+
+/// One thread's questions.
+struct Validation<'a> {
+    shared: Shared<'a>,
     reference: Reference<'a>,
-    index: Index,
-    who: Vec<Who>,
     samples: Samples<'a>,
     report: Report,
-    effort: Effort,
 }
 
 /// The automaton of an image from one of its starts.
@@ -225,22 +243,31 @@ impl Walk for Both<'_> {
     }
 }
 
-impl Validation<'_> {
-    fn run(mut self) -> Result<Report, Box<Mismatch>> {
+impl<'a> Shared<'a> {
+    fn run(self, languages: &Dfa, effort: Effort) -> Result<Report, Box<Mismatch>> {
         let start = self.image.path_start();
-        let both = Both { languages: self.languages, image: ImageWalk { image: self.image, start } };
+        let both = Both { languages, image: ImageWalk { image: self.image, start } };
         let witnesses = Witnesses::explore(&both, Inputs::Paths);
 
         let mut combinations = HashSet::new();
         let (mut first, mut rest) = (Vec::new(), Vec::new());
         let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let mut report = Report { complete: true, ..Report::default() };
+        // Where no rule can match, the rules say the same of every path, and the image says the same of every state
+        // with one label: one such place stands for all.
+        let mut bare = HashSet::new();
         for ((language, state), number) in witnesses.states() {
             let path = witnesses.input(number);
-            let rules = self.index.rules_at(&path);
-            let new = combinations.insert((self.languages.label(language), self.image.label(state)));
+            let rules = self.index.rules_at(&path).len() as u64;
+            report.places += 1;
+            if rules == 0 && !bare.insert(self.image.label(state)) {
+                report.places_asked += 1;
+                continue;
+            }
+            let new = combinations.insert((languages.label(language), self.image.label(state)));
             let list = if new { &mut first } else { &mut rest };
-            list.push((state, Place::Witness(number), rules.len() as u64));
-            if !rules.is_empty() {
+            list.push(Place { state, path: PlacePath::Witness(number), rules });
+            if rules > 0 {
                 seen.insert(path);
             }
         }
@@ -248,89 +275,163 @@ impl Validation<'_> {
             if !seen.contains(&path) {
                 let state = self.image.walk(start, &path);
                 let rules = self.index.rules_at(&path).len() as u64;
-                rest.push((state, Place::Literal(path), rules));
+                report.places += 1;
+                rest.push(Place { state, path: PlacePath::Literal(path), rules });
             }
         }
         drop(seen);
-        self.report.places = first.len() + rest.len();
-        let path_of = |place| match place {
-            Place::Witness(number) => witnesses.input(number),
-            Place::Literal(path) => path,
-        };
         let classes = self.who.iter().filter(|who| who.first).count() as u64;
-        // One place of each combination is asked for everybody, or at least once for each cell.
-        let half = self.effort.rules / 2;
-        let stride = self.stride(&first, 1, half);
-        for (state, place, _) in first.into_iter().step_by(stride) {
-            let path = path_of(place);
-            let rules = self.index.rules_at(&path);
-            let mut cells = BTreeSet::new();
-            self.report.places_asked += 1;
-            for who in 0..self.who.len() {
-                let cell = self.image.cell_at(state, self.who[who].class).map(|(cell, _)| cell);
-                let new = cells.insert(cell);
-                if new || self.report.rules < half {
-                    self.ask(state, &path, &rules, who)?;
-                } else {
-                    self.report.complete = false;
-                }
-            }
-        }
-        // All others are asked for one member of each class.
-        let stride = self.stride(&rest, classes, self.effort.rules.saturating_sub(self.report.rules));
-        for (state, place, _) in rest.into_iter().step_by(stride) {
-            let path = path_of(place);
-            let rules = self.index.rules_at(&path);
-            self.report.places_asked += 1;
-            for who in 0..self.who.len() {
-                if self.who[who].first {
-                    self.ask(state, &path, &rules, who)?;
-                }
-            }
-        }
-        Ok(self.report)
+        let everybody = self.who.len() as u64;
+        let asked = if needed(&first, everybody).saturating_add(needed(&rest, classes)) <= effort.complete {
+            Asked::Everybody
+        } else {
+            // One place of each combination is asked at least once for each cell.
+            report.complete = false;
+            first = sampled(first, 1, effort.sampled / 2);
+            let left = effort.sampled.saturating_sub(needed(&first, 1));
+            rest = sampled(rest, classes, left);
+            Asked::EachCell
+        };
+        let witnesses = &witnesses;
+        report.add(self.ask_all(&first, asked, witnesses)?);
+        report.add(self.ask_all(&rest, Asked::EachClass, witnesses)?);
+        Ok(report)
     }
 
-    /// Every how many of `places` can be asked by `classes` subjects for `left` rules.
-    fn stride(&mut self, places: &[(State, Place, u64)], classes: u64, left: u64) -> usize {
-        let rules: u64 = places.iter().map(|(_, _, rules)| rules).sum();
-        let needed = rules.saturating_mul(classes * OPS.len() as u64);
-        let stride = needed.div_ceil(left.max(1)).max(1);
-        self.report.complete &= stride == 1;
-        usize::try_from(stride).unwrap_or(usize::MAX)
+    /// Asks about `places` on as many threads as there are processors. The first difference in their order is the
+    /// answer, so that it depends on nothing else.
+    fn ask_all(
+        self,
+        places: &[Place],
+        asked: Asked,
+        witnesses: &Witnesses<(StateId, State)>,
+    ) -> Result<Report, Box<Mismatch>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        // A thread makes its own tables, which small policies are not worth.
+        let chunk = places.len().div_ceil(threads).max(SMALL);
+        let one = |places: &[Place]| {
+            let mut validation = Validation {
+                shared: self,
+                reference: Reference::new(self.model),
+                samples: Samples::new(self.image),
+                report: Report::default(),
+            };
+            places.iter().try_for_each(|place| validation.ask_at(place, asked, witnesses))?;
+            Ok(validation.report)
+        };
+        if places.len() <= chunk {
+            return one(places);
+        }
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                places.chunks(chunk).map(|places| scope.spawn(move || one(places))).collect();
+            let mut report = Report::default();
+            for thread in threads {
+                match thread.join() {
+                    Ok(result) => report.add(result?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(report)
+        })
+    }
+}
+
+/// Places that one thread asks about sooner than two.
+const SMALL: usize = 1_000;
+
+/// How many rules are asked if `subjects` are asked about every operation at `places`.
+fn needed(places: &[Place], subjects: u64) -> u64 {
+    let rules: u64 = places.iter().map(|place| place.rules).sum();
+    rules.saturating_mul(subjects).saturating_mul(OPS.len() as u64)
+}
+
+/// As many of `places`, at equal distances, as `subjects` can be asked about for `left` rules.
+fn sampled(places: Vec<Place>, subjects: u64, left: u64) -> Vec<Place> {
+    let stride = needed(&places, subjects).div_ceil(left.max(1)).max(1);
+    places.into_iter().step_by(usize::try_from(stride).unwrap_or(usize::MAX)).collect()
+}
+
+impl Report {
+    fn add(&mut self, other: Self) {
+        self.places_asked += other.places_asked;
+        self.questions += other.questions;
+        self.rules += other.rules;
+    }
+}
+
+impl Validation<'_> {
+    fn ask_at(
+        &mut self,
+        place: &Place,
+        asked: Asked,
+        witnesses: &Witnesses<(StateId, State)>,
+    ) -> Result<(), Box<Mismatch>> {
+        let witness;
+        let path: &[u8] = match &place.path {
+            PlacePath::Witness(number) => {
+                witness = witnesses.input(*number);
+                &witness
+            }
+            PlacePath::Literal(path) => path,
+        };
+        let shared = self.shared;
+        let rules = shared.index.rules_at(path);
+        let mut cells = BTreeSet::new();
+        self.report.places_asked += 1;
+        for (number, who) in shared.who.iter().enumerate() {
+            let ask = match asked {
+                Asked::Everybody => true,
+                Asked::EachClass => who.first,
+                Asked::EachCell => {
+                    cells.insert(shared.image.cell_at(place.state, who.class).map(|(cell, _)| cell))
+                }
+            };
+            if ask {
+                self.ask(place.state, path, &rules, number)?;
+            }
+        }
+        Ok(())
     }
 
     /// Asks every operation of one subject on one path, which `rules` are all that can match.
     fn ask(&mut self, state: State, path: &[u8], rules: &[usize], who: usize) -> Result<(), Box<Mismatch>> {
-        let Who { subject, domain, class, .. } = self.who[who].clone();
+        let Who { subject, domain, class, .. } = &self.shared.who[who];
+        let mut asking =
+            Request::new(subject, path, Op::Open).expect("INVARIANT: witnesses are canonical paths");
+        if let Some(domain) = domain {
+            asking = asking.in_domain(domain);
+        }
         for op in OPS.iter().map(|spec| spec.op) {
-            let mut request =
-                Request::new(&subject, path, op).expect("INVARIANT: witnesses are canonical paths");
-            if let Some(domain) = &domain {
-                request = request.in_domain(domain);
-            }
-            self.compare(&request, state, rules)?;
-            let (asked, keeps_args) = self.image.asked_as(op);
-            let Some((number, cell)) = self.image.cell_at(state, class) else { continue };
+            asking = asking.about(op);
+            self.compare(&asking, *class, state, rules)?;
+            let (asked, keeps_args) = self.shared.image.asked_as(op);
+            let Some((number, cell)) = self.shared.image.cell_at(state, *class) else { continue };
             if OpSet::from_bits(cell.depend).contains(asked) {
                 let points = self.samples.of(number, &cell, asked);
                 for point in points.iter() {
-                    let mut request = request.clone();
+                    let mut request = asking.clone();
                     (request.uid, request.gid, request.kind) = (point.uid, point.gid, point.kind);
                     if keeps_args {
                         request = request.with_args(point.args.clone()).expect("INVARIANT: values are typed");
                     }
-                    self.compare(&request, state, rules)?;
+                    self.compare(&request, *class, state, rules)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn compare(&mut self, request: &Request, state: State, rules: &[usize]) -> Result<(), Box<Mismatch>> {
+    fn compare(
+        &mut self,
+        request: &Request,
+        class: ClassId,
+        state: State,
+        rules: &[usize],
+    ) -> Result<(), Box<Mismatch>> {
         let wanted = if rules.is_empty() {
             // No rule can match, whatever else the request holds.
-            let verdict = self.model.effect.base.default_verdict();
+            let verdict = self.shared.model.effect.base.default_verdict();
             reference::Decision { verdict, rule: None, unknown: false }
         } else {
             self.report.questions += 1;
@@ -338,16 +439,15 @@ impl Validation<'_> {
             self.reference.decide_by(request, rules.iter().copied())
         };
         let fields = Fields { uid: request.uid, gid: request.gid, kind: request.kind, ..Fields::UNKNOWN }
-            .with_args(self.image, request.args());
-        let class = self.image.class_of(request.sub(), request.dom());
-        let have = self.image.decide(state, class, request.op(), &fields);
+            .with_args(self.shared.image, request.args());
+        let have = self.shared.image.decide(state, class, request.op(), &fields);
 
         let expected = self.answer(&wanted, request.op());
         let denied = have.verdict == Verdict::Deny;
-        let rule = have.at.and_then(|at| self.image.rule_index(at)).map(|rule| rule as usize);
+        let rule = have.at.and_then(|at| self.shared.image.rule_index(at)).map(|rule| rule as usize);
         let answer = Answer {
             verdict: have.verdict,
-            rule: if self.image.debug().is_some() { rule } else { expected.rule },
+            rule: if self.shared.image.debug().is_some() { rule } else { expected.rule },
             errno: if denied { have.errno } else { Errno::default() },
             report: have.report,
             // The image gives this reason also where no value is allowed.
@@ -361,7 +461,7 @@ impl Validation<'_> {
 
     /// What the reference's decision comes to, with the rule's annotations.
     fn answer(&self, decision: &reference::Decision, op: Op) -> Answer {
-        let annotations = decision.rule.map(|rule| &self.model.rules[rule].annotations);
+        let annotations = decision.rule.map(|rule| &self.shared.model.rules[rule].annotations);
         let denied = decision.verdict == Verdict::Deny;
         let default = if op.decided_as() == Op::Lookup { Errno::Noent } else { Errno::Acces };
         let errno = annotations.and_then(|annotations| annotations.errno).unwrap_or(default);
