@@ -313,12 +313,15 @@ impl Reading {
     ) -> Result<Outcome, CommandError> {
         let config = self.config(policy)?;
         let mut settings = self.settings(&config);
-        if let Allow::Named(names) = &mut settings.allow {
-            names.extend(allow.iter().cloned());
-            if allow.iter().any(|name| name == "all") {
-                settings.allow = Allow::All;
+        settings.allow = match settings.allow {
+            _ if allow.iter().any(|name| name == "all") => Allow::All,
+            Allow::All => Allow::All,
+            Allow::None => Allow::Named(allow.to_vec()),
+            Allow::Named(mut names) => {
+                names.extend(allow.iter().cloned());
+                Allow::Named(names)
             }
-        }
+        };
         settings.select = settings.select.or_else(|| select.map(str::to_owned));
         let model = model.or_else(|| config.model_of(policy).map(Path::to_owned));
         let sources = match model {
