@@ -35,6 +35,7 @@ pub mod automaton;
 pub mod compare;
 pub mod config;
 pub mod diagnostic;
+pub mod editor;
 pub mod explain;
 pub mod files;
 pub mod fix;

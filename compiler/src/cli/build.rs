@@ -17,6 +17,11 @@ use super::{CommandError, Exit, Format, Screen};
 
 /// Arguments of `build`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  boesfsc build policy.conf -o policy.bin
+  boesfsc build --model model.conf policy.csv -o policy.bin
+  boesfsc build policy.conf -o policy.bin --validate-all")]
 pub(super) struct BuildArgs {
     /// The policy.
     #[arg(value_name = "POLICY")]

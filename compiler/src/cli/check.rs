@@ -52,6 +52,11 @@ enum Found {
 }
 
 impl CheckArgs {
+    /// The files it reads, as they were given: the policies, and the model if there is one.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.policies.iter().chain(&self.reading.model).map(PathBuf::as_path)
+    }
+
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         if let Some(code) = &self.explain {
             return explain(code, screen);

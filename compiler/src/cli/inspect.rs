@@ -15,6 +15,11 @@ use super::{CommandError, Exit, Format, Screen};
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  boesfsc inspect policy.bin
+  boesfsc inspect policy.conf --stage rules
+  boesfsc inspect policy.conf --stage dfa --format json")]
 pub(super) struct InspectArgs {
     /// The policy, or an image.
     #[arg(value_name = "POLICY")]

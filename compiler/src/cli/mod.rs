@@ -12,10 +12,16 @@ mod fmt;
 mod given;
 mod graph;
 mod inspect;
+mod lsp;
 mod panels;
 mod query;
 mod requests;
+mod shell;
 mod test;
+mod watch;
+
+#[cfg(test)]
+mod examples;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
@@ -54,7 +60,8 @@ Examples:
   boesfsc test policy.conf --coverage
   boesfsc diff old.conf new.conf
   boesfsc query policy.conf --act write --obj '/etc/**' --expect none
-  boesfsc inspect policy.bin --stage dfa";
+  boesfsc watch policy.conf
+  boesfsc inspect policy.conf --stage dfa";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -80,6 +87,14 @@ enum Command {
     Graph(graph::GraphArgs),
     /// Prints what a stage of the compiler makes of a policy, or what an image holds.
     Inspect(inspect::InspectArgs),
+    /// Checks again whenever a policy changes.
+    Watch(watch::WatchArgs),
+    /// Serves an editor: findings, meanings, completion, renaming, fixes.
+    Lsp(lsp::LspArgs),
+    /// Prints a completion script for a shell.
+    Completions(shell::CompletionsArgs),
+    /// Prints the manual page, or writes those of all commands.
+    Man(shell::ManArgs),
 }
 
 /// How to print.
@@ -212,6 +227,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Query(args) => args.run(&mut screen),
         Command::Graph(args) => args.run(&mut screen),
         Command::Inspect(args) => args.run(&mut screen),
+        Command::Watch(args) => args.run(&mut screen),
+        Command::Lsp(args) => args.run(),
+        Command::Completions(args) => args.run(&mut screen),
+        Command::Man(args) => args.run(&mut screen),
     };
     let result = result.and_then(|exit| {
         screen.out.flush()?;

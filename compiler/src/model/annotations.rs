@@ -6,7 +6,7 @@ use boesfs_grammar::{Annotation, Word};
 use super::Annotations;
 use crate::diagnostic::{Diagnostic, LINTS, lint, suggestion};
 
-const KEYS: [&str; 6] = ["id", "level", "audit", "errno", "reason", "allow"];
+pub(super) const KEYS: [&str; 6] = ["id", "level", "audit", "errno", "reason", "allow"];
 
 /// What `said` means. Several `allow=` add up; anything else may stand once.
 pub(super) fn annotations(said: &[Annotation], out: &mut Vec<Diagnostic>) -> Annotations {

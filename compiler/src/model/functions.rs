@@ -5,7 +5,7 @@ use boesfs_grammar::Word;
 use super::PathFunction;
 use crate::diagnostic::{Diagnostic, suggestion};
 
-const FUNCTIONS: [(&str, PathFunction); 9] = [
+pub(super) const FUNCTIONS: [(&str, PathFunction); 9] = [
     ("keyMatch", PathFunction::KeyMatch),
     ("keyMatch2", PathFunction::KeyMatch2),
     ("keyMatch3", PathFunction::KeyMatch3),

@@ -23,6 +23,22 @@ mod tuple;
 pub use opaque::STAND_IN;
 pub use resolve::{Allow, Settings, resolve};
 
+/// The words the model reads by, for the tests of lists that repeat them with explanations.
+#[cfg(test)]
+pub(crate) mod words {
+    pub(crate) fn functions() -> impl Iterator<Item = &'static str> {
+        super::functions::FUNCTIONS.iter().map(|(name, _)| *name)
+    }
+
+    pub(crate) fn options() -> impl Iterator<Item = &'static str> {
+        super::options::KEYS.into_iter()
+    }
+
+    pub(crate) fn annotations() -> impl Iterator<Item = &'static str> {
+        super::annotations::KEYS.into_iter()
+    }
+}
+
 use std::sync::Arc;
 
 use boesfs_abi::op::{ArgType, Op, OpSet};

@@ -6,7 +6,7 @@ use boesfs_grammar::{SectionKind, SyntaxTree, Value, Word};
 use super::{Compat, Moves, Options, Shape, SubjectMode};
 use crate::diagnostic::{Diagnostic, suggestion};
 
-const KEYS: [&str; 6] = ["subject", "use", "moves", "compat", "kill_after", "anonymous_exec"];
+pub(super) const KEYS: [&str; 6] = ["subject", "use", "moves", "compat", "kill_after", "anonymous_exec"];
 
 /// What `[options]` says, before the shape's defaults are filled in.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,203 @@
+//! What the command line offers beside its work: completions, manual pages, and watching files.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+const POLICY: &str = "\
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = path, act, eft
+[policy_effect]
+e = !some(where (p.eft == deny))
+[matchers]
+m = pathMatch(r.obj, p.path) && r.act == p.act
+[policy]
+p, /srv/**, read, deny
+";
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_boesfsc")).args(args).output().expect("boesfsc runs")
+}
+
+/// The commands that the help lists.
+fn commands() -> Vec<String> {
+    let help = String::from_utf8(run(&["--help"]).stdout).expect("text");
+    let (_, list) = help.split_once("Commands:\n").expect("commands");
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let names: Vec<String> = names.filter(|name| *name != "help").map(str::to_owned).collect();
+    assert!(names.len() >= 10, "{help}");
+    names
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        let script = String::from_utf8(output.stdout).expect("text");
+        for command in commands() {
+            assert!(script.contains(&command), "{shell}: {command}");
+        }
+    }
+    assert_eq!(run(&["completions", "dos"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_bash_script_parses() {
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().expect("bash runs");
+    let script = run(&["completions", "bash"]).stdout;
+    bash.stdin.take().expect("a pipe").write_all(&script).expect("bash reads");
+    assert!(bash.wait().expect("an end").success());
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pages = folder.path().join("man1");
+    assert_eq!(run(&["man", &pages.display().to_string()]).status.code(), Some(0));
+    let main = fs::read_to_string(pages.join("boesfsc.1")).expect("the main page");
+    assert_eq!(String::from_utf8(run(&["man"]).stdout).expect("text"), main);
+    for command in commands() {
+        let page = fs::read_to_string(pages.join(format!("boesfsc-{command}.1"))).expect(&command);
+        assert!(page.contains("Examples:"), "{command}");
+        assert!(main.contains(&command.replace('-', "\\-")), "{command}");
+    }
+    fs::write(folder.path().join("file"), "").expect("a file");
+    assert_eq!(run(&["man", &folder.path().join("file").display().to_string()]).status.code(), Some(3));
+}
+
+/// A running `watch`, with the lines it prints.
+struct Watched {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Watched {
+    fn new(folder: &Path, args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+            .arg("watch")
+            .args(args)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("boesfsc starts");
+        let (sender, lines) = channel();
+        let streams: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
+        for stream in streams {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        Self { child, lines }
+    }
+
+    /// The lines up to one with `word` in it.
+    fn until(&self, word: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) => {
+                    seen.push(line);
+                    if seen[seen.len() - 1].contains(word) {
+                        return seen;
+                    }
+                }
+                Err(_) => panic!("no `{word}` in {seen:?}"),
+            }
+        }
+    }
+
+    fn interrupt(mut self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
+        assert!(sent.success());
+        let status = self.child.wait().expect("an end");
+        assert!(status.code() == Some(130) || status.signal() == Some(2), "{status}");
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // A test that fails leaves nothing running.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn watching_sees_every_way_to_save() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("policy.conf");
+    fs::write(&path, POLICY).expect("a file");
+    let watched = Watched::new(folder.path(), &["policy.conf"]);
+    watched.until("ok, 1 rule");
+    // Written in place.
+    fs::write(&path, POLICY.replace("read", "raed")).expect("a file");
+    let seen = watched.until("did you mean `read`?");
+    assert_eq!(seen.iter().filter(|line| line.contains("changed: policy.conf")).count(), 1, "{seen:?}");
+    // Another file in its place, as editors do; the same again is no change.
+    let other = folder.path().join(".policy.conf.new");
+    for text in
+        [format!("{POLICY}p, /x, open, deny\n"), format!("{POLICY}p, /x, open, deny\n"), POLICY.to_owned()]
+    {
+        fs::write(&other, text).expect("a file");
+        fs::rename(&other, &path).expect("a replaced file");
+    }
+    let seen = watched.until("ok, 1 rule");
+    assert!(seen.iter().filter(|line| line.contains("changed")).count() <= 2, "{seen:?}");
+    // Removed and made again.
+    fs::remove_file(&path).expect("a removed file");
+    watched.until("does not exist");
+    fs::write(&path, POLICY).expect("a file");
+    watched.until("ok, 1 rule");
+    watched.interrupt();
+}
+
+#[test]
+fn both_files_and_the_settings_count() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (model, rules) = POLICY.split_once("[policy]\n").expect("a section");
+    fs::write(folder.path().join("model.conf"), model).expect("a file");
+    fs::write(folder.path().join("rules.csv"), rules).expect("a file");
+    let watched = Watched::new(folder.path(), &["--model", "model.conf", "rules.csv"]);
+    watched.until("ok, 1 rule");
+    fs::write(folder.path().join("model.conf"), model.replace("pathMatch", "pathMtch")).expect("a file");
+    watched.until("changed: model.conf");
+    watched.until("did you mean `pathMatch`?");
+    fs::write(folder.path().join("model.conf"), model).expect("a file");
+    watched.until("ok, 1 rule");
+    fs::write(folder.path().join("boesfsc.toml"), "").expect("a file");
+    watched.until("changed: boesfsc.toml");
+    watched.until("ok, 1 rule");
+    watched.interrupt();
+}
+
+#[test]
+fn a_command_runs_after_what_is_sound() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("policy.conf");
+    fs::write(&path, POLICY.replace("read", "raed")).expect("a file");
+    let watched = Watched::new(folder.path(), &["policy.conf", "--exec", "echo sound so far"]);
+    let before = watched.until("did you mean `read`?");
+    assert!(before.iter().all(|line| !line.contains("sound so far")), "{before:?}");
+    fs::write(&path, POLICY).expect("a file");
+    let seen = watched.until("sound so far");
+    assert!(seen.iter().any(|line| line.contains("ok, 1 rule")), "{seen:?}");
+    watched.interrupt();
+}
