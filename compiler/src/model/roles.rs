@@ -234,7 +234,12 @@ pub(super) fn action_line(
         .filter(|role| super::action::has_tuple(&known[**role]))
         .flat_map(|role| known[*role].members.clone())
         .collect();
-    if !inherited.is_empty() && !test.is_any() {
+    // Of operations alone a tuple may fit none and so test nothing: what is written counts.
+    let restricts = args.is_some_and(|args| {
+        let text = tree.text(*args);
+        text.iter().any(|byte| !matches!(byte, b'(' | b')' | b'*' | b',' | b' ' | b'\t'))
+    });
+    if !inherited.is_empty() && restricts {
         out.push(
             Diagnostic::error("E0316", "a role with tuples cannot be given another tuple", line.span)
                 .help("repeat its operations here, with the tuple"),
