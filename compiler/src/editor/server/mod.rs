@@ -10,7 +10,7 @@ mod transport;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use lsp_server::ErrorCode;
@@ -146,11 +146,8 @@ impl<W: Write> Server<W> {
 
     /// The next message; `None` if it is time to check what has changed.
     fn next(&mut self) -> Option<Incoming> {
-        loop {
-            match self.incoming.try_recv() {
-                Ok(incoming) => self.enqueue(incoming),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(incoming) = self.incoming.try_recv() {
+            self.enqueue(incoming);
         }
         if let Some(incoming) = self.waiting.pop_front() {
             return Some(incoming);
