@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use boesfs_grammar::SectionKind;
@@ -91,5 +92,29 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().set_permissions(metadata.permissions())?;
     file.as_file().sync_all()?;
     file.persist(&real)?;
+    Ok(())
+}
+
+/// Puts a new file with `bytes` at `path`, whole or not at all. What is there already is replaced only if `force` says
+/// so.
+///
+/// # Errors
+/// What the system says; `AlreadyExists` among it.
+pub fn create(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
+    if force && fs::symlink_metadata(path).is_ok() {
+        return replace(path, bytes);
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".boesfsc-")
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    if force {
+        file.persist(path)?;
+    } else {
+        file.persist_noclobber(path)?;
+    }
     Ok(())
 }

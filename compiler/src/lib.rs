@@ -43,12 +43,14 @@ pub mod graph;
 pub mod image;
 pub mod levels;
 pub mod lint;
+pub mod migrate;
 pub mod model;
 pub mod pipeline;
 pub mod policy;
 pub mod reference;
 pub mod rules;
 pub mod sources;
+pub mod starters;
 pub mod suite;
 pub mod validate;
 

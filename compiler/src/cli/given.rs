@@ -198,7 +198,7 @@ impl Reading {
         levels.concat()
     }
 
-    fn settings(&self, config: &Config) -> Settings {
+    pub(super) fn settings(&self, config: &Config) -> Settings {
         let levels = Levels::default().and(config.levels.clone()).and(self.levels());
         let allow = LINTS.iter().map(|lint| lint.name);
         let allow = allow.filter(|name| matches!(levels.of(name), Some(Level::Allow | Level::Warn)));
@@ -221,7 +221,7 @@ impl Reading {
         self.limits.max_boxes
     }
 
-    fn limits(&self) -> pipeline::Limits {
+    pub(super) fn limits(&self) -> pipeline::Limits {
         let limits = &self.limits;
         pipeline::Limits {
             rules: rules::Limits {
@@ -241,7 +241,7 @@ impl Reading {
         }
     }
 
-    fn sources(
+    pub(super) fn sources(
         &self,
         policy: &Path,
         model: Option<&Path>,

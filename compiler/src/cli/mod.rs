@@ -11,8 +11,10 @@ mod explain;
 mod fmt;
 mod given;
 mod graph;
+mod init;
 mod inspect;
 mod lsp;
+mod migrate;
 mod panels;
 mod query;
 mod requests;
@@ -77,6 +79,10 @@ enum Command {
     Test(test::TestArgs),
     /// Writes policies in their one canonical form.
     Fmt(fmt::FmtArgs),
+    /// Rewrites a policy in the explicit one-file form, proved to decide the same.
+    Migrate(migrate::MigrateArgs),
+    /// Writes a commented policy to start from, with its tests.
+    Init(init::InitArgs),
     /// Says what two policies decide differently: exactly, with an example of each difference.
     Diff(diff::DiffArgs),
     /// Proves that two policies decide everything alike, or says that they do not.
@@ -222,6 +228,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => args.run(&mut screen),
         Command::Test(args) => args.run(&mut screen),
         Command::Fmt(args) => args.run(&mut screen),
+        Command::Migrate(args) => args.run(&mut screen),
+        Command::Init(args) => args.run(&mut screen),
         Command::Diff(args) => args.run(&mut screen),
         Command::Equivalent(args) => args.run(&mut screen),
         Command::Query(args) => args.run(&mut screen),
