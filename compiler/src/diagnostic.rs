@@ -2,6 +2,7 @@
 //!
 //! The data is here; [`human`] and [`json`] turn it into text.
 
+mod excerpt;
 pub mod human;
 pub mod json;
 pub mod pages;
@@ -259,10 +260,18 @@ impl From<SyntaxError> for Diagnostic {
 
 /// The one of `known` that `word` was probably meant to be: at most a third of it differs.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
     known
         .into_iter()
-        .map(|name| (boesfs_grammar::edit_distance(word.to_lowercase().as_bytes(), name.as_bytes()), name))
-        .filter(|(distance, name)| distance * 3 <= name.len().max(word.len()).max(3))
+        .filter_map(|name| {
+            let most = name.len().max(word.len()).max(3) / 3;
+            // So much must be added or removed at least.
+            if lower.len().abs_diff(name.len()) > most {
+                return None;
+            }
+            let distance = boesfs_grammar::edit_distance(lower.as_bytes(), name.as_bytes());
+            (distance <= most).then_some((distance, name))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

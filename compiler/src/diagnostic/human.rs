@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use boesfs_grammar::Source;
 use codespan_reporting::diagnostic as shown;
-use codespan_reporting::files::SimpleFiles;
 use codespan_reporting::term;
 
+use super::excerpt::Excerpts;
 use super::{Diagnostic, Severity};
+
+/// Bytes of a message that is shown whole.
+const MESSAGE: usize = 2000;
 
 /// Whether the text is for a terminal that shows colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +33,26 @@ pub fn render(diagnostics: &[Diagnostic], sources: &[Source], most: usize, colou
 /// The text of `diagnostics` over `sources`, and nothing else.
 #[must_use]
 pub fn render_only(diagnostics: &[Diagnostic], sources: &[Source], colour: Colour) -> String {
-    let mut files = SimpleFiles::new();
-    for source in sources {
-        files.add(escaped(&source.name), sanitized(&source.bytes));
+    let mut marks: Vec<Vec<usize>> = vec![Vec::new(); sources.len()];
+    for label in diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels) {
+        if let Some(marks) = marks.get_mut(usize::from(label.span.file)) {
+            marks.extend([label.span.start as usize, label.span.end as usize]);
+        }
+    }
+    let mut files = Excerpts::default();
+    for (source, mut marks) in sources.iter().zip(marks) {
+        marks.sort_unstable();
+        files.add(escaped(&source.name), sanitized(&source.bytes), &marks);
     }
     let config = term::Config { tab_width: 4, ..term::Config::default() };
     let mut text = String::new();
     for diagnostic in diagnostics {
-        let shown = shown(diagnostic, sources);
+        let shown = shown(diagnostic, sources.len(), &files);
         let mut buffer = termcolor(colour);
         if term::emit_to_write_style(&mut buffer, &config, &files, &shown).is_ok() {
             text.push_str(&String::from_utf8_lossy(buffer.as_slice()));
         } else {
-            let _ = writeln!(text, "{}: {}", diagnostic.severity.name(), escaped(&diagnostic.message));
+            let _ = writeln!(text, "{}: {}", diagnostic.severity.name(), brief(&diagnostic.message));
         }
     }
     text
@@ -77,7 +87,7 @@ fn tally(diagnostics: &[Diagnostic], most: usize) -> String {
     }
 }
 
-fn shown(diagnostic: &Diagnostic, sources: &[Source]) -> shown::Diagnostic<usize> {
+fn shown(diagnostic: &Diagnostic, count: usize, files: &Excerpts) -> shown::Diagnostic<usize> {
     let severity = match diagnostic.severity {
         Severity::Error => shown::Severity::Error,
         Severity::Warning => shown::Severity::Warning,
@@ -86,16 +96,17 @@ fn shown(diagnostic: &Diagnostic, sources: &[Source]) -> shown::Diagnostic<usize
     let labels = diagnostic
         .labels
         .iter()
-        .filter(|label| usize::from(label.span.file) < sources.len())
+        .filter(|label| usize::from(label.span.file) < count)
         .map(|label| {
             let style = if label.primary { shown::LabelStyle::Primary } else { shown::LabelStyle::Secondary };
-            let range = label.span.start as usize..label.span.end as usize;
-            shown::Label::new(style, usize::from(label.span.file), range).with_message(escaped(&label.text))
+            let file = usize::from(label.span.file);
+            let range = files.shown(file, label.span.start as usize..label.span.end as usize);
+            shown::Label::new(style, file, range).with_message(brief(&label.text))
         })
         .collect();
     let mut notes: Vec<String> =
-        diagnostic.notes.iter().map(|note| format!("note: {}", escaped(note))).collect();
-    notes.extend(diagnostic.helps.iter().map(|help| format!("help: {}", escaped(help))));
+        diagnostic.notes.iter().map(|note| format!("note: {}", brief(note))).collect();
+    notes.extend(diagnostic.helps.iter().map(|help| format!("help: {}", brief(help))));
     if let Some(lint) = diagnostic.lint {
         notes.push(match diagnostic.severity {
             Severity::Error => format!("note: lint `{lint}` denies; `--allow {lint}` makes it a warning"),
@@ -107,7 +118,7 @@ fn shown(diagnostic: &Diagnostic, sources: &[Source]) -> shown::Diagnostic<usize
     } else {
         shown::Diagnostic::new(severity).with_code(diagnostic.code)
     };
-    coded.with_message(escaped(&diagnostic.message)).with_labels(labels).with_notes(notes)
+    coded.with_message(brief(&diagnostic.message)).with_labels(labels).with_notes(notes)
 }
 
 /// The source as text of the same length: what is not UTF-8, and what would move a terminal's cursor or reorder its
@@ -127,6 +138,16 @@ fn sanitized(bytes: &[u8]) -> String {
         text.extend(std::iter::repeat_n('?', chunk.invalid().len()));
     }
     text
+}
+
+/// `text` as it is shown: escaped, and without the middle of what fills more than a screen.
+fn brief(text: &str) -> String {
+    if text.len() <= MESSAGE {
+        return escaped(text);
+    }
+    let head = &text[..text.floor_char_boundary(MESSAGE / 2)];
+    let tail = &text[text.ceil_char_boundary(text.len() - MESSAGE / 10)..];
+    format!("{}…{}", escaped(head), escaped(tail))
 }
 
 /// `text` with control and reordering characters escaped.

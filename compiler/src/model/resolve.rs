@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use boesfs_abi::op::OpSet;
 use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::definitions::Definitions;
 use super::lints::{Subjects, asked_texts, several_steps, unused_roles};
@@ -411,8 +411,10 @@ impl<'a> Resolver<'a> {
 
     fn distinct(&mut self, words: &[Word], what: &str) -> bool {
         let mut sound = true;
-        for (index, word) in words.iter().enumerate() {
-            if let Some(first) = words[..index].iter().find(|other| other.text == word.text) {
+        let mut firsts: HashMap<&str, &Word> = HashMap::new();
+        for word in words {
+            let first = *firsts.entry(&word.text).or_insert(word);
+            if !std::ptr::eq(first, word) {
                 sound = false;
                 self.out.push(
                     Diagnostic::error("E0202", format!("the {what} `{}` stands twice", word.text), word.span)
