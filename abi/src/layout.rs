@@ -40,7 +40,7 @@ use crate::op::{MAX_ARGS, Op};
 /// First bytes of a blob: `BOEP`.
 pub const BLOB_MAGIC: u32 = u32::from_le_bytes(*b"BOEP");
 /// The version of everything in this module. A blob of another version is refused.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// The largest blob, in bytes.
 pub const MAX_BLOB: u32 = 64 << 20;
 /// The longest path that is judged, in bytes without a terminating NUL. Longer ones are denied.

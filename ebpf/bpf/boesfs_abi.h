@@ -9,8 +9,8 @@ typedef unsigned int __u32;
 typedef unsigned long long __u64;
 
 #define BOESFS_BLOB_MAGIC 0x50454f42u
-#define BOESFS_ABI_VERSION 0x1u
-#define BOESFS_ABI_FINGERPRINT 0x20111dbcu
+#define BOESFS_ABI_VERSION 0x2u
+#define BOESFS_ABI_FINGERPRINT 0x1095daefu
 #define BOESFS_MAX_BLOB 0x4000000u
 #define BOESFS_MAX_PATH 0xfffu
 #define BOESFS_MAX_ITEMS 0x1000000u

@@ -22,6 +22,9 @@ static __always_inline void boesfs_gain_run(struct boesfs_work *w);
 static __always_inline __u32 boesfs_locate_run(struct boesfs_work *w, __u32 which);
 static __always_inline void boesfs_spelling_run(struct boesfs_work *w);
 
+/* The list of cells that depend on nothing: in the gain table, what denies or allows everything. */
+#define BOESFS_NO_LIST 0
+
 enum boesfs_gain_phase {
 	BOESFS_GAIN_BEGIN,
 	BOESFS_GAIN_FROM,
@@ -233,12 +236,27 @@ static __always_inline void boesfs_locate_text(struct boesfs_blob b, struct boes
 static __always_inline void boesfs_side_masks(const struct boesfs_side *side, const struct boesfs_cell *c,
 					      __u32 *always, __u32 *some)
 {
+	const __u32 decided = BOESFS_OPS_ALL & ~BOESFS_BIT(BOESFS_OP_LOOKUP2);
+
 	*always = c->deny;
 	if (*always & BOESFS_BIT(BOESFS_OP_OPEN))
 		*always |= BOESFS_OPS_THROUGH_OPEN;
-	*some = side->may_hide ? BOESFS_OPS_ALL : *always | c->depend;
+	*some = side->may_hide ? decided : *always | c->depend;
 	if (side->hides)
-		*always = *some = BOESFS_OPS_ALL;
+		*always = *some = decided;
+}
+
+/* Those of @ops that no request is denied under list @from and allowed under list @to. */
+static __always_inline __u32 boesfs_untold(struct boesfs_blob b, const struct boesfs_policy_header *h, __u32 from,
+					   __u32 to, __u32 ops)
+{
+	const __u32 *gains = 0;
+
+	if (!ops || from == to)
+		return ops;
+	if (from < h->list_count && to < h->list_count)
+		gains = boesfs_u32_at(b, h->gains_off + 4 * ((__u64)from * h->list_count + to));
+	return gains ? ops & ~*gains : 0;
 }
 
 /* Operations that some request of @class is denied at object @from and allowed at object @to. */
@@ -249,7 +267,7 @@ static __always_inline __u32 boesfs_gained(struct boesfs_blob b, const struct bo
 	__u32 cell_a = boesfs_cell_number(b, h, w->object[from & 1].label, class);
 	__u32 cell_z = boesfs_cell_number(b, h, w->object[to & 1].label, class);
 	const struct boesfs_cell *ca = boesfs_cell_at(b, h, cell_a), *cz = boesfs_cell_at(b, h, cell_z);
-	__u32 always_a, some_a, always_z, some_z, both, told = 0;
+	__u32 always_a, some_a, always_z, some_z, on_a, found;
 
 	if (!ca || !cz)
 		return BOESFS_OPS_ALL;
@@ -257,15 +275,13 @@ static __always_inline __u32 boesfs_gained(struct boesfs_blob b, const struct bo
 		return 0;
 	boesfs_side_masks(a, ca, &always_a, &some_a);
 	boesfs_side_masks(z, cz, &always_z, &some_z);
-	both = a->may_hide ? 0 : ca->depend & cz->depend & ~always_a;
-	if (ca->list != cz->list) {
-		const __u32 *gains = 0;
-
-		if (ca->list < h->list_count && cz->list < h->list_count)
-			gains = boesfs_u32_at(b, h->gains_off + 4 * ((__u64)ca->list * h->list_count + cz->list));
-		told = gains ? *gains : BOESFS_OPS_ALL;
-	}
-	return (some_a & ~always_z) & ~(both & ~told);
+	found = some_a & ~always_z;
+	if (a->may_hide && !a->hides)
+		return found;
+	on_a = ca->depend & ~always_a;
+	found &= ~boesfs_untold(b, h, ca->list, cz->list, on_a & cz->depend);
+	found &= ~boesfs_untold(b, h, ca->list, BOESFS_NO_LIST, on_a & ~cz->depend);
+	return found & ~boesfs_untold(b, h, BOESFS_NO_LIST, cz->list, cz->depend & always_a);
 }
 
 /* Notes at side @which whether the walk's name is hidden from the class. */

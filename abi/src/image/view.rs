@@ -441,8 +441,8 @@ impl ValidImage {
         bits & (1 << (class % 32)) != 0
     }
 
-    /// Operations that some request denies under list `from` and allows under list `to`; `None` if the image does not
-    /// have the table.
+    /// Operations that some request is denied under list `from` and allowed under list `to`; `None` if the image does not
+    /// have the table. List 0 denies everything as `from` and allows everything as `to`.
     #[must_use]
     pub fn list_gains(&self, from: u32, to: u32) -> Option<OpSet> {
         let count = self.header.list_count;

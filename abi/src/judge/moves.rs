@@ -13,6 +13,9 @@ use crate::verdict::Reason;
 /// How many pairs of states a directory's move may need before it is denied for being too much to prove.
 const MAX_PAIRS: usize = 1 << 20;
 
+/// The list of cells that depend on nothing: in the gain table, as what denies everything or as what allows everything.
+const NO_LIST: u32 = 0;
+
 /// Operations that ask about names or `write`: prepared elsewhere and moved in, they would evade a denial.
 const PREPARED: OpSet = OpSet::MAKING.with(Op::Write);
 
@@ -158,14 +161,15 @@ impl Judge<'_> {
         old.state == new.state && old.hides == new.hides && old.may_hide == new.may_hide && !old.may_hide
     }
 
-    /// Operations that are denied to every request, and to some, at one side.
+    /// Operations that are denied to every request, and to some, at one side. Nothing is decided as `lookup2`.
     fn masks(&self, side: Side, cell: &Cell) -> (OpSet, OpSet) {
+        const ALL: OpSet = OpSet::ALL.difference(OpSet::of(&[Op::Lookup2]));
         if side.hides {
-            return (OpSet::ALL, OpSet::ALL);
+            return (ALL, ALL);
         }
         let closed = |ops: OpSet| if ops.contains(Op::Open) { ops.union(OpSet::THROUGH_OPEN) } else { ops };
         let always = closed(OpSet::from_bits(cell.deny));
-        let some = if side.may_hide { OpSet::ALL } else { always.union(OpSet::from_bits(cell.depend)) };
+        let some = if side.may_hide { ALL } else { always.union(OpSet::from_bits(cell.depend)) };
         (always, some)
     }
 
@@ -187,15 +191,25 @@ impl Judge<'_> {
         let (always_a, some_a) = self.masks(old, &a);
         let (always_b, _) = self.masks(new, &b);
         let candidates = some_a.difference(always_b);
-        // Where both depend on the request's fields, the table says whether some request tells them apart.
-        let both = OpSet::from_bits(a.depend & b.depend).difference(always_a);
-        let both = if old.may_hide { OpSet::EMPTY } else { both };
-        let told = if a.list == b.list {
-            OpSet::EMPTY
-        } else {
-            self.image().list_gains(a.list, b.list).unwrap_or(OpSet::ALL)
+        if old.may_hide && !old.hides {
+            return candidates;
+        }
+        // Where a side depends on the request's fields, the table says whether some request tells the sides apart.
+        let (on_a, on_b) = (OpSet::from_bits(a.depend).difference(always_a), OpSet::from_bits(b.depend));
+        let told = |from, to, ops: OpSet| {
+            if ops.is_empty() || from == to {
+                return OpSet::EMPTY;
+            }
+            self.image().list_gains(from, to).unwrap_or(OpSet::ALL).intersection(ops)
         };
-        candidates.difference(both.difference(told))
+        let depends = [
+            (a.list, b.list, on_a.intersection(on_b)),
+            (a.list, NO_LIST, on_a.difference(on_b)),
+            (NO_LIST, b.list, on_b.intersection(always_a)),
+        ];
+        depends.into_iter().fold(candidates, |found, (from, to, ops)| {
+            found.difference(ops).union(candidates.intersection(told(from, to, ops)))
+        })
     }
 
     /// Whether a name below gains, or a forbidden name can be prepared at the old side and moved in.

@@ -8,6 +8,9 @@ pub(super) struct Expected {
     more: u8,
 }
 
+/// A range of bytes, both ends in it.
+type Range = (u8, u8);
+
 /// First bytes of characters, and what completes them (Unicode, table 3-7).
 const FIRST: [(u8, u8, Expected); 8] = [
     (0xC2, 0xDF, Expected { low: 0x80, high: 0xBF, more: 0 }),
@@ -28,7 +31,7 @@ impl Expected {
     }
 
     /// Those of `low..=high` that go on with the character, and the others.
-    pub(super) fn split(self, low: u8, high: u8) -> (Option<(u8, u8)>, [Option<(u8, u8)>; 2]) {
+    pub(super) fn split(self, low: u8, high: u8) -> (Option<Range>, [Option<Range>; 2]) {
         let range = |low: u8, high: u8| (low <= high).then_some((low, high));
         let completing = range(low.max(self.low), high.min(self.high));
         let below = range(low, high.min(self.low - 1));

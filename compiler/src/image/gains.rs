@@ -31,7 +31,8 @@ pub(super) fn most_bytes(lists: usize) -> usize {
     if lists == 0 { 0 } else { size * size * size_of::<u32>() }
 }
 
-/// The gain table of `lists`, the first of which is the empty one; `None` if it would be too large.
+/// The gain table of `lists`; `None` if it would be too large. Row 0 is for cells that deny whatever is asked, column 0
+/// for those that allow it.
 pub(super) fn table(lists: &[&Cell], texts: &TextClasses) -> Option<Vec<u32>> {
     if lists.len() + 1 > MAX_LISTS {
         return None;
@@ -50,6 +51,15 @@ pub(super) fn table(lists: &[&Cell], texts: &TextClasses) -> Option<Vec<u32>> {
     let size = lists.len() + 1;
     let mut table = vec![0u32; size * size];
     for (op, boxes) in OpSet::ALL.iter().zip(&by_op) {
+        for (list, boxes) in (1..).zip(boxes) {
+            let Some(boxes) = boxes else { continue };
+            if !boxes.denies.is_empty() {
+                table[list * size] |= OpSet::of(&[op]).bits();
+            }
+            if !boxes.allows.is_empty() {
+                table[list] |= OpSet::of(&[op]).bits();
+            }
+        }
         for (a, from) in (1..).zip(boxes) {
             for (b, to) in (1..).zip(boxes) {
                 let (Some(from), Some(to)) = (from, to) else { continue };

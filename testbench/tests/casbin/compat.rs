@@ -141,7 +141,7 @@ fn requests(fields: &[String], model: &str, policy: &str) -> Vec<Vec<String>> {
         requests
             .iter()
             .flat_map(|request| {
-                values.iter().map(move |value| [request.as_slice(), &[value.clone()]].concat())
+                values.iter().map(move |value| [request.as_slice(), std::slice::from_ref(value)].concat())
             })
             .collect()
     })
