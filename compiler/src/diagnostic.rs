@@ -251,7 +251,7 @@ impl From<SyntaxError> for Diagnostic {
         let diagnostic = Self::new(error.code, None, severity, error.message, error.span)
             .label(error.label)
             .maybe_help(error.help);
-        match error.instead {
+        match error.instead.map(|instead| *instead) {
             Some((title, span, text)) => diagnostic.fix(title, span, text),
             None => diagnostic,
         }

@@ -15,8 +15,8 @@ pub struct SyntaxError {
     pub label: String,
     /// What to do.
     pub help: Option<String>,
-    /// A change that does it: as an order, where, and what to write there instead.
-    pub instead: Option<(String, Span, String)>,
+    /// A change that does it: as an order, where, and what to write there instead. Boxed, since few have one.
+    pub instead: Option<Box<(String, Span, String)>>,
 }
 
 impl SyntaxError {
@@ -36,7 +36,7 @@ impl SyntaxError {
 
     /// What to write at `span` instead: that is sure to be meant.
     pub(crate) fn instead(mut self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
-        self.instead = Some((title.into(), span, text.into()));
+        self.instead = Some(Box::new((title.into(), span, text.into())));
         self
     }
 
