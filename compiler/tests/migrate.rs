@@ -1,41 +1,16 @@
 //! `boesfsc migrate`: every policy that compiles has an explicit form, which decides every request alike.
 
+mod explicit;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-use boesfs_compiler::Request;
-use boesfs_compiler::migrate::{MigrateError, Migrated, Renaming, migrate};
-use boesfs_compiler::model::{Allow, Settings};
-use boesfs_compiler::pipeline::{Limits, Stage, run};
-use boesfs_compiler::{Op, Policy, Verdict};
+use boesfs_compiler::migrate::{Renaming, migrate};
+use boesfs_compiler::pipeline::Limits;
+use boesfs_compiler::{Op, Policy, Request, Verdict};
 use boesfs_grammar::Source;
-
-fn lenient() -> Settings {
-    Settings { allow: Allow::All, ..Settings::default() }
-}
-
-fn migrated(sources: &[&str]) -> Result<Migrated, MigrateError> {
-    let names = ["policy", "model"];
-    let sources = names.iter().zip(sources).map(|(name, text)| Source::new(*name, *text)).collect();
-    migrate(sources, &lenient(), &Limits::default(), &Renaming::default())
-}
-
-/// The form is final: it has an `eft` column, and a second migration changes nothing.
-fn check_final(name: &str, migrated: &Migrated) {
-    let text = String::from_utf8(migrated.text.clone()).expect("text");
-    let again = self::migrated(&[&text]).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
-    assert_eq!(String::from_utf8_lossy(&again.text), text, "{name}");
-    let definition = text.lines().find(|line| line.starts_with("p = ")).expect("a definition");
-    assert!(definition.ends_with("eft") || definition.contains("eft,"), "{name}: {definition}");
-}
-
-fn compiles(sources: &[&str]) -> bool {
-    let names = ["policy", "model"];
-    let sources = names.iter().zip(sources).map(|(name, text)| Source::new(*name, *text)).collect();
-    let outcome = run(sources, &lenient(), &Limits::default(), Stage::LAST);
-    outcome.is_sound() && outcome.packed.is_some()
-}
+use explicit::{check_final, lenient, migrated};
 
 const BOESFS: &str = "\
 # who may do what
@@ -193,65 +168,6 @@ fn broken_policies_are_refused() {
             if let Ok(form) = form {
                 check_final(&path.display().to_string(), &form);
             }
-        }
-    }
-}
-
-/// Every policy of the conformance files that compiles, where these files are beside the project.
-#[test]
-fn conformance_policies_decide_alike_in_the_explicit_form() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
-    let files = ["boesfs-vectors.json", "boesfs-original.json", "casbin-vectors.json"];
-    let mut failures = Vec::new();
-    for file in files {
-        let path: PathBuf = folder.join(file);
-        if !path.exists() {
-            eprintln!("skipped: there is no `{file}` beside the project");
-            continue;
-        }
-        let cases: serde_json::Value =
-            serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
-        let mut compared = 0;
-        for case in cases.as_array().expect("cases") {
-            let text = |key: &str| case[key].as_str().unwrap_or_default();
-            let sources: Vec<&str> = match case["model"].as_str() {
-                Some(model) => vec![text("policy"), model],
-                None => vec![text("policy")],
-            };
-            if !compiles(&sources) {
-                continue;
-            }
-            compared += 1;
-            match migrated(&sources) {
-                Ok(form) => {
-                    check_final(text("name"), &form);
-                    answers(case, &String::from_utf8_lossy(&form.text), &mut failures);
-                }
-                Err(error) => failures.push(format!("{}: {error}", text("name"))),
-            }
-        }
-        assert!(compared > 5, "only {compared} policies of `{file}` compile");
-    }
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
-}
-
-/// Asks the requests of `case` of the policy in `text`.
-fn answers(case: &serde_json::Value, text: &str, failures: &mut Vec<String>) {
-    let policy = Policy::options().allow("all").parse(text).expect("a policy");
-    for asked in case["requests"].as_array().into_iter().flatten() {
-        let word = |key: &str| asked[key].as_str();
-        let Some(op) = word("act").and_then(Op::from_name) else { continue };
-        let bytes = |key: &str| word(key).unwrap_or_default().as_bytes();
-        let Ok(mut request) = Request::new(bytes("sub"), bytes("obj"), op) else { continue };
-        // Requests with arguments or a domain are covered by the comparison of the automata.
-        if asked.get("args").is_some() || asked.get("dom").is_some() {
-            continue;
-        }
-        request.uid = asked["uid"].as_u64().and_then(|uid| u32::try_from(uid).ok());
-        let expected = word("decide").or(word("expect")).unwrap_or_default();
-        let verdict = if policy.evaluate(&request).verdict == Verdict::Allow { "allow" } else { "deny" };
-        if verdict != expected {
-            failures.push(format!("{}: {asked} is {verdict}", case["name"]));
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) enum Token {
 impl Pattern {
     pub(super) fn new(function: PathFunction, text: &[u8], compat: Compat) -> Self {
         let search = |expression: Option<String>, cut_query| Self::Search {
-            search: expression.and_then(|expression| Search::new(&expression, compat == Compat::CasbinRs)),
+            search: expression.and_then(|expression| Search::new(&expression, compat)),
             cut_query,
         };
         let go = compat == Compat::CasbinGo;
@@ -75,7 +75,7 @@ impl Pattern {
                 search(utf8(text).map(|text| key_expression(&text, name)), false)
             }
             PathFunction::KeyMatch5 => {
-                let name = if go { r"\{[^/]+\}" } else { r"\{[^/]*?\}" };
+                let name = if go { r"\{[^/]+\}" } else { r"\{[^/]+?\}" };
                 search(utf8(text).map(|text| key_expression(&text, name)), true)
             }
         }
@@ -376,6 +376,10 @@ mod tests {
         check(PathFunction::KeyMatch5, "/a/{id}", &["/a/1", "/a/1?q/x"], &["/a?/1"]);
         check(PathFunction::RegexMatch, r"\d+", &["/a1"], &["/a", "/a١"]);
         check(PathFunction::RegexMatch, "^/.$", &["/a", "/é"], &["/ab", "/\n"]);
+        let go = Pattern::new(PathFunction::KeyMatch3, b"/{a/{b}", Compat::CasbinGo);
+        assert!(go.matches(b"/{a/x") && !go.matches(b"/a/x"));
+        let go = Pattern::new(PathFunction::RegexMatch, br"^/a{2}{\x{62}{$", Compat::CasbinGo);
+        assert!(go.matches(b"/aa{b{"));
         let invalid = Pattern::new(PathFunction::RegexMatch, b"^/[^a]$", Compat::Boesfs);
         assert!(invalid.matches(b"/\xff") && !invalid.matches(b"/a"));
     }

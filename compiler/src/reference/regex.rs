@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::model::Compat;
+
 /// How much memory one expression may compile to.
 const SIZE_LIMIT: usize = 1 << 28;
 
@@ -10,9 +12,14 @@ const SIZE_LIMIT: usize = 1 << 28;
 pub(super) struct Search(::regex::Regex);
 
 impl Search {
-    /// The search for `expression`, if it is one. `\d`, `\w` and `\s` are Unicode's if `unicode`, else ASCII.
-    pub(super) fn new(expression: &str, unicode: bool) -> Option<Self> {
-        let translated = if unicode { expression.to_owned() } else { translate(expression) };
+    /// The search for `expression`, if it is one. `\d`, `\w` and `\s` are Unicode's in casbin-rs, else ASCII; a `{`
+    /// that begins no count is itself in Go.
+    pub(super) fn new(expression: &str, compat: Compat) -> Option<Self> {
+        let translated = match compat {
+            Compat::Boesfs => translate(expression),
+            Compat::CasbinRs => expression.to_owned(),
+            Compat::CasbinGo => translate(&plain_braces(expression)),
+        };
         ::regex::RegexBuilder::new(&translated).size_limit(SIZE_LIMIT).build().ok().map(Self)
     }
 
@@ -52,6 +59,17 @@ fn translate(expression: &str) -> String {
         i += length;
     }
     translated
+}
+
+/// `expression` with `\{` for each `{` that is neither a count's nor an escape's.
+fn plain_braces(expression: &str) -> String {
+    let kept = ::regex::Regex::new(r"\\[pPx]\{[^}]*\}|(?s:\\.)|\{[0-9]+(?:,[0-9]*)?\}|\{")
+        .expect("INVARIANT: the expression is a constant");
+    kept.replace_all(expression, |found: &::regex::Captures<'_>| match &found[0] {
+        "{" => r"\{".to_owned(),
+        whole => whole.to_owned(),
+    })
+    .into_owned()
 }
 
 /// The bracketed class at the start, brackets within brackets included: its length, and itself with ASCII classes.

@@ -43,8 +43,8 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
         PathFunction::GlobMatch => glob::regex(text, if go { Flavour::GoGlob } else { Flavour::Glob })?,
         PathFunction::RegexMatch => search(text, compat)?,
         PathFunction::KeyMatch2 => search(&colon_names(text, go), compat)?,
-        PathFunction::KeyMatch3 => search(&brace_names(text, true, go), compat)?,
-        PathFunction::KeyMatch5 => search_before_query(&brace_names(text, go, go), compat)?,
+        PathFunction::KeyMatch3 => search(&brace_names(text, true, !go), compat)?,
+        PathFunction::KeyMatch5 => search_before_query(&brace_names(text, go, false), compat)?,
     };
     Ok(simplest(regex, compat))
 }

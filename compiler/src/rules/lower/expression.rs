@@ -51,12 +51,12 @@ pub(super) fn colon_names(pattern: &[u8], go: bool) -> Vec<u8> {
 }
 
 /// What Casbin's `keyMatch3` and `5` make of `pattern`: `{name}` is one component, up to the last `}` in it if
-/// `greedy`. With `go`, `{}` is itself.
-pub(super) fn brace_names(pattern: &[u8], greedy: bool, go: bool) -> Vec<u8> {
+/// `greedy`. Unless names may be `empty`, `{}` is itself.
+pub(super) fn brace_names(pattern: &[u8], greedy: bool, empty: bool) -> Vec<u8> {
     key_pattern(pattern, |rest| {
         let name = rest.strip_prefix(b"{")?;
         let component = name.split(|b| *b == b'/').next().unwrap_or(name);
-        let named = |close: &usize| component[*close] == b'}' && (*close > 0 || !go);
+        let named = |close: &usize| component[*close] == b'}' && (*close > 0 || empty);
         let mut closes = (0..component.len()).filter(named);
         let close = if greedy { closes.next_back() } else { closes.next() };
         close.map(|close| close + 2)
@@ -90,6 +90,10 @@ fn key_pattern(pattern: &[u8], name: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8>
 }
 
 fn parse(expression: &str, compat: Compat) -> Result<Hir, String> {
+    let expression = &match compat {
+        Compat::CasbinGo => escape_lone_braces(expression),
+        Compat::Boesfs | Compat::CasbinRs => expression.to_owned(),
+    };
     let mut parser = ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build();
     let mut tree = parser.parse(expression).map_err(|error| error.kind().to_string())?;
     if compat != Compat::CasbinRs {
@@ -97,6 +101,50 @@ fn parse(expression: &str, compat: Compat) -> Result<Hir, String> {
     }
     let mut translator = TranslatorBuilder::new().utf8(true).build();
     translator.translate(expression, &tree).map_err(|error| error.kind().to_string())
+}
+
+/// `expression` with a backslash before each `{` that counts nothing: to Go it is itself.
+fn escape_lone_braces(expression: &str) -> String {
+    let mut escaped = String::with_capacity(expression.len());
+    let mut rest = expression;
+    while let Some(at) = rest.find(['\\', '{']) {
+        let (before, found) = rest.split_at(at);
+        escaped.push_str(before);
+        let length = if found.starts_with('{') {
+            if !counts(found) {
+                escaped.push('\\');
+            }
+            1
+        } else {
+            escape_length(found)
+        };
+        escaped.push_str(&found[..length]);
+        rest = &found[length..];
+    }
+    escaped.push_str(rest);
+    escaped
+}
+
+/// Whether `text` begins with `{n}`, `{n,}` or `{n,m}`.
+fn counts(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((inner, _)) = text[1..].split_once('}') else { return false };
+    match inner.split_once(',') {
+        None => digits(inner),
+        Some((least, most)) => digits(least) && (most.is_empty() || digits(most)),
+    }
+}
+
+/// How long the escape is that `text` begins with, the braces of `\p{…}` and `\x{…}` included.
+fn escape_length(text: &str) -> usize {
+    let Some(letter) = text[1..].chars().next() else { return 1 };
+    let length = 1 + letter.len_utf8();
+    match text[length..].find('}') {
+        Some(close) if matches!(letter, 'p' | 'P' | 'x') && text[length..].starts_with('{') => {
+            length + close + 1
+        }
+        _ => length,
+    }
 }
 
 /// Replaces `\d`, `\w`, `\s` and their opposites by ASCII classes.
