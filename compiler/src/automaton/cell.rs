@@ -1,6 +1,6 @@
 //! What one class may do at one path: from rules in the order in which the effect consults them to a [`Cell`].
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use boesfs_abi::layout::{NO_RULE, Test};
 use boesfs_abi::op::{Op, OpSet};

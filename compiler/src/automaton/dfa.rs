@@ -4,7 +4,7 @@
 //! label and the default of their neighbours. Such a run is one node here, so that memory and time go with branchings
 //! and not with bytes; a state is a place in a node.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// Index of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! Sets of values of one field of a request, exact enough to tell whether a conjunction of tests can hold.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use boesfs_abi::layout::{
     CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, CONDITION_TEXT, FIELD_COUNT, FIELD_GID, FIELD_KIND,

@@ -2,7 +2,7 @@
 //!
 //! Patterns share what they begin with, so that many patterns `**/name` cost what one search for many names costs.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::rules::{PathAtom, Regex};
 

@@ -125,6 +125,17 @@ fn shown(diagnostic: &Diagnostic, count: usize, files: &Excerpts) -> shown::Diag
 /// line, is shown as `?`.
 fn sanitized(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    for piece in bytes.chunk_by(|one, next| is_plain(one) == is_plain(next)) {
+        match str::from_utf8(piece) {
+            Ok(plain) if piece.first().is_some_and(is_plain) => text.push_str(plain),
+            _ => sanitize(piece, &mut text),
+        }
+    }
+    text
+}
+
+fn sanitize(bytes: &[u8], text: &mut String) {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
@@ -137,7 +148,6 @@ fn sanitized(bytes: &[u8]) -> String {
         }
         text.extend(std::iter::repeat_n('?', chunk.invalid().len()));
     }
-    text
 }
 
 /// `text` as it is shown: escaped, and without the middle of what fills more than a screen.

@@ -1,6 +1,6 @@
 //! Cells and what they name: lists, tests and text sets, each kept once.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use boesfs_abi::layout::{CONDITION_TEXT, Cell as WireCell, Entry, Test};
 use boesfs_abi::op::{MAX_ARGS, OpSet};

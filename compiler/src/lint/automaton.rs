@@ -1,7 +1,7 @@
 //! What lints ask of a policy's automaton: which rules decide anything, and requests that show what a rule does.
 
+use hashbrown::HashMap;
 use std::cell::OnceCell;
-use std::collections::HashMap;
 
 use boesfs_abi::layout::{FIELD_GID, FIELD_KIND, FIELD_UID, NO_RULE, Test};
 use boesfs_abi::op::{ArgType, Op, OpSet};

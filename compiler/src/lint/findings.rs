@@ -89,6 +89,18 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Whether no more findings of `lint` are listed, so that their words need not be found.
+    pub(super) fn is_full(&self, lint: &'static Lint) -> bool {
+        self.counts.get(lint.name).is_some_and(|(count, _)| *count > LISTED)
+    }
+
+    /// Counts a finding about a rule, unless the rule allows it.
+    pub(super) fn count(&mut self, lint: &'static Lint, rule: usize) {
+        if !self.allows(rule, lint.name) {
+            self.counts.entry(lint.name).or_default().0 += 1;
+        }
+    }
+
     /// Says that `lint` did not look at everything.
     pub(super) fn cut(&mut self, lint: &'static Lint, what: String) {
         self.out.push(

@@ -75,13 +75,18 @@ impl<'a> Reach<'a> {
         match node.form {
             Form::Chain(bytes, next) => {
                 let mut place = entry.place;
+                let mut left = None;
                 for (read, byte) in (0u32..).zip(bytes) {
-                    if self.is_end(place) {
-                        self.label(node.label, at, read);
-                    }
-                    for other in [b'/', b'.', if *byte == b'x' { b'y' } else { b'x' }] {
-                        if other != *byte {
-                            self.enter(node.other, self.step(place, other), at, read, other);
+                    // A name's bytes are all left in the same ways.
+                    let way = (place, matches!(byte, b'/' | b'.' | b'x').then_some(*byte));
+                    if left.replace(way) != Some(way) {
+                        if self.is_end(place) {
+                            self.label(node.label, at, read);
+                        }
+                        for other in [b'/', b'.', if *byte == b'x' { b'y' } else { b'x' }] {
+                            if other != *byte {
+                                self.enter(node.other, self.step(place, other), at, read, other);
+                            }
                         }
                     }
                     place = self.step(place, *byte);

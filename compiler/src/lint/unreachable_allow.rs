@@ -57,6 +57,10 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
         }
     }
     for index in (0..model.rules.len()).filter(allows).filter(|rule| !effective[*rule]) {
+        if found.is_full(&UNREACHABLE_ALLOW) {
+            found.count(&UNREACHABLE_ALLOW, index);
+            continue;
+        }
         let Some((class, request, obstacles)) = obstacles(policy, index, &base) else { continue };
         let rule = &model.rules[index];
         let (op, path) = &obstacles[0];

@@ -59,6 +59,7 @@ impl<'p, 'a> Way<'p, 'a> {
         match node.form {
             Form::Chain(bytes, next) => {
                 let mut place = place;
+                let mut left = None;
                 for (index, byte) in bytes.iter().enumerate().skip(read) {
                     // A component ends here if a slash follows, and it must have been found.
                     let stays = hidden && !(is_base && index == read);
@@ -67,10 +68,13 @@ impl<'p, 'a> Way<'p, 'a> {
                         b'/' if stays && place.is_path() => Canonical::Dead,
                         byte => place.step(byte),
                     };
-                    for other in [b'/', b'.', if *byte == b'x' { b'y' } else { b'x' }] {
-                        if other != *byte {
-                            let place = step(other);
-                            self.enter(node.other, place);
+                    // A name's bytes are all left in the same ways.
+                    let way = (place, stays, matches!(byte, b'/' | b'.' | b'x').then_some(*byte));
+                    if left.replace(way) != Some(way) {
+                        for other in [b'/', b'.', if *byte == b'x' { b'y' } else { b'x' }] {
+                            if other != *byte {
+                                self.enter(node.other, step(other));
+                            }
                         }
                     }
                     place = step(*byte);

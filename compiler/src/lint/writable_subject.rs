@@ -1,6 +1,6 @@
 //! The lint `writable-subject`.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use boesfs_abi::op::Op;
 use boesfs_abi::subjects::SubjectLiteral;

@@ -1,6 +1,8 @@
 //! `[role_definition]`, `g` lines and `a` lines to [`RoleGraph`]s and [`ActionRole`]s.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
 
 use boesfs_abi::op::OpSet;
 use boesfs_grammar::{Line, SectionKind, SyntaxTree, Value};

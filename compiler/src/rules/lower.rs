@@ -13,7 +13,7 @@ mod subjects;
 mod tests;
 mod value;
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -261,14 +261,14 @@ fn classes(
             })
             .collect(),
     };
-    let mut tags: HashMap<&[RuleId], usize> = HashMap::new();
-    let tags: Vec<usize> = orders
-        .iter()
-        .map(|order| {
+    let tags: Vec<usize> = {
+        let mut tags: HashMap<&[RuleId], usize> = HashMap::new();
+        let mut tag = |order| {
             let next = tags.len();
             *tags.entry(order).or_insert(next)
-        })
-        .collect();
+        };
+        orders.iter().map(|order| tag(order.as_slice())).collect()
+    };
     let subjects = table.classes(&sets, &tags);
     if orders.iter().all(|order| *order == file_order) {
         return (subjects, None);

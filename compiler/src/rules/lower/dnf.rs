@@ -1,6 +1,8 @@
 //! Disjunctive normal form, bounded.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::HashSet;
 use std::rc::Rc;
 
 use boesfs_abi::op::OpSet;
