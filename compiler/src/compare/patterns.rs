@@ -144,17 +144,7 @@ pub(super) fn describe(language: &Language, candidates: &Candidates) -> Patterns
         return Patterns { terms, exact: true };
     }
     // What all of them begin with is a set around it.
-    let (mut at, mut prefix) = (language.start, Vec::new());
-    while at > NONE {
-        let node = &language.nodes[at as usize];
-        let mut ways = node.edges.iter().filter(|edge| edge.1 != NONE && edge.1 != DEAD);
-        let (Some((byte, to)), None, false) = (ways.next(), ways.next(), node.ends) else { break };
-        if node.other != NONE && node.other != DEAD {
-            break;
-        }
-        prefix.push(*byte);
-        at = *to;
-    }
+    let prefix = language.common_prefix();
     Patterns { terms: vec![everything(&prefix, language.inputs)], exact: false }
 }
 
@@ -204,11 +194,30 @@ fn covered(language: &Language, candidates: &Candidates, depth: usize) -> Option
     Some(found)
 }
 
+/// Patterns that may be around the language: what all its inputs begin with, then what its shortest one ends with.
+fn around(language: &Language) -> Vec<Candidate> {
+    let (prefix, Some(word)) = (language.common_prefix(), language.shortest()) else { return Vec::new() };
+    let dir = prefix.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let start = escaped(&prefix[..dir]);
+    let last = word.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let name = &word[last.max(dir).min(word.len())..];
+    let mut patterns = vec![format!("{}**", escaped(&prefix)), format!("{start}**/{}", escaped(name))];
+    if let Some(dot) = name.iter().rposition(|byte| *byte == b'.') {
+        patterns.push(format!("{start}**/*{}", escaped(&name[dot..])));
+    }
+    let known = |pattern: String| {
+        let language = language_of(&pattern, language.inputs)?;
+        Some(Candidate { term: pattern, language })
+    };
+    patterns.into_iter().filter_map(known).collect()
+}
+
 /// One candidate around the language, less what is too much.
 fn less(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
     let mut best: Option<Vec<PatternTerm>> = None;
     let whole = Candidate { term: String::new(), language: Language::every(language.inputs) };
-    for known in candidates.list.iter().chain([&whole]) {
+    let around = around(language);
+    for known in candidates.list.iter().chain(&around).chain([&whole]) {
         let missing = language.with(&known.language, |inner, outer| inner && !outer)?;
         if !missing.is_empty() || known.language.start == ALL && best.is_some() {
             continue;
@@ -346,6 +355,22 @@ fn language_of(pattern: &str, inputs: Inputs) -> Option<Language> {
 }
 
 impl Language {
+    /// What all inputs begin with.
+    fn common_prefix(&self) -> Vec<u8> {
+        let (mut at, mut prefix) = (self.start, Vec::new());
+        while at > NONE && prefix.len() < self.nodes.len() {
+            let node = &self.nodes[at as usize];
+            let mut ways = node.edges.iter().filter(|edge| edge.1 != NONE && edge.1 != DEAD);
+            let (Some((byte, to)), None, false) = (ways.next(), ways.next(), node.ends) else { break };
+            if node.other != NONE && node.other != DEAD {
+                break;
+            }
+            prefix.push(*byte);
+            at = *to;
+        }
+        prefix
+    }
+
     /// What goes on from `prefix`.
     fn start_after(&self, prefix: &[u8]) -> Option<Self> {
         let mut at = self.start;

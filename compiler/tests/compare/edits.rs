@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::policy::policy;
-use super::universe::{checked, compiled, requests};
+use super::universe::{Judged, checked, compared, compiled, requests};
 
 /// `text` with one character replaced, inserted or left out.
 fn edited(text: &str, from: usize, number: u32) -> String {
@@ -31,10 +31,11 @@ fn a_hundred_edits_of_one_character_are_found_or_proved_to_change_nothing() {
         let text = policy().new_tree(&mut runner).unwrap().current();
         let whole = text.whole();
         let Some(old) = compiled(&whole) else { continue };
+        let old = Judged::new(old, &universe);
         for _ in 0..12 {
             number += 1;
             let Some(new) = compiled(&edited(&whole, text.head.len() + 9, number)) else { continue };
-            let comparison = checked(&old, &new, &universe);
+            let comparison = compared(&old, &Judged::new(new, &universe), &universe);
             if comparison.is_equal() {
                 equal += 1;
             } else {

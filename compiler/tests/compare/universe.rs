@@ -166,22 +166,43 @@ impl Membership {
     }
 }
 
+/// A policy and what the reference evaluator says of each request of the universe.
+pub(crate) struct Judged {
+    pub(crate) outcome: Outcome,
+    verdicts: Vec<Verdict>,
+}
+
+impl Judged {
+    pub(crate) fn new(outcome: Outcome, universe: &[Request]) -> Self {
+        let oracle = Oracle::new(&outcome);
+        let verdicts = universe.iter().map(|request| oracle.verdict(request)).collect();
+        Self { outcome, verdicts }
+    }
+}
+
 /// Compares both policies, and the comparison with what the reference evaluator says of the universe. Whether they
 /// differ.
 pub(crate) fn checked(old: &Outcome, new: &Outcome, universe: &[Request]) -> Comparison {
+    let judged = |outcome: &Outcome| Judged::new(outcome.clone(), universe);
+    compared(&judged(old), &judged(new), universe)
+}
+
+/// The same of policies that were judged before.
+pub(crate) fn compared(before: &Judged, after: &Judged, universe: &[Request]) -> Comparison {
+    let (old, new) = (&before.outcome, &after.outcome);
     let limits = Limits { findings: usize::MAX, parts: usize::MAX, ..Limits::default() };
     let comparison = compare(&side(old, "old"), &side(new, "new"), false, limits).unwrap();
-    let (before, after) = (Oracle::new(old), Oracle::new(new));
+    let oracles = (Oracle::new(old), Oracle::new(new));
     let parts: Vec<&Part> = comparison.changes.iter().flat_map(|change| &change.parts).collect();
     for part in &parts {
-        let verdicts = (before.verdict(&part.witness), after.verdict(&part.witness));
+        let verdicts = (oracles.0.verdict(&part.witness), oracles.1.verdict(&part.witness));
         let said = (part.old.unwrap().verdict, part.new.verdict);
         assert_eq!(verdicts, said, "{:?}\n{}", part.witness, comparison.human());
         assert_ne!(said.0, said.1);
     }
     let membership = Membership::new(&[old, new]);
-    for request in universe {
-        let differs = before.verdict(request) != after.verdict(request);
+    for (number, request) in universe.iter().enumerate() {
+        let differs = before.verdicts[number] != after.verdicts[number];
         let mut within = parts.iter().filter(|part| membership.holds(part, request));
         if differs {
             assert!(within.next().is_some(), "{request:?} is in no part of\n{}", comparison.human());
