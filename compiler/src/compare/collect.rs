@@ -267,7 +267,7 @@ impl<'a, 'p> Collector<'a, 'p> {
                 }
             }
             None => Patterns {
-                terms: vec![PatternTerm { pattern: "/**".to_owned(), except: Vec::new() }],
+                terms: vec![PatternTerm { pattern: "/**".to_owned(), also: None, except: Vec::new() }],
                 exact: false,
             },
         };

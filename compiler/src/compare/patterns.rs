@@ -21,6 +21,8 @@ pub struct Patterns {
 pub struct PatternTerm {
     /// As `pathMatch` takes it, or `FUNCTION(PATTERN)`.
     pub pattern: String,
+    /// Another pattern that takes all that is meant, too.
+    pub also: Option<String>,
     /// What of it is not meant.
     pub except: Vec<PatternTerm>,
 }
@@ -44,7 +46,14 @@ pub(super) struct Candidates {
 #[derive(Clone, Debug)]
 struct Candidate {
     term: String,
+    also: Option<String>,
     language: Language,
+}
+
+impl Candidate {
+    fn term(&self) -> PatternTerm {
+        PatternTerm { pattern: self.term.clone(), also: self.also.clone(), except: Vec::new() }
+    }
 }
 
 impl Candidates {
@@ -90,11 +99,31 @@ impl Candidates {
                         PathFunction::PathMatch => shown(text),
                         function => format!("{}({})", function.name(), shown(text)),
                     };
-                    candidates.list.push(Candidate { term, language });
+                    candidates.list.push(Candidate { term, also: None, language });
                 }
             }
         }
         candidates
+    }
+}
+
+impl Candidates {
+    /// With what the first few of them share, two by two.
+    fn crossed(&self) -> Self {
+        const MOST: usize = 12;
+        let mut crossed = self.clone();
+        for (at, one) in self.list.iter().enumerate().take(MOST) {
+            for other in self.list.iter().take(MOST).skip(at + 1) {
+                let Some(language) = one.language.with(&other.language, |one, other| one && other) else {
+                    continue;
+                };
+                if !language.is_empty() && crossed.list.iter().all(|known| known.language != language) {
+                    let (term, also) = (one.term.clone(), Some(other.term.clone()));
+                    crossed.list.push(Candidate { term, also, language });
+                }
+            }
+        }
+        crossed
     }
 }
 
@@ -143,6 +172,9 @@ pub(super) fn describe(language: &Language, candidates: &Candidates) -> Patterns
     if let Some(terms) = terms(language, candidates, 0) {
         return Patterns { terms, exact: true };
     }
+    if let Some(terms) = terms(language, &candidates.crossed(), 0) {
+        return Patterns { terms, exact: true };
+    }
     // What all of them begin with is a set around it.
     let prefix = language.common_prefix();
     Patterns { terms: vec![everything(&prefix, language.inputs)], exact: false }
@@ -157,7 +189,7 @@ fn terms(language: &Language, candidates: &Candidates, depth: usize) -> Option<V
         // A plain subtree or path is said the plain way.
         return match spelt(language, language.start, &mut Vec::new(), true, &mut 0) {
             Some(terms) if terms.len() <= 2 => Some(terms),
-            _ => Some(vec![PatternTerm { pattern: known.term.clone(), except: Vec::new() }]),
+            _ => Some(vec![known.term()]),
         };
     }
     if let Some(terms) = spelt(language, language.start, &mut Vec::new(), true, &mut 0) {
@@ -180,7 +212,7 @@ fn covered(language: &Language, candidates: &Candidates, depth: usize) -> Option
         }
         let left = rest.with(&known.language, |rest, known| rest && !known)?;
         if left != rest {
-            found.push(PatternTerm { pattern: known.term.clone(), except: Vec::new() });
+            found.push(known.term());
             rest = left;
         }
         if rest.is_empty() {
@@ -207,7 +239,7 @@ fn around(language: &Language) -> Vec<Candidate> {
     }
     let known = |pattern: String| {
         let language = language_of(&pattern, language.inputs)?;
-        Some(Candidate { term: pattern, language })
+        Some(Candidate { term: pattern, also: None, language })
     };
     patterns.into_iter().filter_map(known).collect()
 }
@@ -215,18 +247,32 @@ fn around(language: &Language) -> Vec<Candidate> {
 /// One candidate around the language, less what is too much.
 fn less(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
     let mut best: Option<Vec<PatternTerm>> = None;
-    let whole = Candidate { term: String::new(), language: Language::every(language.inputs) };
+    let whole = Candidate { term: String::new(), also: None, language: Language::every(language.inputs) };
     let around = around(language);
     for known in candidates.list.iter().chain(&around).chain([&whole]) {
         let missing = language.with(&known.language, |inner, outer| inner && !outer)?;
         if !missing.is_empty() || known.language.start == ALL && best.is_some() {
             continue;
         }
-        let surplus = known.language.with(language, |outer, inner| outer && !inner)?;
-        let Some(except) = terms(&surplus, candidates, depth + 1) else { continue };
+        let mut surplus = known.language.with(language, |outer, inner| outer && !inner)?;
+        let mut except = Vec::new();
+        // What is taken away may hold more than there is to take from.
+        for other in &candidates.list {
+            let shared = other.language.with(language, |other, inner| other && inner)?;
+            if surplus.is_empty() || !shared.is_empty() {
+                continue;
+            }
+            let left = surplus.with(&other.language, |surplus, other| surplus && !other)?;
+            if left != surplus {
+                except.push(other.term());
+                surplus = left;
+            }
+        }
+        let Some(rest) = terms(&surplus, candidates, depth + 1) else { continue };
+        except.extend(rest);
         let mut term = match known.term.as_str() {
             "" => everything(b"", candidates.inputs),
-            term => PatternTerm { pattern: term.to_owned(), except: Vec::new() },
+            _ => known.term(),
         };
         term.except = except;
         let terms = vec![term];
@@ -238,7 +284,8 @@ fn less(language: &Language, candidates: &Candidates, depth: usize) -> Option<Ve
 }
 
 fn length(terms: &[PatternTerm]) -> usize {
-    terms.iter().map(|term| 1 + term.pattern.len() + length(&term.except)).sum()
+    let own = |term: &PatternTerm| 1 + term.pattern.len() + term.also.as_ref().map_or(0, String::len);
+    terms.iter().map(|term| own(term) + length(&term.except)).sum()
 }
 
 /// All inputs that begin with `prefix`.
@@ -247,7 +294,7 @@ fn everything(prefix: &[u8], inputs: Inputs) -> PatternTerm {
         (Inputs::Paths, b"") => "/**".to_owned(),
         (_, prefix) => format!("{}**", escaped(prefix)),
     };
-    PatternTerm { pattern, except: Vec::new() }
+    PatternTerm { pattern, also: None, except: Vec::new() }
 }
 
 /// `text` as a pattern that takes just that.
@@ -290,7 +337,7 @@ fn spelt(
         return None;
     }
     let node = &language.nodes[at as usize];
-    let plain = |pattern: String| PatternTerm { pattern, except: Vec::new() };
+    let plain = |pattern: String| PatternTerm { pattern, also: None, except: Vec::new() };
     if node.other == full {
         let except = spelt(language, at, prefix, !wanted, count)?;
         return Some(vec![PatternTerm { except, ..everything(prefix, language.inputs) }]);
@@ -346,7 +393,7 @@ fn guessed(language: &Language, at: u32, prefix: &[u8], wanted: bool) -> Option<
         let pattern = language_of(&guess, language.inputs)?;
         let there = pattern.start_after(prefix)?;
         let differs = there.with(&rest, |left, right| left != right)?;
-        differs.is_empty().then(|| vec![PatternTerm { pattern: guess, except: Vec::new() }])
+        differs.is_empty().then(|| vec![PatternTerm { pattern: guess, also: None, except: Vec::new() }])
     })
 }
 

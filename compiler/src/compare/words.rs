@@ -45,16 +45,17 @@ impl Patterns {
 impl PatternTerm {
     fn json(&self) -> Value {
         let except: Vec<Value> = self.except.iter().map(Self::json).collect();
-        json!({"pattern": self.pattern, "except": except})
+        json!({"pattern": self.pattern, "also": self.also, "except": except})
     }
 }
 
 fn union(terms: &[PatternTerm]) -> String {
     let words = terms.iter().map(|term| {
         let pattern = if term.pattern == "/**" { "every path" } else { &term.pattern };
+        let also = term.also.as_ref().map_or_else(String::new, |also| format!(" that is also {also}"));
         match term.except.as_slice() {
-            [] => pattern.to_owned(),
-            except => format!("{pattern} except {}", nested(except)),
+            [] => format!("{pattern}{also}"),
+            except => format!("{pattern}{also} except {}", nested(except)),
         }
     });
     words.collect::<Vec<_>>().join(", ")

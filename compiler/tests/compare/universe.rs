@@ -110,7 +110,8 @@ impl<'o> Oracle<'o> {
 /// Whether a request lies in a part, as far as subjects, operations and paths go.
 pub(crate) struct Membership {
     literals: BTreeSet<Vec<u8>>,
-    patterns: RefCell<HashMap<String, Outcome>>,
+    /// For each pattern the paths of the universe that it takes.
+    patterns: RefCell<HashMap<String, BTreeSet<Vec<u8>>>>,
 }
 
 impl Membership {
@@ -141,13 +142,15 @@ impl Membership {
     }
 
     fn takes(&self, term: &PatternTerm, path: &[u8]) -> bool {
-        self.matches(&term.pattern, path) && !term.except.iter().any(|term| self.takes(term, path))
+        self.matches(&term.pattern, path)
+            && term.also.as_ref().is_none_or(|also| self.matches(also, path))
+            && !term.except.iter().any(|term| self.takes(term, path))
     }
 
     /// The reference evaluator's own matching of the pattern, as it is printed.
     fn matches(&self, pattern: &str, path: &[u8]) -> bool {
         let mut patterns = self.patterns.borrow_mut();
-        let policy = patterns.entry(pattern.to_owned()).or_insert_with(|| {
+        let taken = patterns.entry(pattern.to_owned()).or_insert_with(|| {
             let (function, text) = match pattern.split_once('(') {
                 Some((function, rest)) if function.chars().all(char::is_alphanumeric) => {
                     (function, rest.strip_suffix(')').unwrap())
@@ -159,10 +162,16 @@ impl Membership {
                 "[request_definition]\nr = obj\n[policy_definition]\np = obj\n[policy_effect]\ne = some(where (p.eft == \
                  allow))\n[matchers]\nm = {function}(r.obj, p.obj)\n[policy]\np, \"{text}\"\n"
             );
-            compiled(&policy).unwrap_or_else(|| panic!("`{pattern}` is no pattern:\n{policy}"))
+            let policy =
+                compiled(&policy).unwrap_or_else(|| panic!("`{pattern}` is no pattern:\n{policy}"));
+            let oracle = Oracle::new(&policy);
+            let takes = |path: &&&str| {
+                let request = Request::new(b"/x", path.as_bytes(), Op::Read).unwrap();
+                oracle.verdict(&request) == Verdict::Allow
+            };
+            PATHS.iter().filter(takes).map(|path| path.as_bytes().to_vec()).collect()
         });
-        let request = Request::new(b"/x", path, Op::Read).unwrap();
-        Oracle::new(policy).verdict(&request) == Verdict::Allow
+        taken.contains(path)
     }
 }
 
