@@ -93,6 +93,10 @@ impl Candidates {
         };
         for function in functions {
             for text in &texts {
+                // A wildcard of one function is a plain byte of another, and such a pattern is nobody's.
+                if !speaks(*function, text) {
+                    continue;
+                }
                 let Some(language) = language(*function, text, inputs) else { continue };
                 if candidates.list.iter().all(|known| known.language != language) && !language.is_empty() {
                     let term = match function {
@@ -124,6 +128,19 @@ impl Candidates {
             }
         }
         crossed
+    }
+}
+
+/// Whether a text may have been written for a function.
+fn speaks(function: PathFunction, text: &[u8]) -> bool {
+    let has = |bytes: &[u8]| text.iter().any(|byte| bytes.contains(byte));
+    match function {
+        PathFunction::PathMatch | PathFunction::GlobMatch => true,
+        PathFunction::KeyMatch => text.ends_with(b"*") && !has(b"?[]{}^"),
+        PathFunction::Under | PathFunction::Within => !has(b"*?[]{}^"),
+        PathFunction::KeyMatch2 => has(b":*") && !has(b"{}"),
+        PathFunction::KeyMatch3 | PathFunction::KeyMatch5 => has(b"{*") && !has(b","),
+        PathFunction::RegexMatch => has(b"^$.+|(\\"),
     }
 }
 
@@ -169,10 +186,17 @@ fn of_atoms(atoms: &[PathAtom], input: Input, inputs: Inputs) -> Option<Language
 
 /// The set of the paths (or texts) of `language`.
 pub(super) fn describe(language: &Language, candidates: &Candidates) -> Patterns {
-    if let Some(terms) = terms(language, candidates, 0) {
-        return Patterns { terms, exact: true };
-    }
-    if let Some(terms) = terms(language, &candidates.crossed(), 0) {
+    let plain = terms(language, candidates, 0);
+    // What is short to say needs no search for what is shorter.
+    let simple = plain.as_ref().is_some_and(|terms| {
+        terms.iter().all(|term| match term.except.as_slice() {
+            [] => true,
+            [one] => one.except.is_empty(),
+            _ => false,
+        })
+    });
+    let crossed = if simple { None } else { terms(language, &candidates.crossed(), 0) };
+    if let Some(terms) = [crossed, plain].into_iter().flatten().min_by_key(|terms| length(terms)) {
         return Patterns { terms, exact: true };
     }
     // What all of them begin with is a set around it.
@@ -198,32 +222,70 @@ fn terms(language: &Language, candidates: &Candidates, depth: usize) -> Option<V
     if depth >= MAX_DEPTH {
         return None;
     }
-    covered(language, candidates, depth).or_else(|| less(language, candidates, depth))
+    let ways = [covered(language, candidates, depth), less(language, candidates, depth)];
+    ways.into_iter().flatten().min_by_key(|terms| length(terms))
 }
 
-/// The union of candidates within the language, and the plainly spelt rest.
+/// The union of candidates, less others that share nothing with the language, and the rest.
 fn covered(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
-    let mut rest = language.clone();
-    let mut found = Vec::new();
+    let mut apart: Vec<&Candidate> = Vec::new();
+    let mut wider = language.clone();
     for known in &candidates.list {
-        let outside = known.language.with(language, |inner, outer| inner && !outer)?;
+        if known.language.with(language, |known, inner| known && inner)?.is_empty() {
+            wider = wider.with(&known.language, |wider, known| wider || known)?;
+            apart.push(known);
+        }
+    }
+    let mut rest = language.clone();
+    let mut taken: Vec<&Candidate> = Vec::new();
+    for known in &candidates.list {
+        let outside = known.language.with(&wider, |inner, outer| inner && !outer)?;
         if !outside.is_empty() {
             continue;
         }
         let left = rest.with(&known.language, |rest, known| rest && !known)?;
         if left != rest {
-            found.push(known.term());
+            taken.push(known);
             rest = left;
         }
         if rest.is_empty() {
-            return Some(found);
+            taken = needed(taken, language)?;
+            break;
         }
     }
-    if found.is_empty() {
+    if taken.is_empty() {
         return None;
     }
-    found.extend(terms(&rest, candidates, depth + 1)?);
+    let mut found = Vec::new();
+    for known in taken {
+        let surplus = known.language.with(language, |known, inner| known && !inner)?;
+        let mut except: Vec<&Candidate> = Vec::new();
+        for other in &apart {
+            if !other.language.with(&surplus, |other, surplus| other && surplus)?.is_empty() {
+                except.push(other);
+            }
+        }
+        let except = needed(except, &surplus)?;
+        found.push(PatternTerm { except: except.into_iter().map(Candidate::term).collect(), ..known.term() });
+    }
+    if !rest.is_empty() {
+        found.extend(terms(&rest, candidates, depth + 1)?);
+    }
     Some(found)
+}
+
+/// Those of `taken` without which the others do not hold all of `language`.
+fn needed<'c>(mut taken: Vec<&'c Candidate>, language: &Language) -> Option<Vec<&'c Candidate>> {
+    for at in (0..taken.len()).rev() {
+        let mut rest = language.clone();
+        for (_, other) in taken.iter().enumerate().filter(|(other, _)| *other != at) {
+            rest = rest.with(&other.language, |rest, other| rest && !other)?;
+        }
+        if rest.is_empty() {
+            taken.remove(at);
+        }
+    }
+    Some(taken)
 }
 
 /// Patterns that may be around the language: what all its inputs begin with, then what its shortest one ends with.
@@ -254,8 +316,9 @@ fn less(language: &Language, candidates: &Candidates, depth: usize) -> Option<Ve
         if !missing.is_empty() || known.language.start == ALL && best.is_some() {
             continue;
         }
-        let mut surplus = known.language.with(language, |outer, inner| outer && !inner)?;
-        let mut except = Vec::new();
+        let all = known.language.with(language, |outer, inner| outer && !inner)?;
+        let mut surplus = all.clone();
+        let mut taken: Vec<&Candidate> = Vec::new();
         // What is taken away may hold more than there is to take from.
         for other in &candidates.list {
             let shared = other.language.with(language, |other, inner| other && inner)?;
@@ -264,10 +327,14 @@ fn less(language: &Language, candidates: &Candidates, depth: usize) -> Option<Ve
             }
             let left = surplus.with(&other.language, |surplus, other| surplus && !other)?;
             if left != surplus {
-                except.push(other.term());
+                taken.push(other);
                 surplus = left;
             }
         }
+        if surplus.is_empty() {
+            taken = needed(taken, &all)?;
+        }
+        let mut except: Vec<PatternTerm> = taken.into_iter().map(Candidate::term).collect();
         let Some(rest) = terms(&surplus, candidates, depth + 1) else { continue };
         except.extend(rest);
         let mut term = match known.term.as_str() {
