@@ -11,9 +11,10 @@ use hashbrown::{HashMap, HashSet};
 use crate::automaton::{FieldBox, Inputs};
 
 use super::answers::{Answer, Answers, By, Delta};
+use super::candidates::{Candidates, Effort};
 use super::condition;
 use super::language::Language;
-use super::patterns::{Candidates, PatternTerm, Patterns, describe};
+use super::patterns::{PatternTerm, Patterns, describe};
 use super::product::Product;
 use super::rules::{Anchor, Blamed, Side};
 use super::who::{Everybody, Program, Who};
@@ -53,6 +54,7 @@ pub(super) struct Collector<'a, 'p> {
     pub(super) product: &'p Product<'a>,
     pub(super) policies: (&'p Side<'p>, &'p Side<'p>),
     pub(super) limits: Limits,
+    effort: Effort,
     boxes: Vec<Vec<FieldBox>>,
     box_numbers: HashMap<Vec<FieldBox>, usize>,
 }
@@ -76,7 +78,8 @@ impl<'a, 'p> Collector<'a, 'p> {
         limits: Limits,
     ) -> Self {
         let (boxes, box_numbers) = (Vec::new(), HashMap::new());
-        Self { answers, by, who, everybody, product, policies, limits, boxes, box_numbers }
+        let effort = Effort::new();
+        Self { answers, by, who, everybody, product, policies, limits, effort, boxes, box_numbers }
     }
 
     /// The findings, and how many there are: of `differences` at every place that `counts`.
@@ -229,8 +232,8 @@ impl<'a, 'p> Collector<'a, 'p> {
             let rules = old_rules.iter().chain(&new_rules).filter_map(Blamed::rule);
             rules.map(|rule| rule.text.as_str())
         };
-        let candidates =
-            [Inputs::Paths, Inputs::All].map(|inputs| Candidates::of_rules(texts().take(24), inputs));
+        let candidates = [Inputs::Paths, Inputs::All]
+            .map(|inputs| Candidates::of_rules(texts().take(24), inputs, &self.effort));
         let part_count = parts.len();
         let parts = parts
             .into_iter()
@@ -313,6 +316,6 @@ impl<'a, 'p> Collector<'a, 'p> {
             .into_iter()
             .filter_map(|policy| policy.image.debug())
             .flat_map(|debug| debug.rules.iter().map(|rule| &*rule.text));
-        Candidates::of_rules(rules, Inputs::Paths)
+        Candidates::of_rules(rules, Inputs::Paths, &self.effort)
     }
 }

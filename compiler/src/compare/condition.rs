@@ -9,8 +9,9 @@ use boesfs_abi::request::{ArgValue, Kind, Request};
 use crate::automaton::{Example, FieldBox, Inputs, TextClasses, may_be_absent};
 
 use super::arguments::Arguments;
+use super::candidates::Candidates;
 use super::language::Language;
-use super::patterns::{Candidates, Patterns, describe};
+use super::patterns::{Patterns, describe};
 
 /// The condition of one box, in words; empty if there is none.
 pub(super) fn words(part: &FieldBox, op: Op, arguments: &Arguments<'_>, rules: &Candidates) -> String {
@@ -120,7 +121,7 @@ fn text_patterns(
         .collect();
     let language = Language::of_places(&inventory.product, &within, inputs)?;
     // Paths are canonical here and not in a tuple's own pattern, so their candidates are others.
-    let none = Candidates::of_rules(std::iter::empty(), inputs);
+    let none = Candidates::none(inputs, rules.effort());
     Some(describe(&language, if inputs == Inputs::All { rules } else { &none }))
 }
 

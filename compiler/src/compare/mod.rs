@@ -9,6 +9,7 @@
 
 mod answers;
 mod arguments;
+mod candidates;
 mod collect;
 mod condition;
 mod diff;

@@ -1,9 +1,8 @@
 //! Sets of paths as patterns for people: proposed by rule of thumb, said only after they were proved to be exact.
 
-use crate::automaton::{self, Input, Inputs, SetId, determinize};
-use crate::model::{Compat, PathFunction};
-use crate::rules::{PathAtom, argument_language, path_language};
+use crate::automaton::Inputs;
 
+use super::candidates::{Candidate, Candidates, Effort};
 use super::language::{ALL, DEAD, Language, NONE};
 use super::shown;
 
@@ -33,159 +32,10 @@ const MAX_TERMS: usize = 64;
 const MAX_WORD: usize = 40;
 /// How deep exceptions may have exceptions.
 const MAX_DEPTH: usize = 3;
-/// The most states of a pattern that is tried.
-const MAX_STATES: usize = 20_000;
-
-/// Patterns that rules are written with, tried before others.
-#[derive(Clone, Debug)]
-pub(super) struct Candidates {
-    list: Vec<Candidate>,
-    inputs: Inputs,
-}
-
-#[derive(Clone, Debug)]
-struct Candidate {
-    term: String,
-    also: Option<String>,
-    language: Language,
-}
-
-impl Candidate {
-    fn term(&self) -> PatternTerm {
-        PatternTerm { pattern: self.term.clone(), also: self.also.clone(), except: Vec::new() }
-    }
-}
-
-impl Candidates {
-    /// The patterns in the texts of rules: each cell of a rule's line (or each value of its tuple) in every function.
-    pub(super) fn of_rules<'r>(rules: impl Iterator<Item = &'r str>, inputs: Inputs) -> Self {
-        const MOST: usize = 96;
-        let mut texts: Vec<Vec<u8>> = Vec::new();
-        for rule in rules {
-            for cell in cells(rule) {
-                let tuple = cell.strip_prefix('(').map(|rest| rest.strip_suffix(')').unwrap_or(rest));
-                let values: Vec<&str> = match (inputs, tuple) {
-                    (Inputs::Paths, None) => vec![cell.as_str()],
-                    (Inputs::All, Some(tuple)) => tuple.split(',').map(str::trim).collect(),
-                    _ => Vec::new(),
-                };
-                for value in values {
-                    let wild = value.contains(['/', '*', '?', '[', '^']);
-                    if wild && texts.len() < MOST && !texts.iter().any(|known| known == value.as_bytes()) {
-                        texts.push(value.as_bytes().to_vec());
-                    }
-                }
-            }
-        }
-        let mut candidates = Self { list: Vec::new(), inputs };
-        let functions: &[PathFunction] = match inputs {
-            Inputs::Paths => &[
-                PathFunction::PathMatch,
-                PathFunction::KeyMatch,
-                PathFunction::Within,
-                PathFunction::KeyMatch2,
-                PathFunction::KeyMatch3,
-                PathFunction::KeyMatch5,
-                PathFunction::GlobMatch,
-                PathFunction::RegexMatch,
-            ],
-            Inputs::All => &[PathFunction::PathMatch],
-        };
-        for function in functions {
-            for text in &texts {
-                // A wildcard of one function is a plain byte of another, and such a pattern is nobody's.
-                if !speaks(*function, text) {
-                    continue;
-                }
-                let Some(language) = language(*function, text, inputs) else { continue };
-                if candidates.list.iter().all(|known| known.language != language) && !language.is_empty() {
-                    let term = match function {
-                        PathFunction::PathMatch => shown(text),
-                        function => format!("{}({})", function.name(), shown(text)),
-                    };
-                    candidates.list.push(Candidate { term, also: None, language });
-                }
-            }
-        }
-        candidates
-    }
-}
-
-impl Candidates {
-    /// With what the first few of them share, two by two.
-    fn crossed(&self) -> Self {
-        const MOST: usize = 12;
-        let mut crossed = self.clone();
-        for (at, one) in self.list.iter().enumerate().take(MOST) {
-            for other in self.list.iter().take(MOST).skip(at + 1) {
-                let Some(language) = one.language.with(&other.language, |one, other| one && other) else {
-                    continue;
-                };
-                if !language.is_empty() && crossed.list.iter().all(|known| known.language != language) {
-                    let (term, also) = (one.term.clone(), Some(other.term.clone()));
-                    crossed.list.push(Candidate { term, also, language });
-                }
-            }
-        }
-        crossed
-    }
-}
-
-/// Whether a text may have been written for a function.
-fn speaks(function: PathFunction, text: &[u8]) -> bool {
-    let has = |bytes: &[u8]| text.iter().any(|byte| bytes.contains(byte));
-    match function {
-        PathFunction::PathMatch | PathFunction::GlobMatch => true,
-        PathFunction::KeyMatch => text.ends_with(b"*") && !has(b"?[]{}^"),
-        PathFunction::Under | PathFunction::Within => !has(b"*?[]{}^"),
-        PathFunction::KeyMatch2 => has(b":*") && !has(b"{}"),
-        PathFunction::KeyMatch3 | PathFunction::KeyMatch5 => has(b"{*") && !has(b","),
-        PathFunction::RegexMatch => has(b"^$.+|(\\"),
-    }
-}
-
-/// The cells of a rule's line: commas within quotes and parentheses do not split.
-pub(super) fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let (mut quoted, mut tuple) = (false, false);
-    for ch in line.chars() {
-        let last = cells.last_mut().expect("INVARIANT: never empty");
-        match ch {
-            '"' => quoted = !quoted,
-            ',' if !quoted && !tuple => cells.push(String::new()),
-            ch => {
-                tuple = !quoted && (tuple || ch == '(' && last.trim().is_empty()) && ch != ')';
-                last.push(ch);
-            }
-        }
-    }
-    cells.into_iter().map(|cell| cell.trim().to_owned()).collect()
-}
-
-/// The inputs that `function` takes for `text`; `None` if it does not compile, or not within bounds.
-pub(super) fn language(function: PathFunction, text: &[u8], inputs: Inputs) -> Option<Language> {
-    let (atoms, input) = match inputs {
-        Inputs::Paths => (path_language(function, text, Compat::Boesfs).ok()?, Input::Paths),
-        Inputs::All => (Some(vec![argument_language(text).ok()?]), Input::Texts),
-    };
-    let Some(atoms) = atoms else { return Some(Language::every(inputs)) };
-    of_atoms(&atoms, input, inputs)
-}
-
-fn of_atoms(atoms: &[PathAtom], input: Input, inputs: Inputs) -> Option<Language> {
-    let limits = automaton::Limits {
-        states: MAX_STATES,
-        transitions: 8 * MAX_STATES,
-        pattern_states: MAX_STATES,
-        ..automaton::Limits::default()
-    };
-    let labelled = determinize(atoms, input, &limits).ok()?;
-    let dfa = labelled.dfa.relabelled(|label| u32::from(!labelled.sets.get(SetId(label)).is_empty()));
-    Language::of_dfa(&dfa, inputs, 4 * MAX_STATES).ok()?
-}
 
 /// The set of the paths (or texts) of `language`.
 pub(super) fn describe(language: &Language, candidates: &Candidates) -> Patterns {
+    candidates.effort().next();
     let plain = terms(language, candidates, 0);
     // What is short to say needs no search for what is shorter.
     let simple = plain.as_ref().is_some_and(|terms| {
@@ -195,7 +45,12 @@ pub(super) fn describe(language: &Language, candidates: &Candidates) -> Patterns
             _ => false,
         })
     });
-    let crossed = if simple { None } else { terms(language, &candidates.crossed(), 0) };
+    let crossed = if simple {
+        None
+    } else {
+        candidates.effort().next();
+        terms(language, &candidates.crossed(), 0)
+    };
     if let Some(terms) = [crossed, plain].into_iter().flatten().min_by_key(|terms| length(terms)) {
         return Patterns { terms, exact: true };
     }
@@ -211,12 +66,12 @@ fn terms(language: &Language, candidates: &Candidates, depth: usize) -> Option<V
     }
     if let Some(known) = candidates.list.iter().find(|known| known.language == *language) {
         // A plain subtree or path is said the plain way.
-        return match spelt(language, language.start, &mut Vec::new(), true, &mut 0) {
+        return match spelt(language, language.start, &mut Vec::new(), true, &mut 0, candidates.effort()) {
             Some(terms) if terms.len() <= 2 => Some(terms),
             _ => Some(vec![known.term()]),
         };
     }
-    if let Some(terms) = spelt(language, language.start, &mut Vec::new(), true, &mut 0) {
+    if let Some(terms) = spelt(language, language.start, &mut Vec::new(), true, &mut 0, candidates.effort()) {
         return Some(terms);
     }
     if depth >= MAX_DEPTH {
@@ -228,28 +83,29 @@ fn terms(language: &Language, candidates: &Candidates, depth: usize) -> Option<V
 
 /// The union of candidates, less others that share nothing with the language, and the rest.
 fn covered(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
+    let effort = candidates.effort();
     let mut apart: Vec<&Candidate> = Vec::new();
     let mut wider = language.clone();
     for known in &candidates.list {
-        if known.language.with(language, |known, inner| known && inner)?.is_empty() {
-            wider = wider.with(&known.language, |wider, known| wider || known)?;
+        if effort.with(&known.language, language, |known, inner| known && inner)?.is_empty() {
+            wider = effort.with(&wider, &known.language, |wider, known| wider || known)?;
             apart.push(known);
         }
     }
     let mut rest = language.clone();
     let mut taken: Vec<&Candidate> = Vec::new();
     for known in &candidates.list {
-        let outside = known.language.with(&wider, |inner, outer| inner && !outer)?;
+        let outside = effort.with(&known.language, &wider, |inner, outer| inner && !outer)?;
         if !outside.is_empty() {
             continue;
         }
-        let left = rest.with(&known.language, |rest, known| rest && !known)?;
+        let left = effort.with(&rest, &known.language, |rest, known| rest && !known)?;
         if left != rest {
             taken.push(known);
             rest = left;
         }
         if rest.is_empty() {
-            taken = needed(taken, language)?;
+            taken = needed(taken, language, effort)?;
             break;
         }
     }
@@ -258,14 +114,14 @@ fn covered(language: &Language, candidates: &Candidates, depth: usize) -> Option
     }
     let mut found = Vec::new();
     for known in taken {
-        let surplus = known.language.with(language, |known, inner| known && !inner)?;
+        let surplus = effort.with(&known.language, language, |known, inner| known && !inner)?;
         let mut except: Vec<&Candidate> = Vec::new();
         for other in &apart {
-            if !other.language.with(&surplus, |other, surplus| other && surplus)?.is_empty() {
+            if !effort.with(&other.language, &surplus, |other, surplus| other && surplus)?.is_empty() {
                 except.push(other);
             }
         }
-        let except = needed(except, &surplus)?;
+        let except = needed(except, &surplus, effort)?;
         found.push(PatternTerm { except: except.into_iter().map(Candidate::term).collect(), ..known.term() });
     }
     if !rest.is_empty() {
@@ -275,11 +131,15 @@ fn covered(language: &Language, candidates: &Candidates, depth: usize) -> Option
 }
 
 /// Those of `taken` without which the others do not hold all of `language`.
-fn needed<'c>(mut taken: Vec<&'c Candidate>, language: &Language) -> Option<Vec<&'c Candidate>> {
+fn needed<'c>(
+    mut taken: Vec<&'c Candidate>,
+    language: &Language,
+    effort: &Effort,
+) -> Option<Vec<&'c Candidate>> {
     for at in (0..taken.len()).rev() {
         let mut rest = language.clone();
         for (_, other) in taken.iter().enumerate().filter(|(other, _)| *other != at) {
-            rest = rest.with(&other.language, |rest, other| rest && !other)?;
+            rest = effort.with(&rest, &other.language, |rest, other| rest && !other)?;
         }
         if rest.is_empty() {
             taken.remove(at);
@@ -289,7 +149,7 @@ fn needed<'c>(mut taken: Vec<&'c Candidate>, language: &Language) -> Option<Vec<
 }
 
 /// Patterns that may be around the language: what all its inputs begin with, then what its shortest one ends with.
-fn around(language: &Language) -> Vec<Candidate> {
+fn around(language: &Language, effort: &Effort) -> Vec<Candidate> {
     let (prefix, Some(word)) = (language.common_prefix(), language.shortest()) else { return Vec::new() };
     let dir = prefix.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     let start = escaped(&prefix[..dir]);
@@ -300,7 +160,7 @@ fn around(language: &Language) -> Vec<Candidate> {
         patterns.push(format!("{start}**/*{}", escaped(&name[dot..])));
     }
     let known = |pattern: String| {
-        let language = language_of(&pattern, language.inputs)?;
+        let language = effort.guess(&pattern, language.inputs)?;
         Some(Candidate { term: pattern, also: None, language })
     };
     patterns.into_iter().filter_map(known).collect()
@@ -308,31 +168,32 @@ fn around(language: &Language) -> Vec<Candidate> {
 
 /// One candidate around the language, less what is too much.
 fn less(language: &Language, candidates: &Candidates, depth: usize) -> Option<Vec<PatternTerm>> {
+    let effort = candidates.effort();
     let mut best: Option<Vec<PatternTerm>> = None;
     let whole = Candidate { term: String::new(), also: None, language: Language::every(language.inputs) };
-    let around = around(language);
+    let around = around(language, effort);
     for known in candidates.list.iter().chain(&around).chain([&whole]) {
-        let missing = language.with(&known.language, |inner, outer| inner && !outer)?;
+        let missing = effort.with(language, &known.language, |inner, outer| inner && !outer)?;
         if !missing.is_empty() || known.language.start == ALL && best.is_some() {
             continue;
         }
-        let all = known.language.with(language, |outer, inner| outer && !inner)?;
+        let all = effort.with(&known.language, language, |outer, inner| outer && !inner)?;
         let mut surplus = all.clone();
         let mut taken: Vec<&Candidate> = Vec::new();
         // What is taken away may hold more than there is to take from.
         for other in &candidates.list {
-            let shared = other.language.with(language, |other, inner| other && inner)?;
+            let shared = effort.with(&other.language, language, |other, inner| other && inner)?;
             if surplus.is_empty() || !shared.is_empty() {
                 continue;
             }
-            let left = surplus.with(&other.language, |surplus, other| surplus && !other)?;
+            let left = effort.with(&surplus, &other.language, |surplus, other| surplus && !other)?;
             if left != surplus {
                 taken.push(other);
                 surplus = left;
             }
         }
         if surplus.is_empty() {
-            taken = needed(taken, &all)?;
+            taken = needed(taken, &all, effort)?;
         }
         let mut except: Vec<PatternTerm> = taken.into_iter().map(Candidate::term).collect();
         let Some(rest) = terms(&surplus, candidates, depth + 1) else { continue };
@@ -387,6 +248,7 @@ fn spelt(
     prefix: &mut Vec<u8>,
     wanted: bool,
     count: &mut usize,
+    effort: &Effort,
 ) -> Option<Vec<PatternTerm>> {
     let (full, empty) = if wanted { (ALL, NONE) } else { (NONE, ALL) };
     *count += 1;
@@ -406,11 +268,11 @@ fn spelt(
     let node = &language.nodes[at as usize];
     let plain = |pattern: String| PatternTerm { pattern, also: None, except: Vec::new() };
     if node.other == full {
-        let except = spelt(language, at, prefix, !wanted, count)?;
+        let except = spelt(language, at, prefix, !wanted, count, effort)?;
         return Some(vec![PatternTerm { except, ..everything(prefix, language.inputs) }]);
     }
     if node.other != empty && node.other != DEAD {
-        return guessed(language, at, prefix, wanted);
+        return guessed(language, at, prefix, wanted, effort);
     }
     let mut terms = Vec::new();
     if node.spelt.is_path() && node.ends == wanted {
@@ -421,7 +283,7 @@ fn spelt(
             continue;
         }
         prefix.push(*byte);
-        let below = spelt(language, *to, prefix, wanted, count);
+        let below = spelt(language, *to, prefix, wanted, count, effort);
         prefix.pop();
         terms.extend(below?);
         if terms.len() > MAX_TERMS {
@@ -432,9 +294,15 @@ fn spelt(
 }
 
 /// `prefix` and a pattern that takes exactly what goes on from `at`, made from a shortest text that does.
-fn guessed(language: &Language, at: u32, prefix: &[u8], wanted: bool) -> Option<Vec<PatternTerm>> {
+fn guessed(
+    language: &Language,
+    at: u32,
+    prefix: &[u8],
+    wanted: bool,
+    effort: &Effort,
+) -> Option<Vec<PatternTerm>> {
     let rest = Language { start: at, ..language.clone() };
-    let rest = if wanted { rest } else { rest.with(&rest, |inside, _| !inside)? };
+    let rest = if wanted { rest } else { effort.with(&rest, &rest, |inside, _| !inside)? };
     let word = rest.shortest()?;
     if word.len() > MAX_WORD {
         return None;
@@ -457,15 +325,11 @@ fn guessed(language: &Language, at: u32, prefix: &[u8], wanted: bool) -> Option<
         }
     }
     guesses.into_iter().find_map(|guess| {
-        let pattern = language_of(&guess, language.inputs)?;
+        let pattern = effort.guess(&guess, language.inputs)?;
         let there = pattern.start_after(prefix)?;
-        let differs = there.with(&rest, |left, right| left != right)?;
+        let differs = effort.with(&there, &rest, |left, right| left != right)?;
         differs.is_empty().then(|| vec![PatternTerm { pattern: guess, also: None, except: Vec::new() }])
     })
-}
-
-fn language_of(pattern: &str, inputs: Inputs) -> Option<Language> {
-    language(PathFunction::PathMatch, pattern.as_bytes(), inputs)
 }
 
 impl Language {

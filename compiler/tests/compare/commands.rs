@@ -10,15 +10,22 @@ const HEAD: &str = "[request_definition]\nr = sub, obj, act\n[policy_definition]
 
 /// What the program prints, and its exit status.
 fn boesfsc(dir: &Path, args: &[&str]) -> (String, i32) {
-    let output = Command::new(env!("CARGO_BIN_EXE_boesfsc")).args(args).current_dir(dir).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .expect("boesfsc runs");
     let text = [output.stdout, output.stderr].concat();
-    (String::from_utf8(text).unwrap(), output.status.code().unwrap())
+    (
+        String::from_utf8(text).expect("boesfsc prints text"),
+        output.status.code().expect("boesfsc ends by itself"),
+    )
 }
 
 fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a directory");
     let rules = "p, tools, /srv/**, read, allow\np, /bin/vi, /srv/*.txt, write, allow\ng, /bin/cat, tools\n";
-    let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
+    let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).expect("a file");
     write("old.conf", format!("{HEAD}[policy]\n{rules}"));
     write("new.conf", format!("{HEAD}[policy]\n{}", rules.replace("/srv/**", "/srv/a/**")));
     write("model.conf", HEAD.to_owned());

@@ -17,9 +17,9 @@ const MATCHER: &str = "g(r.sub, p.sub) && pathMatch(r.obj, p.obj) && r.act == p.
 /// Asserts that all of `rules` mean the same.
 fn all_equal(variants: &[&str]) {
     let universe = requests();
-    let first = compiled(&casbin(BOTH, MATCHER, variants[0])).unwrap();
+    let first = compiled(&casbin(BOTH, MATCHER, variants[0])).expect("a policy");
     for variant in &variants[1..] {
-        let other = compiled(&casbin(BOTH, MATCHER, variant)).unwrap();
+        let other = compiled(&casbin(BOTH, MATCHER, variant)).expect("a policy");
         let comparison = checked(&first, &other, &universe);
         assert!(comparison.is_equal(), "{variant}\n{}", comparison.human());
     }

@@ -43,7 +43,7 @@ pub(crate) fn compiled(text: &str) -> Option<Outcome> {
 
 /// The image of an outcome, to be compared.
 pub(crate) fn side<'o>(outcome: &'o Outcome, name: &str) -> Side<'o> {
-    Side { image: &outcome.packed.as_ref().unwrap().image, files: vec![name.to_owned()] }
+    Side { image: &outcome.packed.as_ref().expect("an image").image, files: vec![name.to_owned()] }
 }
 
 fn values(ty: ArgType) -> Vec<ArgValue> {
@@ -79,8 +79,8 @@ pub(crate) fn requests() -> Vec<Request> {
                     }
                 }
                 for (number, tuple) in tuples.into_iter().enumerate() {
-                    let request = Request::new(sub.as_bytes(), path.as_bytes(), *op).unwrap();
-                    let mut request = request.with_args(tuple).unwrap();
+                    let request = Request::new(sub.as_bytes(), path.as_bytes(), *op).expect("a request");
+                    let mut request = request.with_args(tuple).expect("a request");
                     request.uid = Some(UIDS[number % UIDS.len()]);
                     request.gid = Some(0);
                     request.kind = Some(boesfs_abi::request::Kind::ALL[number % 3]);
@@ -99,7 +99,7 @@ pub(crate) struct Oracle<'o> {
 
 impl<'o> Oracle<'o> {
     pub(crate) fn new(outcome: &'o Outcome) -> Self {
-        Self { reference: Reference::new(outcome.model.as_ref().unwrap()) }
+        Self { reference: Reference::new(outcome.model.as_ref().expect("a model")) }
     }
 
     pub(crate) fn verdict(&self, request: &Request) -> Verdict {
@@ -118,7 +118,7 @@ impl Membership {
     pub(crate) fn new(outcomes: &[&Outcome]) -> Self {
         let mut literals = BTreeSet::new();
         for outcome in outcomes {
-            for literal in &outcome.packed.as_ref().unwrap().image.subjects().literals {
+            for literal in &outcome.packed.as_ref().expect("an image").image.subjects().literals {
                 match literal {
                     SubjectLiteral::Path(text) | SubjectLiteral::Name(text) => literals.insert(text.clone()),
                 };
@@ -153,7 +153,7 @@ impl Membership {
         let taken = patterns.entry(pattern.to_owned()).or_insert_with(|| {
             let (function, text) = match pattern.split_once('(') {
                 Some((function, rest)) if function.chars().all(char::is_alphanumeric) => {
-                    (function, rest.strip_suffix(')').unwrap())
+                    (function, rest.strip_suffix(')').expect("a parenthesis"))
                 }
                 _ => ("pathMatch", pattern),
             };
@@ -166,7 +166,7 @@ impl Membership {
                 compiled(&policy).unwrap_or_else(|| panic!("`{pattern}` is no pattern:\n{policy}"));
             let oracle = Oracle::new(&policy);
             let takes = |path: &&&str| {
-                let request = Request::new(b"/x", path.as_bytes(), Op::Read).unwrap();
+                let request = Request::new(b"/x", path.as_bytes(), Op::Read).expect("a request");
                 oracle.verdict(&request) == Verdict::Allow
             };
             PATHS.iter().filter(takes).map(|path| path.as_bytes().to_vec()).collect()
@@ -200,12 +200,12 @@ pub(crate) fn checked(old: &Outcome, new: &Outcome, universe: &[Request]) -> Com
 pub(crate) fn compared(before: &Judged, after: &Judged, universe: &[Request]) -> Comparison {
     let (old, new) = (&before.outcome, &after.outcome);
     let limits = Limits { findings: usize::MAX, parts: usize::MAX, ..Limits::default() };
-    let comparison = compare(&side(old, "old"), &side(new, "new"), false, limits).unwrap();
+    let comparison = compare(&side(old, "old"), &side(new, "new"), false, limits).expect("within limits");
     let oracles = (Oracle::new(old), Oracle::new(new));
     let parts: Vec<&Part> = comparison.changes.iter().flat_map(|change| &change.parts).collect();
     for part in &parts {
         let verdicts = (oracles.0.verdict(&part.witness), oracles.1.verdict(&part.witness));
-        let said = (part.old.unwrap().verdict, part.new.verdict);
+        let said = (part.old.expect("an old answer").verdict, part.new.verdict);
         assert_eq!(verdicts, said, "{:?}\n{}", part.witness, comparison.human());
         assert_ne!(said.0, said.1);
     }
