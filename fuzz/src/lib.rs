@@ -2,8 +2,10 @@
 //!
 //! A body returns whatever the bytes are, and panics only if the project is wrong about them.
 
+mod fmt;
 mod near;
 
+pub use fmt::fmt_round_trip;
 pub use near::{paths_near, requests_at, requests_near};
 
 use boesfs_abi::decide::Fields;
@@ -34,6 +36,15 @@ pub fn parse(data: &[u8]) {
 /// What becomes of `data`: one source, or policy and model with a zero byte between them. Limits are far below the
 /// defaults, so that an input that reaches one is not a slow one.
 fn outcome(data: &[u8], until: Stage) -> Outcome {
+    outcome_within(data, until, TEXT)
+}
+
+/// How much text a target takes.
+const TEXT: boesfs_grammar::Limits =
+    boesfs_grammar::Limits { bytes: 1 << 16, rules: 200, nesting: 32, line: 1 << 12 };
+
+/// The same of another size of text.
+fn outcome_within(data: &[u8], until: Stage, text: boesfs_grammar::Limits) -> Outcome {
     let limits = Limits {
         rules: rules::Limits { rule_terms: 256, terms: 4096, subjects: 4096 },
         automaton: automaton::Limits {
@@ -46,7 +57,6 @@ fn outcome(data: &[u8], until: Stage) -> Outcome {
             ..automaton::Limits::default()
         },
     };
-    let text = boesfs_grammar::Limits { bytes: 1 << 16, rules: 200, nesting: 32, line: 1 << 12 };
     let settings = Settings { allow: Allow::All, limits: text, ..Settings::default() };
     let parts = data.splitn(2, |byte| *byte == PART);
     let sources: Vec<Source> = parts.map(|part| Source::new("input", part)).collect();

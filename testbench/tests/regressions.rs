@@ -46,3 +46,8 @@ fn image_decode() {
 fn suite() {
     replay("suite", boesfs_fuzz::suite);
 }
+
+#[test]
+fn fmt_round_trip() {
+    replay("fmt_round_trip", boesfs_fuzz::fmt_round_trip);
+}

@@ -1,0 +1,85 @@
+//! Formatting: done at once, without a comment less, and without another meaning.
+
+use boesfs_compiler::diagnostic::Severity;
+use boesfs_compiler::pipeline::{Outcome, Stage};
+use boesfs_compiler::reference::Reference;
+use boesfs_grammar::{Limits, Source, format};
+
+use crate::{PART, TEXT, outcome_within, requests_near};
+
+/// A text in canonical form may be longer than it was.
+const WIDE: Limits = Limits { bytes: 4 * TEXT.bytes, line: 4 * TEXT.line, ..TEXT };
+
+/// Text that parses has a canonical form: the same comments in the same order, the same mistakes, or the same image and
+/// decisions; and it is its own canonical form. A zero byte parts a policy from its model.
+pub fn fmt_round_trip(data: &[u8]) {
+    let mut formatted: Vec<Vec<u8>> = Vec::new();
+    for part in data.splitn(2, |byte| *byte == PART) {
+        let Ok(once) = format(&Source::new("input", part), &TEXT) else { return };
+        let twice = format(&Source::new("formatted", once.clone()), &WIDE);
+        assert_eq!(twice.as_deref(), Ok(once.as_slice()), "formatting again changes the text");
+        assert_eq!(comments(&once), comments(part), "comments");
+        formatted.push(once);
+    }
+    let before = outcome_within(data, Stage::LAST, TEXT);
+    if before.diagnostics.iter().any(|diagnostic| diagnostic.is_limit()) {
+        return;
+    }
+    let after = outcome_within(&formatted.join(&PART), Stage::LAST, WIDE);
+    assert_eq!(errors(&before), errors(&after), "errors before and after");
+    let (Some(old), Some(new)) = (&before.model, &after.model) else { return };
+    let id = |outcome: &Outcome| outcome.packed.as_ref().map(|packed| packed.image.id_hex());
+    assert_eq!(id(&before), id(&after), "images");
+    let (one, other) = (Reference::new(old), Reference::new(new));
+    for request in requests_near(old, 60, 0) {
+        let (one, other) = (one.decide(&request), other.decide(&request));
+        assert_eq!((one.verdict, one.rule), (other.verdict, other.rule), "{request:?}");
+    }
+}
+
+/// The codes of all errors, in order of their names.
+fn errors(outcome: &Outcome) -> Vec<&str> {
+    let errors = outcome.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let mut codes: Vec<&str> = errors.map(|diagnostic| &*diagnostic.code).collect();
+    codes.sort_unstable();
+    codes
+}
+
+/// The comments of a source that parses, annotations apart, by the rule of the language: `#` starts one at the start of a
+/// line and after a blank, outside of quotes, which matchers and rules have.
+fn comments(text: &[u8]) -> Vec<&[u8]> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let rules_alone = !text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"["));
+    let mut section: &[u8] = if rules_alone { b"[policy]" } else { b"" };
+    let mut quote = None;
+    let mut comments = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        if quote.is_none() && line.trim_ascii_start().starts_with(b"[") {
+            let end = line.iter().position(|byte| *byte == b']').map_or(line.len(), |at| at + 1);
+            section = line[..end].trim_ascii();
+        }
+        let quotes: &[u8] = match section {
+            b"[policy]" => b"\"",
+            b"[matchers]" => b"\"'",
+            _ => b"",
+        };
+        let mut found = None;
+        for (at, byte) in line.iter().enumerate() {
+            match quote {
+                Some(open) if open == *byte => quote = None,
+                None if *byte == b'#' && (at == 0 || matches!(line[at - 1], b' ' | b'\t')) => {
+                    found = Some(line[at..].trim_ascii());
+                    break;
+                }
+                None if quotes.contains(byte) => quote = Some(*byte),
+                _ => {}
+            }
+        }
+        let rest = found.map_or(line, |comment: &[u8]| &line[..line.len() - comment.len()]).trim_ascii_end();
+        if section == b"[policy]" || !rest.ends_with(b"\\") {
+            quote = None;
+        }
+        comments.extend(found.filter(|comment| !comment.starts_with(b"#@")));
+    }
+    comments
+}
