@@ -53,9 +53,11 @@ fn every_command_has_examples_that_parse() {
         if found.is_empty() {
             wrong.push(format!("`{}` has no examples", command.get_name()));
         }
-        for line in found {
+        for (place, line) in found.into_iter().enumerate() {
             let words = words(&line);
+            // What follows the first may go on with other commands.
             if let Some(name) = own
+                && place == 0
                 && words.get(1).map(String::as_str) != Some(name)
             {
                 wrong.push(format!("not an example of `{name}`: {line}"));
