@@ -25,6 +25,8 @@ enum Task {
     Demo(DemoArgs),
     /// Run every check and test, here and in virtual machines
     Test(TestArgs),
+    /// Ask all engines about random policies, more of them than `test` does
+    Random(RandomArgs),
     /// Run files of conformance cases on the engines
     Conformance(ConformanceArgs),
     /// Run a command inside a stock Debian cloud kernel
@@ -61,6 +63,21 @@ struct TestArgs {
     /// An engine whose being skipped is a failure
     #[arg(long, num_args = 1.., value_name = "ENGINE")]
     require: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+A policy on which two engines differ is kept in testbench/tests/random/regressions.
+
+Examples:
+  cargo xtask random --policies 1000000 --seed 7")]
+struct RandomArgs {
+    /// How many policies
+    #[arg(long, default_value = "100000", value_name = "N")]
+    policies: u64,
+    /// What they depend on
+    #[arg(long, default_value = "1", value_name = "N")]
+    seed: u64,
 }
 
 #[derive(Args)]
@@ -147,6 +164,7 @@ fn failure(task: &Task) -> u8 {
         Task::Vm(_) | Task::Demo(_) => 125,
         Task::Setup
         | Task::Test(_)
+        | Task::Random(_)
         | Task::Conformance(_)
         | Task::Codegen(_)
         | Task::Tidy
@@ -197,6 +215,10 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(demo::run(&workspace, stage)?))
         }
         Task::Test(args) => run_tests(&workspace, args),
+        Task::Random(args) => {
+            suite::random(&workspace, args.policies, args.seed)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Conformance(args) => run_conformance(&workspace, &args),
         Task::Vm(args) => run_vm(&workspace, args),
         Task::Codegen(args) => {

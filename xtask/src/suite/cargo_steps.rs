@@ -1,12 +1,14 @@
 //! The steps that are cargo's work, and what its test harness says.
 
 use super::report::Tally;
-use crate::process;
+use crate::process::{self, ProcessError};
 use crate::workspace::{Workspace, cargo};
 use regex::Regex;
 
 /// How many random policies the engines are compared on, unless the environment says otherwise.
 const POLICIES: (&str, &str) = ("BOESFS_POLICIES", "10000");
+/// What they depend on.
+const SEED: &str = "BOESFS_SEED";
 
 /// Runs cargo with `arguments`; passes if it does.
 pub(super) fn passes(workspace: &Workspace, arguments: &[&str]) -> Tally {
@@ -27,6 +29,21 @@ pub(super) fn tests(workspace: &Workspace) -> Tally {
         Ok((status, output)) => count(&output, status.success()),
         Err(error) => Tally::fail(error.to_string()),
     }
+}
+
+/// Compares all engines that need no sandbox on random policies.
+///
+/// # Errors
+/// [`ProcessError`] if they differ, or nothing could be run.
+pub fn random(workspace: &Workspace, policies: u64, seed: u64) -> Result<(), ProcessError> {
+    let mut command = cargo();
+    command
+        .args(["test", "--release", "--package", "boesfs-testbench", "--test", "random", "--"])
+        .args(["--nocapture", "engines_agree_on_many_policies_of_the_whole_language"])
+        .current_dir(&workspace.root)
+        .env(POLICIES.0, policies.to_string())
+        .env(SEED, seed.to_string());
+    process::run(&mut command)
 }
 
 /// Counts the tests in what the harness wrote. If cargo failed beyond what is counted, as when something does not

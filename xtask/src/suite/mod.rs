@@ -6,6 +6,7 @@ mod fuzz;
 mod machines;
 mod report;
 
+pub use cargo_steps::random;
 pub use report::{Report, Row, Skip, Tally};
 
 use crate::binaries;
