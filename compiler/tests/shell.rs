@@ -58,6 +58,59 @@ fn the_bash_script_parses() {
     assert!(bash.wait().expect("an end").success());
 }
 
+/// The command lines of the examples in the help of `command`, without what is done with their output.
+fn examples(command: &str) -> Vec<String> {
+    let help = String::from_utf8(run(&[command, "--help"]).stdout).expect("text");
+    let (_, examples) = help.split_once("Examples:\n").expect("examples");
+    let cut = |line: &str| {
+        let line = line.trim();
+        let end = ["   ", " | ", " > ", " && "].iter().filter_map(|mark| line.find(mark)).min();
+        line[..end.unwrap_or(line.len())].to_owned()
+    };
+    examples.lines().filter(|line| line.trim_start().starts_with("boesfsc ")).map(cut).collect()
+}
+
+/// Whatever comes of them, for their files are not all there: they are command lines that are understood.
+#[test]
+fn the_examples_of_the_help_can_be_run() {
+    const ROLES: &str = "\
+[request_definition]
+r = sub, obj, act, args
+[policy_definition]
+p = sub, obj, act, args, eft
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
+[matchers]
+m = g(r.sub, p.sub) && pathMatch(r.obj, p.obj) && r.act == p.act && r.args == p.args
+[policy]
+p, builders, /srv/**, read, *, deny
+g, /bin/bash, builders
+";
+    let folder = tempfile::tempdir().expect("a folder");
+    let (model, rules) = ROLES.split_once("[policy]\n").expect("rules");
+    for (name, text) in
+        [("policy.conf", ROLES), ("old.conf", ROLES), ("new.conf", ROLES), ("model.conf", model), ("policy.csv", rules)]
+    {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let path = Path::new(env!("CARGO_BIN_EXE_boesfsc")).parent().expect("a folder").display().to_string();
+    // The others wait, or write where the system keeps such files.
+    let elsewhere = ["watch", "lsp", "completions", "man"];
+    for command in commands().iter().filter(|command| !elsewhere.contains(&command.as_str())) {
+        let examples = examples(command);
+        assert!(!examples.is_empty(), "{command} has no examples");
+        for example in examples {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &example]).current_dir(folder.path()).stdin(Stdio::null());
+            let output = shell.env("PATH", path.clone()).output().expect("a shell runs");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(matches!(output.status.code(), Some(0 | 1 | 3 | 4)), "{example}: {said}");
+        }
+    }
+}
+
 #[test]
 fn every_command_has_a_manual_page() {
     let folder = tempfile::tempdir().expect("a folder");

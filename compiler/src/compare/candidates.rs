@@ -16,7 +16,7 @@ use super::shown;
 /// The most states of a pattern that is tried.
 const MAX_STATES: usize = 20_000;
 /// The most nodes that are tried for all sets of a comparison.
-const MAX_EFFORT: usize = 400_000;
+const MAX_EFFORT: usize = 1_200_000;
 /// The nodes that may be tried for any set.
 const MIN_EFFORT: usize = 2_000;
 /// What it takes to compile a pattern, in nodes.
@@ -45,7 +45,7 @@ impl Effort {
 
     /// For the next set: a share of what is left, so that an early one leaves something to the later.
     pub(super) fn next(&self) {
-        self.one.set((self.all.get() / 8).max(MIN_EFFORT));
+        self.one.set((self.all.get() / 4).max(MIN_EFFORT));
     }
 
     /// [`Language::with`], if there is effort left.
