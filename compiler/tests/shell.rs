@@ -90,9 +90,13 @@ g, /bin/bash, builders
 ";
     let folder = tempfile::tempdir().expect("a folder");
     let (model, rules) = ROLES.split_once("[policy]\n").expect("rules");
-    for (name, text) in
-        [("policy.conf", ROLES), ("old.conf", ROLES), ("new.conf", ROLES), ("model.conf", model), ("policy.csv", rules)]
-    {
+    for (name, text) in [
+        ("policy.conf", ROLES),
+        ("old.conf", ROLES),
+        ("new.conf", ROLES),
+        ("model.conf", model),
+        ("policy.csv", rules),
+    ] {
         fs::write(folder.path().join(name), text).expect("a file");
     }
     let path = Path::new(env!("CARGO_BIN_EXE_boesfsc")).parent().expect("a folder").display().to_string();
@@ -104,7 +108,7 @@ g, /bin/bash, builders
         for example in examples {
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &example]).current_dir(folder.path()).stdin(Stdio::null());
-            let output = shell.env("PATH", path.clone()).output().expect("a shell runs");
+            let output = shell.env("PATH", &path).output().expect("a shell runs");
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(matches!(output.status.code(), Some(0 | 1 | 3 | 4)), "{example}: {said}");
         }
