@@ -9,6 +9,8 @@ pub mod pages;
 pub mod place;
 pub mod report;
 
+use std::collections::HashMap;
+
 use boesfs_grammar::{Span, SyntaxError};
 
 pub use crate::lint::{LINTS, Lint, lint};
@@ -68,6 +70,59 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// Changes of the text that mend it; any one of them does.
     pub fixes: Vec<Fix>,
+    /// How many more of its code there are that are not kept ([`abridge`]).
+    pub more: usize,
+}
+
+/// How many findings of one code and severity are kept.
+const KEPT: usize = 10_000;
+
+/// Of each code and severity keeps the first 10 000 of `found` and counts the others at the last one kept, so that
+/// what is wrong with a large text does not fill the memory. At least one of each code stays, so that a policy with
+/// errors is never taken for one without.
+pub fn abridge(found: &mut Vec<Diagnostic>) {
+    let mut counts: HashMap<(&'static str, Severity), usize> = HashMap::new();
+    let mut surplus: HashMap<(&'static str, Severity), usize> = HashMap::new();
+    found.retain(|diagnostic| {
+        let key = (diagnostic.code, diagnostic.severity);
+        let count = counts.entry(key).or_default();
+        *count += 1;
+        if *count > KEPT {
+            *surplus.entry(key).or_default() += 1 + diagnostic.more;
+        }
+        *count <= KEPT
+    });
+    for diagnostic in found.iter_mut().rev() {
+        if surplus.is_empty() {
+            break;
+        }
+        if let Some(more) = surplus.remove(&(diagnostic.code, diagnostic.severity)) {
+            diagnostic.more += more;
+        }
+    }
+}
+
+/// Abridges findings now and then while they are gathered, so that all of it costs no more than looking at each
+/// finding twice.
+#[derive(Debug)]
+pub struct Gauge {
+    next: usize,
+}
+
+impl Default for Gauge {
+    fn default() -> Self {
+        Self { next: 2 * KEPT }
+    }
+}
+
+impl Gauge {
+    /// Abridges `found` if it has become twice as long as it was left.
+    pub fn look(&mut self, found: &mut Vec<Diagnostic>) {
+        if found.len() >= self.next {
+            abridge(found);
+            self.next = 2 * found.len().max(KEPT);
+        }
+    }
 }
 
 /// How sure it is that a [`Fix`] is what the author wants.
@@ -137,6 +192,7 @@ impl Diagnostic {
             helps: Vec::new(),
             notes: Vec::new(),
             fixes: Vec::new(),
+            more: 0,
         }
     }
 
@@ -231,11 +287,17 @@ impl Diagnostic {
     /// Whether it says that a limit was hit.
     #[must_use]
     pub fn is_limit(&self) -> bool {
-        matches!(self.code, "E0120" | "E0121" | "E0122" | "E0123" | "E0124")
+        matches!(self.code, "E0120" | "E0121" | "E0122" | "E0123" | "E0124" | "E0126")
             || matches!(
                 self.code,
                 "E0501" | "E0502" | "E0503" | "E0504" | "E0505" | "E0506" | "E0507" | "E0508" | "E0509"
             )
+    }
+
+    /// That there are more like it which are not kept, if so.
+    #[must_use]
+    pub fn others(&self) -> Option<String> {
+        (self.more > 0).then(|| format!("{} more findings of {} are counted, not kept", self.more, self.code))
     }
 
     /// The place itself.
@@ -248,9 +310,10 @@ impl Diagnostic {
 impl From<SyntaxError> for Diagnostic {
     fn from(error: SyntaxError) -> Self {
         let severity = if error.is_note() { Severity::Note } else { Severity::Error };
-        let diagnostic = Self::new(error.code, None, severity, error.message, error.span)
+        let mut diagnostic = Self::new(error.code, None, severity, error.message, error.span)
             .label(error.label)
             .maybe_help(error.help);
+        diagnostic.more = error.more;
         match error.instead.map(|instead| *instead) {
             Some((title, span, text)) => diagnostic.fix(title, span, text),
             None => diagnostic,

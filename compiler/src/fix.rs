@@ -39,7 +39,8 @@ pub fn mend(outcome: Outcome, settings: &Settings, limits: &Limits, until: Stage
 }
 
 fn errors(outcome: &Outcome) -> usize {
-    outcome.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
+    let errors = outcome.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    errors.map(|found| 1 + found.more).sum()
 }
 
 /// `sources` with the machine-applicable changes of `found` that do not touch each other, the first of each finding.

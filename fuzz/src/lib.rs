@@ -41,7 +41,7 @@ fn outcome(data: &[u8], until: Stage) -> Outcome {
 
 /// How much text a target takes.
 const TEXT: boesfs_grammar::Limits =
-    boesfs_grammar::Limits { bytes: 1 << 16, rules: 200, nesting: 32, line: 1 << 12 };
+    boesfs_grammar::Limits { bytes: 1 << 16, rules: 200, nesting: 32, line: 1 << 12, definitions: 200 };
 
 /// The same of another size of text.
 fn outcome_within(data: &[u8], until: Stage, text: boesfs_grammar::Limits) -> Outcome {

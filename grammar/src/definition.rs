@@ -1,6 +1,6 @@
 //! `key = value` lines to [`Definition`]s.
 
-use crate::error::SyntaxError;
+use crate::error::{Errors, SyntaxError};
 use crate::expression::matcher;
 use crate::pest_error::{run, span_of};
 use crate::policy::Rule;
@@ -13,7 +13,7 @@ pub(crate) fn definition(
     span: Span,
     section: SectionKind,
     limits: &Limits,
-    errors: &mut Vec<SyntaxError>,
+    errors: &mut Errors,
 ) -> Option<Definition> {
     let assignment = match run(Rule::assignment, text, span) {
         Ok(mut pairs) => pairs.next().expect("INVARIANT: an assignment was parsed"),

@@ -5,7 +5,7 @@
 //! if it has to be; a matcher wider than [`WIDTH`] is broken at its outermost `||`, or `&&`. A byte order mark
 //! and carriage returns go.
 
-use crate::error::SyntaxError;
+use crate::error::{Errors, SyntaxError};
 use crate::logical::Lines;
 use crate::parse::{Parsed, parse};
 use crate::source::{Limits, Source};
@@ -96,7 +96,7 @@ impl<'t> Printer<'t> {
                 let name = section.map_or("", SectionKind::name);
                 self.line(format!("[{name}]").as_bytes(), text[close..].trim_ascii());
             } else if let (Some(definition), Some(section)) = (definitions.next(), section) {
-                let logical = lines.logical((at, end), 0, section, &mut Vec::new());
+                let logical = lines.logical((at, end), 0, section, &mut Errors::default());
                 self.definition(definition, at, &logical);
             }
         }

@@ -1,6 +1,6 @@
 //! Physical lines to the logical lines of model sections: comments blanked, continuations joined.
 
-use crate::error::SyntaxError;
+use crate::error::{Errors, SyntaxError};
 use crate::source::Span;
 use crate::tree::SectionKind;
 
@@ -38,7 +38,7 @@ impl<'a> Lines<'a> {
         (start, mut end): (usize, usize),
         file: u16,
         section: SectionKind,
-        errors: &mut Vec<SyntaxError>,
+        errors: &mut Errors,
     ) -> Vec<u8> {
         let mut text = Vec::new();
         let mut quote = None;

@@ -2,7 +2,7 @@
 
 use crate::annotation::annotations;
 use crate::definition::definition;
-use crate::error::SyntaxError;
+use crate::error::{Errors, SyntaxError};
 use crate::expression;
 use crate::logical::Lines;
 use crate::pest_error::run;
@@ -23,7 +23,7 @@ pub struct Parsed {
 /// The syntax tree of `sources`: one policy, or a policy and its model (in that order; more are ignored).
 #[must_use]
 pub fn parse(sources: Vec<Source>, limits: &Limits) -> Parsed {
-    let mut parser = Parser { limits, tree: SyntaxTree::default(), errors: Vec::new() };
+    let mut parser = Parser { limits, tree: SyntaxTree::default(), errors: Errors::default() };
     match sources.as_slice() {
         [] => {}
         [policy] => parser.source(policy, 0, Form::Whole),
@@ -34,7 +34,7 @@ pub fn parse(sources: Vec<Source>, limits: &Limits) -> Parsed {
     }
     let Parser { mut tree, errors, .. } = parser;
     tree.sources = sources;
-    Parsed { tree, errors }
+    Parsed { tree, errors: errors.into_vec() }
 }
 
 /// The matcher in `text`, a field of a rule, which stands at `span`.
@@ -70,7 +70,7 @@ enum State {
 struct Parser<'a> {
     limits: &'a Limits,
     tree: SyntaxTree,
-    errors: Vec<SyntaxError>,
+    errors: Errors,
 }
 
 impl Parser<'_> {
@@ -102,6 +102,7 @@ impl Parser<'_> {
         let mut lines = Lines::new(bytes, start);
         let mut state = if form == Form::Rules { State::In(SectionKind::Rules) } else { State::Outside };
         let mut pending = self.tree.annotations.len();
+        let mut model_lines = 0_usize;
         while let Some((start, end)) = lines.next() {
             let line = &bytes[start..end];
             let text = line.trim_ascii();
@@ -125,6 +126,14 @@ impl Parser<'_> {
                     self.annotation(said, span.part(2, said.len()), state);
                 }
                 continue;
+            }
+            let defines = matches!(state, State::In(section) if section != SectionKind::Rules);
+            if defines || text[0] == b'[' {
+                model_lines += 1;
+                if model_lines > self.limits.definitions {
+                    self.too_many_definitions(span);
+                    return;
+                }
             }
             if text[0] == b'[' && self.header(text, span, form, &mut state) {
                 self.dangling(pending);
@@ -155,6 +164,17 @@ impl Parser<'_> {
             }
         }
         self.dangling(pending);
+    }
+
+    fn too_many_definitions(&mut self, span: Span) {
+        // What was not read any more is not missing.
+        self.tree.broken.extend(SectionKind::ALL);
+        let message = format!("more than {} headers and definitions", self.limits.definitions);
+        self.errors.push(
+            SyntaxError::new("E0126", message, span)
+                .label("this is one line too many")
+                .help("rules stand below `[policy]`; raise the limit with `--max-definitions`"),
+        );
     }
 
     /// Whether `line` holds no NUL and, unless it is a policy line, is UTF-8.
@@ -201,8 +221,9 @@ impl Parser<'_> {
             return;
         }
         let text = std::str::from_utf8(said).expect("INVARIANT: annotations were checked to be UTF-8");
-        let result = annotations(text, span, &mut self.tree.annotations);
-        self.errors.extend(result.err());
+        if let Err(error) = annotations(text, span, &mut self.tree.annotations) {
+            self.errors.push(error);
+        }
     }
 
     /// Reports annotations from `pending` on, which no line follows.
@@ -355,6 +376,11 @@ impl Parser<'_> {
     }
 
     fn definition(&mut self, bytes: &[u8], span: Span, section: SectionKind) {
+        if bytes.len() > self.limits.line {
+            self.errors.push(rule_line::too_long(bytes.len(), span, self.limits));
+            self.tree.broken.push(section);
+            return;
+        }
         match std::str::from_utf8(bytes) {
             Ok(text) => match definition(text, span, section, self.limits, &mut self.errors) {
                 Some(found) => self.tree.definitions.push(found),

@@ -57,6 +57,12 @@ fn trimmed(line: &[u8], mut start: usize, mut end: usize, span: Span) -> Cell {
     Cell { span: span.part(start, end - start), quoted: false }
 }
 
+/// That a line of `len` bytes, which stands at `span`, is too long.
+pub(crate) fn too_long(len: usize, span: Span, limits: &Limits) -> SyntaxError {
+    let message = format!("the line has {len} bytes, the limit is {}", limits.line);
+    SyntaxError::new("E0124", message, span).help("raise the limit with `--max-line`")
+}
+
 pub(crate) fn by_grammar(
     line: &[u8],
     span: Span,
@@ -64,12 +70,7 @@ pub(crate) fn by_grammar(
     out: &mut Vec<Cell>,
 ) -> Result<(), SyntaxError> {
     if line.len() > limits.line {
-        return Err(SyntaxError::new(
-            "E0124",
-            format!("the line has {} bytes, the limit is {}", line.len(), limits.line),
-            span,
-        )
-        .help("raise the limit with `--max-line`"));
+        return Err(too_long(line.len(), span, limits));
     }
     let mut depth = 0_usize;
     for (at, byte) in line.iter().enumerate() {

@@ -62,8 +62,10 @@ pub struct Limits {
     pub rules: usize,
     /// Nested parentheses in a matcher or tuple, at most; never above [`Limits::MAX_NESTING`].
     pub nesting: usize,
-    /// Bytes of one matcher or one policy line that is not plain, at most.
+    /// Bytes of one definition or one policy line that is not plain, at most.
     pub line: usize,
+    /// Section headers and definitions in one source, at most.
+    pub definitions: usize,
 }
 
 impl Limits {
@@ -75,6 +77,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 50 << 20, rules: 2_000_000, nesting: 64, line: 1 << 20 }
+        Self { bytes: 50 << 20, rules: 2_000_000, nesting: 64, line: 1 << 20, definitions: 1000 }
     }
 }

@@ -81,7 +81,10 @@ struct LimitArgs {
     /// Nested parentheses, at most 256.
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().nesting, hide_short_help = true)]
     max_nesting: usize,
-    /// Bytes of a matcher, or of a line with quotes or parentheses.
+    /// Section headers and definitions of one file.
+    #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().definitions, hide_short_help = true)]
+    max_definitions: usize,
+    /// Bytes of a definition, or of a line with quotes or parentheses.
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().line, hide_short_help = true)]
     max_line: usize,
     /// Alternatives of one rule.
@@ -212,6 +215,7 @@ impl Reading {
             rules: self.limits.max_rules,
             nesting: self.limits.max_nesting.min(boesfs_grammar::Limits::MAX_NESTING),
             line: self.limits.max_line,
+            definitions: self.limits.max_definitions,
         };
         Settings { allow, select: self.select.clone(), compat, limits, word: None, levels }
     }

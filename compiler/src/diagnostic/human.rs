@@ -68,7 +68,8 @@ fn termcolor(colour: Colour) -> term::termcolor::Buffer {
 /// How many of each severity there are, and how many were not shown.
 fn tally(diagnostics: &[Diagnostic], most: usize) -> String {
     let counted = |severity: Severity, word: &str| {
-        let count = diagnostics.iter().filter(|d| d.severity == severity).count();
+        let these = diagnostics.iter().filter(|d| d.severity == severity);
+        let count: usize = these.map(|d| 1 + d.more).sum();
         (count > 0).then(|| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
     };
     let parts: Vec<String> =
@@ -79,9 +80,15 @@ fn tally(diagnostics: &[Diagnostic], most: usize) -> String {
     if parts.is_empty() {
         return String::new();
     }
-    let hidden = diagnostics.len().saturating_sub(most);
-    if hidden > 0 {
-        format!("{}; {hidden} not shown, `--max-errors {}` shows all\n", parts.join(", "), diagnostics.len())
+    let shown = diagnostics.len().min(most);
+    let all: usize = diagnostics.iter().map(|d| 1 + d.more).sum();
+    let hidden = all - shown;
+    if hidden > 0 && shown < diagnostics.len() {
+        let which = if all == diagnostics.len() { "all" } else { "the first of each code" };
+        let most = diagnostics.len();
+        format!("{}; {hidden} not shown, `--max-errors {most}` shows {which}\n", parts.join(", "))
+    } else if hidden > 0 {
+        format!("{}; {hidden} not kept\n", parts.join(", "))
     } else {
         format!("{}\n", parts.join(", "))
     }
@@ -106,6 +113,7 @@ fn shown(diagnostic: &Diagnostic, count: usize, files: &Excerpts) -> shown::Diag
         .collect();
     let mut notes: Vec<String> =
         diagnostic.notes.iter().map(|note| format!("note: {}", brief(note))).collect();
+    notes.extend(diagnostic.others().map(|others| format!("note: {others}")));
     notes.extend(diagnostic.helps.iter().map(|help| format!("help: {}", brief(help))));
     if let Some(lint) = diagnostic.lint {
         notes.push(match diagnostic.severity {

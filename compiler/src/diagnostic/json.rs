@@ -38,6 +38,7 @@ fn shown(diagnostic: &Diagnostic, places: &Places<'_>) -> Value {
         "labels": labels,
         "helps": diagnostic.helps,
         "notes": diagnostic.notes,
+        "more": diagnostic.more,
         "fixes": diagnostic.fixes.iter().map(|fix| shown_fix(fix, places)).collect::<Vec<_>>(),
     })
 }

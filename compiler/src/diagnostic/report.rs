@@ -96,7 +96,7 @@ fn sarif_result(found: &Diagnostic, codes: &[&str], places: &Places<'_>) -> Valu
         labels.filter_map(|label| location(label.span, &label.text)).collect()
     };
     let mut text = found.message.clone();
-    for note in &found.notes {
+    for note in found.notes.iter().chain(&found.others()) {
         text.push_str(&format!("\nnote: {note}"));
     }
     for help in &found.helps {
@@ -189,6 +189,9 @@ pub fn github(checked: &[Checked<'_>]) -> String {
                 None => found.code.to_owned(),
             };
             let mut text = found.message.clone();
+            if let Some(note) = found.others() {
+                text.push_str(&format!("\nnote: {note}"));
+            }
             for help in &found.helps {
                 text.push_str(&format!("\nhelp: {help}"));
             }
@@ -227,7 +230,7 @@ pub fn junit(checked: &[Checked<'_>]) -> Result<String, quick_junit::SerializeEr
             if found.severity == Severity::Error {
                 status.set_message(found.message.clone()).set_type(found.code);
                 status.set_description(
-                    std::iter::once(at.clone()).chain(found.helps.clone()).collect::<Vec<_>>().join("\n"),
+                    std::iter::once(at.clone()).chain(found.others()).chain(found.helps.clone()).collect::<Vec<_>>().join("\n"),
                 );
             }
             let mut case = TestCase::new(format!("{} {at}", found.lint.unwrap_or(found.code)), status);

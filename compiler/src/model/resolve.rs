@@ -17,7 +17,7 @@ use super::{
     ActionRole, Compat, Expr, Model, Node, Operand, PolicyEffect, RequestField, RoleGraph, Rule, Shape,
     effect, nearest, shape,
 };
-use crate::diagnostic::{Diagnostic, Severity, closest, suggestion};
+use crate::diagnostic::{Diagnostic, Gauge, Severity, abridge, closest, suggestion};
 use crate::levels::Levels;
 use crate::lint::{BROAD_MATCHER, NOT_A_RULE, SCOPE_WITHOUT_OBJ};
 
@@ -76,6 +76,7 @@ pub fn resolve(tree: &SyntaxTree, settings: &Settings) -> (Option<Model>, Vec<Di
     let mut resolver = Resolver { tree, settings, out: Vec::new(), vocabulary: Vocabulary::default() };
     let model = resolver.model();
     let mut out = resolver.out;
+    abridge(&mut out);
     settings.allow.apply(&mut out);
     let failed = out.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     (model.filter(|_| !failed), out)
@@ -91,8 +92,8 @@ struct Resolver<'a> {
 /// The policy lines by what they are.
 #[derive(Default)]
 struct Sorted<'t> {
-    /// Rules, with the place of their type among the types.
-    rules: Vec<(usize, &'t Line)>,
+    /// Rules, by the place of their type among the types.
+    rules: Vec<Vec<&'t Line>>,
     /// Role lines, with the index of their relation.
     edges: Vec<(usize, &'t Line)>,
     /// `a` lines.
@@ -130,8 +131,10 @@ impl<'a> Resolver<'a> {
         let types = definitions.types();
         let sorted = self.sort(&types, &declared);
         let selected = self.selected(&chosen, &types)?;
+        let mut gauge = Gauge::default();
         for (graph, line) in &sorted.edges {
             edge(tree, line, &mut declared.graphs[*graph], &mut self.out);
+            gauge.look(&mut self.out);
         }
         for graph in &declared.graphs {
             cycles(graph, &mut self.out);
@@ -149,21 +152,23 @@ impl<'a> Resolver<'a> {
         let mut action_roles = Vec::new();
         for line in &sorted.actions {
             action_line(tree, line, shape, self.vocabulary, &mut action_roles, &mut self.out);
+            gauge.look(&mut self.out);
         }
         self.others(&sorted, shape, &types, &declared);
         let mut model = None;
         let mut roles =
             Roles { graphs: &declared.graphs, action_roles: &action_roles, asked: HashSet::new() };
-        let before = self.out.len();
+        let fine = |found: &&Diagnostic| found.severity != Severity::Error || found.lint.is_some();
+        let before = self.out.iter().filter(|found| !fine(found)).map(|found| 1 + found.more).sum::<usize>();
         for (of, (suffix, shape)) in types.iter().zip(&shapes).enumerate() {
-            let lines: Vec<&Line> = lines_of(&sorted, of);
-            let typed = self.policy_type(&definitions, suffix, *shape, &lines, &mut roles);
+            let typed = self.policy_type(&definitions, suffix, *shape, &sorted.rules[of], &mut roles);
             if *suffix == selected {
                 model = typed;
             }
         }
         // After an error roles may seem unused only because a rule or a matcher is missing.
-        if self.out[before..].iter().all(|found| found.severity != Severity::Error || found.lint.is_some()) {
+        let after = self.out.iter().filter(|found| !fine(found)).map(|found| 1 + found.more).sum::<usize>();
+        if before == after {
             for graph in &declared.graphs {
                 unused_roles(graph, &roles.asked, &mut self.out);
             }
@@ -209,19 +214,19 @@ impl<'a> Resolver<'a> {
     }
 
     fn sort(&self, types: &[&str], declared: &Declared) -> Sorted<'a> {
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted { rules: vec![Vec::new(); types.len()], ..Sorted::default() };
+        let places: HashMap<&[u8], usize> =
+            types.iter().enumerate().map(|(of, suffix)| (suffix.as_bytes(), of)).collect();
+        let graphs: HashMap<&[u8], usize> =
+            declared.graphs.iter().enumerate().map(|(of, graph)| (graph.name.as_bytes(), of)).collect();
         for line in &self.tree.lines {
             let kind = self.tree.text(self.tree.cells(line)[0]);
             let rule = kind.strip_prefix(b"p");
-            let rule = rule.and_then(|suffix| types.iter().position(|known| known.as_bytes() == suffix));
-            if let Some(of) = rule {
-                sorted.rules.push((of, line));
-                continue;
-            }
-            let kind = String::from_utf8_lossy(&kind);
-            if let Some(graph) = declared.graphs.iter().position(|graph| graph.name == kind) {
-                sorted.edges.push((graph, line));
-            } else if kind == "a" && declared.actions {
+            if let Some(of) = rule.and_then(|suffix| places.get(suffix)) {
+                sorted.rules[*of].push(line);
+            } else if let Some(graph) = graphs.get(kind.as_ref()) {
+                sorted.edges.push((*graph, line));
+            } else if kind.as_ref() == b"a" && declared.actions {
                 sorted.actions.push(line);
             } else {
                 sorted.others.push(line);
@@ -238,8 +243,8 @@ impl<'a> Resolver<'a> {
         suffix: &str,
     ) -> Shape {
         let Some((_, policy)) = definitions.policy(suffix) else { return Shape::Casbin };
-        let lines = lines_of(sorted, of);
-        shape::recognise(self.tree, policy, &lines, definitions.matcher(suffix), &mut self.out)
+        let lines = sorted.rules[of].as_slice();
+        shape::recognise(self.tree, policy, lines, definitions.matcher(suffix), &mut self.out)
     }
 
     /// Lines of no type: BoesFS skipped them, Casbin's layout has none.
@@ -249,6 +254,7 @@ impl<'a> Resolver<'a> {
         known.extend(declared.actions.then(|| "a".to_owned()));
         // Without a definition every line is unknown, and what is missing has been said.
         let others = if types.is_empty() { &[] } else { sorted.others.as_slice() };
+        let mut gauge = Gauge::default();
         for line in others {
             let cells = self.tree.cells(line);
             let kind = String::from_utf8_lossy(&self.tree.text(cells[0])).into_owned();
@@ -280,6 +286,7 @@ impl<'a> Resolver<'a> {
                 }
             };
             self.out.push(diagnostic.maybe_help(help));
+            gauge.look(&mut self.out);
         }
     }
 
@@ -355,10 +362,15 @@ impl<'a> Resolver<'a> {
             literal_ops,
             layout: Layout::new(&names, &bound.uses),
             actions: RefCell::default(),
+            joined: std::cell::Cell::default(),
         };
         let out = &mut self.out;
         let mut rules: Vec<Rule> = Vec::with_capacity(lines.len());
-        rules.extend(lines.iter().filter_map(|line| rule(&context, line, out)));
+        let mut gauge = Gauge::default();
+        rules.extend(lines.iter().filter_map(|line| {
+            gauge.look(out);
+            rule(&context, line, out)
+        }));
         let subjects = Subjects { shape, matcher: &bound.node, uses: &bound.uses, rules: &rules, graphs };
         subjects.check(out);
         asked_texts(&bound.node, &bound.uses, &rules, asked);
@@ -467,11 +479,6 @@ impl<'a> Resolver<'a> {
             }
         }
     }
-}
-
-/// The rules of the type at this place.
-fn lines_of<'t>(sorted: &Sorted<'t>, place: usize) -> Vec<&'t Line> {
-    sorted.rules.iter().filter(|(of, _)| *of == place).map(|(_, line)| *line).collect()
 }
 
 /// What may stand before a field's dot: the key itself, and the unnumbered one it falls back from.

@@ -1,5 +1,6 @@
 //! One `p` line to a [`Rule`].
 
+mod arity;
 mod column;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use crate::diagnostic::{Diagnostic, Meant, Severity, closest, human::hidden, sug
 use crate::lint::{
     ABNORMAL_PATH, BAD_TUPLE_VALUE, HIDDEN_CHARACTERS, INERT_RULE, UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY,
 };
+use arity::arity;
 use column::{boesfs_path, typed};
 
 /// What all lines of one type share.
@@ -36,6 +38,8 @@ pub(super) struct LineContext<'a> {
     pub(super) layout: Layout,
     /// What columns that are used as actions mean, by their text: a large policy says the same few over and over.
     pub(super) actions: RefCell<HashMap<Vec<u8>, Rc<Action>>>,
+    /// On how many lines it has been looked which field was not quoted.
+    pub(super) joined: std::cell::Cell<usize>,
 }
 
 /// What the fields of the lines of one type are, its type left out.
@@ -89,7 +93,7 @@ impl Layout {
 pub(super) fn rule(context: &LineContext<'_>, line: &Line, out: &mut Vec<Diagnostic>) -> Option<Rule> {
     let mut found = Vec::new();
     let annotations = annotations(context.tree.annotations(line), &mut found);
-    let rule = fields(context, line, annotations.clone(), &mut found);
+    let rule = fields(context, line, &context.tree.cells(line)[1..], annotations.clone(), &mut found);
     if found.is_empty() {
         return rule;
     }
@@ -102,12 +106,12 @@ pub(super) fn rule(context: &LineContext<'_>, line: &Line, out: &mut Vec<Diagnos
 fn fields(
     context: &LineContext<'_>,
     line: &Line,
+    cells: &[Cell],
     annotations: Annotations,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
     let names = context.names;
     let layout = &context.layout;
-    let cells = &context.tree.cells(line)[1..];
     if cells.len() != layout.wanted.len() {
         out.push(arity(context, line, cells));
         return None;
@@ -222,48 +226,6 @@ fn inert_rule(eft: Effect, line: &Line, shape: Shape, cell: Option<Cell>) -> Dia
         .label("never looked at")
         .help("for exceptions, put them first and use `priority(p.eft) || allow`"),
     }
-}
-
-/// Says what is missing on the line or too much.
-fn arity(context: &LineContext<'_>, line: &Line, cells: &[Cell]) -> Diagnostic {
-    let wanted = &context.layout.wanted;
-    let texts: Vec<String> =
-        cells.iter().map(|cell| String::from_utf8_lossy(&context.tree.text(*cell)).into_owned()).collect();
-    let (span, label) = match cells.get(wanted.len()) {
-        Some(first) => {
-            let last = cells.last().map_or(first.span, |cell| cell.span);
-            (first.span.to(last), "too much".to_owned())
-        }
-        None => (
-            line.span.after(),
-            format!(
-                "expected {}",
-                wanted[cells.len()..].iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
-            ),
-        ),
-    };
-    let mut diagnostic = Diagnostic::error(
-        "E0302",
-        format!("a rule has {} fields, this one has {}", wanted.len(), cells.len()),
-        span,
-    )
-    .label(label)
-    .because(format!("have: {}", texts.join(", ")))
-    .because(format!("want: {}", wanted.join(", ")));
-    if let (Some(first), Some(last)) = (context.names.policy.first(), context.names.policy.last()) {
-        diagnostic = diagnostic.secondary(first.span.to(last.span), "the columns are defined here");
-    }
-    if cells.len() > wanted.len() {
-        let ends_boesfs = texts.len() >= 2
-            && matches!(texts[texts.len() - 2].as_str(), "file" | "dir")
-            && matches!(texts[texts.len() - 1].as_str(), "allow" | "deny");
-        return if ends_boesfs && context.names.shape == Shape::Casbin {
-            diagnostic.help("columns `file|dir` and `allow|deny` are BoesFS's: then declare no `eft`")
-        } else {
-            diagnostic.help("quote a field that holds a comma")
-        };
-    }
-    diagnostic
 }
 
 fn eft(tree: &SyntaxTree, cell: Cell, out: &mut Vec<Diagnostic>) -> Option<Effect> {

@@ -48,16 +48,25 @@ pub(super) fn boesfs_path(text: &mut Vec<u8>, cell: Cell, eft: Effect, out: &mut
     out.push(
         lint.label("has `//`, `.` or `..`").help(
             normal(text)
+                .filter(|_| !text.windows(2).any(|pair| pair == b".."))
                 .map_or_else(|| "write the path without `..`".to_owned(), |path| format!("write `{path}`")),
         ),
     );
     false
 }
 
-/// The path without `//` and `.`, if that makes it normal.
+/// The path without `//` and `.`, and with `..` taken by its letters, if that makes it normal.
 fn normal(text: &[u8]) -> Option<String> {
-    let parts: Vec<&[u8]> =
-        text.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in text.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
     let mut path = b"/".to_vec();
     path.extend(parts.join(&b'/'));
     is_canonical(&path).then(|| String::from_utf8_lossy(&path).into_owned())
