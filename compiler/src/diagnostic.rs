@@ -294,6 +294,18 @@ impl Diagnostic {
             )
     }
 
+    /// The diagnostic at `span` instead, if it has one place, and one that its changes are about.
+    #[must_use]
+    pub(crate) fn moved(mut self, span: Span) -> Self {
+        for place in self.labels.iter_mut().map(|label| &mut label.span) {
+            *place = span;
+        }
+        for edit in self.fixes.iter_mut().flat_map(|fix| &mut fix.edits) {
+            edit.span = span;
+        }
+        self
+    }
+
     /// That there are more like it which are not kept, if so.
     #[must_use]
     pub fn others(&self) -> Option<String> {

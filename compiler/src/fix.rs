@@ -1,5 +1,7 @@
 //! Mends what is sure to be meant: the machine-applicable changes that diagnostics carry, applied to the text.
 
+use std::collections::BTreeMap;
+
 use boesfs_grammar::Source;
 
 use crate::diagnostic::{Applicability, Diagnostic, Edit, Severity};
@@ -46,28 +48,40 @@ fn errors(outcome: &Outcome) -> usize {
 /// `sources` with the machine-applicable changes of `found` that do not touch each other, the first of each finding.
 #[must_use]
 pub fn apply(found: &[Diagnostic], sources: &[Source]) -> (Vec<Source>, Vec<(usize, String)>) {
-    let mut chosen: Vec<&Edit> = Vec::new();
+    // By place: what stands apart from its neighbours stands apart from all.
+    let mut chosen: BTreeMap<(u16, u32, u32), &Edit> = BTreeMap::new();
     let mut done = Vec::new();
     for diagnostic in found {
         let fix = diagnostic.fixes.iter().find(|fix| fix.applicability == Applicability::MachineApplicable);
         let Some(fix) = fix else { continue };
         let fits = |edit: &Edit| {
             let source = sources.get(usize::from(edit.span.file));
+            let before = chosen.range(..=place(edit)).next_back();
+            let after = chosen.range(place(edit)..).next();
             source.is_some_and(|source| edit.span.end as usize <= source.bytes.len())
-                && chosen.iter().all(|other| apart(edit, other))
+                && before.into_iter().chain(after).all(|(_, other)| apart(edit, other))
         };
         let Some(first) = fix.edits.first().filter(|_| fix.edits.iter().all(fits)) else { continue };
         done.push((usize::from(first.span.file), fix.title.clone()));
-        chosen.extend(&fix.edits);
+        chosen.extend(fix.edits.iter().map(|edit| (place(edit), edit)));
     }
-    // From the end, so that what stands before keeps its place.
-    chosen.sort_by_key(|edit| std::cmp::Reverse((edit.span.file, edit.span.start, edit.span.end)));
-    let mut sources = sources.to_vec();
-    for edit in chosen {
-        let range = edit.span.start as usize..edit.span.end as usize;
-        sources[usize::from(edit.span.file)].bytes.splice(range, edit.text.iter().copied());
+    let mut mended = Vec::with_capacity(sources.len());
+    for (file, source) in (0_u16..).zip(sources) {
+        let mut bytes = Vec::with_capacity(source.bytes.len());
+        let mut from = 0;
+        for ((_, start, end), edit) in chosen.range((file, 0, 0)..=(file, u32::MAX, u32::MAX)) {
+            bytes.extend_from_slice(&source.bytes[from..*start as usize]);
+            bytes.extend_from_slice(&edit.text);
+            from = *end as usize;
+        }
+        bytes.extend_from_slice(&source.bytes[from..]);
+        mended.push(Source::new(source.name.clone(), bytes));
     }
-    (sources, done)
+    (mended, done)
+}
+
+fn place(edit: &Edit) -> (u16, u32, u32) {
+    (edit.span.file, edit.span.start, edit.span.end)
 }
 
 /// Whether two edits touch different bytes and different gaps between bytes.

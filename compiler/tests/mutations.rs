@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use boesfs_compiler::diagnostic::Severity;
+use boesfs_compiler::fix::{apply as applied, mend};
 use boesfs_compiler::model::Settings;
-use boesfs_compiler::pipeline::{Limits, Stage, run};
+use boesfs_compiler::pipeline::{Limits, Outcome, Stage, run};
 use boesfs_grammar::Source;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -94,6 +96,46 @@ fn apply(text: &mut Vec<u8>, change: &Change) {
             let at = at.index(text.len());
             text.splice(at..at, piece.bytes());
         }
+    }
+}
+
+/// The codes of its errors, each as often as it stands.
+fn errors(outcome: &Outcome) -> Vec<&'static str> {
+    let errors = outcome.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let mut codes: Vec<&str> = errors.map(|found| found.code).collect();
+    codes.sort_unstable();
+    codes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn mending_makes_nothing_worse_and_ends(
+        which in any::<Index>(),
+        changes in proptest::collection::vec(change(), 1..4),
+    ) {
+        let policies = policies();
+        let mut text = policies[which.index(policies.len())].clone();
+        for change in &changes {
+            apply(&mut text, change);
+        }
+        let (settings, limits) = (Settings::default(), Limits::default());
+        let check = |text: Vec<u8>| run(vec![Source::new("policy", text)], &settings, &limits, Stage::Rules);
+        let before = check(text);
+        let wrong = errors(&before);
+        let mended = mend(before, &settings, &limits, Stage::Rules);
+        let after = errors(&mended.outcome);
+        prop_assert!(after.len() <= wrong.len(), "{:?} became {:?}", wrong, after);
+        // Nothing is left to do, or what is left would add errors.
+        let sources = mended.outcome.tree.sources.clone();
+        let (again, done) = applied(&mended.outcome.diagnostics, &sources);
+        if !done.is_empty() {
+            let worse = errors(&check(again[0].bytes.clone()));
+            prop_assert!(worse.len() > after.len(), "{:?} is left", done);
+        }
+        let twice = mend(check(sources[0].bytes.clone()), &settings, &limits, Stage::Rules);
+        prop_assert_eq!(&twice.outcome.tree.sources[0].bytes, &sources[0].bytes);
     }
 }
 

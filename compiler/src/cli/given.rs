@@ -232,6 +232,7 @@ impl Reading {
                 rule_terms: limits.max_rule_terms,
                 terms: limits.max_terms,
                 subjects: limits.max_subjects,
+                wildcards: limits.max_pattern_states,
             },
             automaton: automaton::Limits {
                 states: limits.max_states,

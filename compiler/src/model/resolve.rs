@@ -362,6 +362,7 @@ impl<'a> Resolver<'a> {
             literal_ops,
             layout: Layout::new(&names, &bound.uses),
             actions: RefCell::default(),
+            unknown: RefCell::default(),
             joined: std::cell::Cell::default(),
         };
         let out = &mut self.out;

@@ -38,6 +38,8 @@ pub(super) struct LineContext<'a> {
     pub(super) layout: Layout,
     /// What columns that are used as actions mean, by their text: a large policy says the same few over and over.
     pub(super) actions: RefCell<HashMap<Vec<u8>, Rc<Action>>>,
+    /// What is said of words that are no operations: a large policy has the same mistake over and over.
+    pub(super) unknown: RefCell<HashMap<String, Diagnostic>>,
     /// On how many lines it has been looked which field was not quoted.
     pub(super) joined: std::cell::Cell<usize>,
 }
@@ -409,7 +411,10 @@ fn action_of(
                     .maybe_meant(closest(word, known).map(|known| Meant::to_be(word, known))),
             );
         } else {
-            out.push(unknown_operation(word, at, names.shape, &known));
+            let mut unknown = context.unknown.borrow_mut();
+            let said = unknown.entry(word.clone());
+            let said = said.or_insert_with(|| unknown_operation(word, at, names.shape, &known));
+            out.push(said.clone().moved(at));
         }
     }
     if meaning.has_default {

@@ -61,11 +61,14 @@ pub struct Limits {
     pub terms: usize,
     /// Programs the policy tells apart times domains it tells apart.
     pub subjects: usize,
+    /// Wildcards, repetitions and alternatives of all patterns for paths, each pattern once. Each becomes a state or
+    /// more, so that the automaton's limit is known to be hit before the patterns fill the memory.
+    pub wildcards: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rule_terms: 4096, terms: 8 << 20, subjects: 4 << 20 }
+        Self { rule_terms: 4096, terms: 8 << 20, subjects: 4 << 20, wildcards: 1_000_000 }
     }
 }
 
@@ -106,6 +109,12 @@ pub enum Problem {
         /// [`Limits::subjects`]
         limit: usize,
     },
+    /// The patterns have too many wildcards.
+    #[error("the path patterns have more than {limit} wildcards")]
+    Wildcards {
+        /// [`Limits::wildcards`]
+        limit: usize,
+    },
     /// A pattern is no regular language of ours, or none at all.
     #[error("the pattern does not compile: {reason}")]
     Pattern {
@@ -134,7 +143,7 @@ pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>>
         let problem = Problem::Subjects { needed, limit: limits.subjects };
         return Err(vec![LowerError { span: model.matcher.span, problem }]);
     }
-    let mut lowering = Lowering::new(model, table);
+    let mut lowering = Lowering::new(model, table, limits.wildcards);
     let mut terms: Vec<Vec<Conjunction>> = Vec::with_capacity(model.rules.len());
     let mut errors: Vec<LowerError> = Vec::new();
     let mut total = 0;
@@ -144,7 +153,8 @@ pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>>
                 total += of_rule.len();
                 terms.push(of_rule);
             }
-            Err(error) if errors.contains(&error) => {}
+            // What the matcher holds is said for every rule; of rules with mistakes of their own there may be many.
+            Err(error) if errors.iter().rev().take(64).any(|known| *known == error) => {}
             Err(error) => errors.push(error),
         }
         if total > limits.terms {

@@ -121,6 +121,11 @@ impl Atoms {
         id
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.list.len()
+    }
+
     pub(super) fn get(&self, id: u32) -> &PathAtom {
         &self.list[id as usize]
     }

@@ -25,12 +25,15 @@ pub(super) struct Lowering<'m> {
     pub(super) texts: Atoms,
     /// Some rule was no mere conjunction, so that it is not worth while to look whether others are.
     branches: bool,
+    /// How many more wildcards patterns may have, and how many at all.
+    wildcards: (usize, usize),
 }
 
 impl<'m> Lowering<'m> {
     /// Nothing is lowered yet.
-    pub(super) fn new(model: &'m Model, table: Table<'m>) -> Self {
-        Self { model, table, atoms: Atoms::default(), texts: Atoms::default(), branches: false }
+    pub(super) fn new(model: &'m Model, table: Table<'m>, wildcards: usize) -> Self {
+        let (atoms, texts, wildcards) = (Atoms::default(), Atoms::default(), (wildcards, wildcards));
+        Self { model, table, atoms, texts, branches: false, wildcards }
     }
 
     /// The condition that the matcher is for `rule`, if it is nothing but a conjunction.
@@ -205,9 +208,24 @@ impl<'m> Lowering<'m> {
             };
         }
         let place = if let Operand::Field(column) = pattern { rule.fields[*column].span } else { span };
+        let wildcards = match function {
+            PathFunction::KeyMatch | PathFunction::Under | PathFunction::Within => 0,
+            _ => text.iter().filter(|byte| b"*?[{+|:".contains(byte)).count(),
+        };
+        let (left, limit) = self.wildcards;
+        if wildcards > left {
+            return Err(LowerError { span: place, problem: Problem::Wildcards { limit } });
+        }
         match path_set(function, text, self.model.options.compat) {
             Ok(PathSet::Every) => Ok(Formula::truth(true)),
-            Ok(PathSet::Atom(atom)) => Ok(self.path_test(atom)),
+            Ok(PathSet::Atom(atom)) => {
+                let known = self.atoms.count();
+                let test = self.path_test(atom);
+                if self.atoms.count() > known {
+                    self.wildcards.0 -= wildcards;
+                }
+                Ok(test)
+            }
             Ok(PathSet::Within(dir)) => Ok(Formula::Or(vec![
                 self.path_test(PathAtom::Literal(dir.clone())),
                 self.path_test(PathAtom::Below(dir)),
