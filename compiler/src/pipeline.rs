@@ -197,13 +197,11 @@ impl From<LowerError> for Diagnostic {
                 span,
             )
             .help("name fewer programs and domains, or raise the limit with `--max-subjects`"),
-            Problem::Wildcards { limit } => Self::error(
-                "E0505",
-                format!("the path patterns have more than {limit} wildcards"),
-                span,
-            )
-            .label("too many from here on")
-            .help("simplify the patterns, or raise the limit with `--max-pattern-states`"),
+            Problem::Wildcards { limit } => {
+                Self::error("E0505", format!("the path patterns have more than {limit} wildcards"), span)
+                    .label("too many from here on")
+                    .help("simplify the patterns, or raise the limit with `--max-pattern-states`")
+            }
             Problem::Pattern { reason } => {
                 Self::error("E0405", format!("the pattern cannot be compiled: {reason}"), span)
                     .label("in this pattern")

@@ -16,15 +16,9 @@ type Case = (&'static str, &'static str, bool);
 
 /// What can go wrong, and the cases that show it.
 const ROWS: &[(&str, &[Case])] = &[
-    (
-        "unknown section",
-        &[("section-unknown", "E0102", true), ("section-unknown-far", "E0102", false)],
-    ),
+    ("unknown section", &[("section-unknown", "E0102", true), ("section-unknown-far", "E0102", false)]),
     ("unclosed section header", &[("section-unclosed", "E0101", true)]),
-    (
-        "misspelt operation",
-        &[("operation-misspelt", "E0301", true), ("operation-unknown", "E0301", false)],
-    ),
+    ("misspelt operation", &[("operation-misspelt", "E0301", true), ("operation-unknown", "E0301", false)]),
     (
         "wrong arity",
         &[

@@ -87,7 +87,10 @@ fn is_answered_in_time_and_memory() {
             let took = start.elapsed();
             let said = String::from_utf8_lossy(&output.stderr);
             let said = &said[said.ceil_char_boundary(said.len().saturating_sub(500))..];
-            assert!(output.status.code().is_some_and(|code| (0..=3).contains(&code)), "{command} {what}: {said}");
+            assert!(
+                output.status.code().is_some_and(|code| (0..=3).contains(&code)),
+                "{command} {what}: {said}"
+            );
             assert!(took < TIME, "{command} {what} took {took:?}: {said}");
             // The most of any child so far.
             let most = getrusage(UsageWho::RUSAGE_CHILDREN).expect("usage").max_rss();

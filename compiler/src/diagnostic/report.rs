@@ -230,7 +230,11 @@ pub fn junit(checked: &[Checked<'_>]) -> Result<String, quick_junit::SerializeEr
             if found.severity == Severity::Error {
                 status.set_message(found.message.clone()).set_type(found.code);
                 status.set_description(
-                    std::iter::once(at.clone()).chain(found.others()).chain(found.helps.clone()).collect::<Vec<_>>().join("\n"),
+                    std::iter::once(at.clone())
+                        .chain(found.others())
+                        .chain(found.helps.clone())
+                        .collect::<Vec<_>>()
+                        .join("\n"),
                 );
             }
             let mut case = TestCase::new(format!("{} {at}", found.lint.unwrap_or(found.code)), status);

@@ -35,7 +35,13 @@ pub(super) fn arity(context: &LineContext<'_>, line: &Line, cells: &[Cell]) -> D
             line.span.after(),
             format!(
                 "expected {}",
-                listed(&wanted[cells.len()..].iter().take(LISTED + 1).map(|w| format!("`{w}`")).collect::<Vec<_>>())
+                listed(
+                    &wanted[cells.len()..]
+                        .iter()
+                        .take(LISTED + 1)
+                        .map(|w| format!("`{w}`"))
+                        .collect::<Vec<_>>()
+                )
             ),
         ),
     };
