@@ -204,8 +204,8 @@ wire_struct! {
         /// How many lists [`Cell::list`] tells apart; 0 if there is no table: then a move between two different
         /// lists counts as gaining every operation in either's `depend`.
         list_count: u32,
-        /// 0.
-        reserved: u32,
+        /// Operations that a plane which cannot see them may leave unjudged, because every rule that denies them says so.
+        accepted: u32,
         /// 0.
         reserved2: [u64; 2],
     }

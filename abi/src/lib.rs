@@ -12,6 +12,7 @@ pub mod judge;
 pub mod layout;
 pub mod map;
 pub mod op;
+pub mod plane;
 pub mod request;
 pub mod spelling;
 pub mod subjects;

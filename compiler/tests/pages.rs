@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use boesfs_abi::plane::Plane;
 use boesfs_compiler::diagnostic::Applicability;
 use boesfs_compiler::diagnostic::human::{Colour, render};
 use boesfs_compiler::lint::LINTS;
@@ -20,8 +21,16 @@ fn block<'p>(page: &'p str, from: &str, language: &str) -> (&'p str, std::ops::R
     (&page[start..end], start..end)
 }
 
-fn check(text: &[u8]) -> Outcome {
-    run(vec![Source::new("policy.conf", text)], &Settings::default(), &Limits::default(), Stage::Dfa)
+fn check(text: &[u8], settings: &Settings) -> Outcome {
+    run(vec![Source::new("policy.conf", text)], settings, &Limits::default(), Stage::Dfa)
+}
+
+/// What the page's `Options:` line says; `--target` is all that makes a difference to lints.
+fn settings(page: &str) -> Settings {
+    let targets = page.lines().find_map(|line| line.strip_prefix("Options: --target ")).unwrap_or_default();
+    let targets = targets.split(',').filter(|name| !name.is_empty());
+    let plane = |name| Plane::ALL.into_iter().find(|plane| plane.name() == name).expect("a plane");
+    Settings { targets: targets.map(plane).collect(), ..Settings::default() }
 }
 
 /// The text of `outcome` with every change applied that is sure to be meant by a finding of `code`.
@@ -48,7 +57,8 @@ fn lints_have_pages_that_are_true() {
         assert!(page.starts_with(&format!("# {}: {}\n", lint.code, lint.name)), "{}", path.display());
         assert!(page.contains("\nLevel: "), "{}", path.display());
         let (example, _) = block(&page, "## Example", "conf");
-        let outcome = check(example.as_bytes());
+        let settings = settings(&page);
+        let outcome = check(example.as_bytes(), &settings);
         let answer = render(&outcome.diagnostics, &outcome.tree.sources, usize::MAX, Colour::Never);
         let answer: Vec<&str> = answer.lines().map(str::trim_end).collect();
         let answer = answer.join("\n") + "\n";
@@ -67,7 +77,7 @@ fn lints_have_pages_that_are_true() {
         let mut forms = vec![block(&page, "## Fixed", "conf").0.as_bytes().to_vec()];
         forms.extend(mended(&outcome, lint.code));
         for form in forms {
-            let outcome = check(&form);
+            let outcome = check(&form, &settings);
             if finds(&outcome) || !outcome.is_sound() {
                 let said = render(&outcome.diagnostics, &outcome.tree.sources, usize::MAX, Colour::Never);
                 let form = String::from_utf8_lossy(&form);

@@ -10,7 +10,7 @@ typedef unsigned long long __u64;
 
 #define BOESFS_BLOB_MAGIC 0x50454f42u
 #define BOESFS_ABI_VERSION 0x2u
-#define BOESFS_ABI_FINGERPRINT 0x1095daefu
+#define BOESFS_ABI_FINGERPRINT 0xbcf854deu
 #define BOESFS_MAX_BLOB 0x4000000u
 #define BOESFS_MAX_PATH 0xfffu
 #define BOESFS_MAX_ITEMS 0x1000000u
@@ -205,8 +205,9 @@ struct boesfs_policy_header {
 	/* How many lists `Cell::list` tells apart; 0 if there is no table: then a move between two different
 	 * lists counts as gaining every operation in either's `depend`. */
 	__u32 list_count;
-	/* 0. */
-	__u32 reserved;
+	/* Operations that a plane which cannot see them may leave unjudged, because every rule that denies
+	 * them says so. */
+	__u32 accepted;
 	/* 0. */
 	__u64 reserved2[2];
 };
@@ -237,7 +238,7 @@ _Static_assert(__builtin_offsetof(struct boesfs_policy_header, set_count) == 92,
 _Static_assert(__builtin_offsetof(struct boesfs_policy_header, text_count) == 96, "boesfs_policy_header.text_count");
 _Static_assert(__builtin_offsetof(struct boesfs_policy_header, gains_off) == 100, "boesfs_policy_header.gains_off");
 _Static_assert(__builtin_offsetof(struct boesfs_policy_header, list_count) == 104, "boesfs_policy_header.list_count");
-_Static_assert(__builtin_offsetof(struct boesfs_policy_header, reserved) == 108, "boesfs_policy_header.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_header, accepted) == 108, "boesfs_policy_header.accepted");
 _Static_assert(__builtin_offsetof(struct boesfs_policy_header, reserved2) == 112, "boesfs_policy_header.reserved2");
 
 /* A state, or a chain of states, of an automaton; its bytes follow it. */

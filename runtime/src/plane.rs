@@ -32,44 +32,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use boesfs_abi::image::ValidImage;
+pub use boesfs_abi::plane::Plane;
 use boesfs_abi::subjects::ResolvedSubjects;
 use serde::Serialize;
 
 use crate::events::{Denials, Record};
 
-/// Where decisions are enforced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Plane {
-    /// BPF LSM programs in the kernel.
-    Lsm,
-    /// A pass-through FUSE mount over the protected directory.
-    Fuse,
-}
-
-impl Plane {
-    /// The name on the command line and in events.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lsm => "lsm",
-            Self::Fuse => "fuse",
-        }
-    }
-
-    /// How its sandboxes' entry processes are let go.
-    #[must_use]
-    pub fn exec_gate(self) -> ExecGate {
-        match self {
-            Self::Lsm => ExecGate::Open,
-            Self::Fuse => ExecGate::Stopped,
-        }
-    }
-}
-
-impl fmt::Display for Plane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+/// How a plane's sandboxes' entry processes are let go.
+#[must_use]
+pub fn exec_gate(plane: Plane) -> ExecGate {
+    match plane {
+        Plane::Lsm => ExecGate::Open,
+        Plane::Fuse => ExecGate::Stopped,
     }
 }
 
@@ -154,7 +128,7 @@ pub trait Engine {
 
     /// How the entry process is to be let go.
     fn exec_gate(&self) -> ExecGate {
-        self.plane().exec_gate()
+        exec_gate(self.plane())
     }
 
     /// Opens what must be opened inside the sandbox's user namespace (keeper, no threads yet).

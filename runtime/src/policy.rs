@@ -9,8 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::{Defaults, ImageError, Literal, RuleInfo, RuleRef, ValidImage, decode};
-use boesfs_abi::layout::NO_RULE;
-use boesfs_abi::op::{Coverage, Op, OpSet};
+use boesfs_abi::op::Op;
 use boesfs_abi::verdict::Effect;
 
 use crate::events::escape;
@@ -175,41 +174,21 @@ impl Links<'_> {
 }
 
 /// Refuses an `image` with a rule that denies what `plane` cannot see, where nothing else the plane does see
-/// keeps the process from it.
+/// keeps the process from it; returns a warning for each operation whose rules accept that.
 ///
 /// # Errors
 /// [`PolicyError::Unenforceable`].
-pub fn check_coverage(image: &ValidImage, plane: Plane) -> Result<(), PolicyError> {
-    for op in image.may_deny().iter() {
-        let coverage = match plane {
-            Plane::Lsm => op.spec().lsm,
-            Plane::Fuse => op.spec().fuse,
-        };
-        let Coverage::Unenforceable(why) = coverage else { continue };
-        if let Some(rule) = denied_though_open(image, op) {
-            return Err(PolicyError::Unenforceable { rule, op, plane, why });
+pub fn check_coverage(image: &ValidImage, plane: Plane) -> Result<Vec<String>, PolicyError> {
+    let mut warnings = Vec::new();
+    for (op, why) in plane.unseen().filter(|(op, _)| image.may_deny().contains(*op)) {
+        let Some(at) = image.denials_alone(op).next() else { continue };
+        let error = PolicyError::Unenforceable { rule: describe(image, at), op, plane, why };
+        if !image.accepted().contains(op) {
+            return Err(error);
         }
+        warnings.push(format!("{error}; the policy accepts that"));
     }
-    Ok(())
-}
-
-/// A rule that denies `op` to somebody somewhere where `open` is not always denied as well.
-fn denied_though_open(image: &ValidImage, op: Op) -> Option<String> {
-    (0..image.header().cell_count).find_map(|index| {
-        let cell = image.cell(index);
-        let has = |mask: u32| OpSet::from_bits(mask).contains(op);
-        if OpSet::from_bits(cell.deny).contains(Op::Open) || OpSet::from_bits(cell.deny).contains(Op::Lookup)
-        {
-            return None;
-        }
-        if has(cell.deny) && !has(cell.by_default) {
-            return Some(describe(image, RuleRef { cell: index, entry: NO_RULE, op }));
-        }
-        image
-            .entries(cell.first, cell.first_count)
-            .find(|(_, entry)| has(cell.depend & entry.ops) && entry.deny == 1 && entry.rule != NO_RULE)
-            .map(|(number, _)| describe(image, RuleRef { cell: index, entry: number, op }))
-    })
+    Ok(warnings)
 }
 
 fn describe(image: &ValidImage, at: RuleRef) -> String {

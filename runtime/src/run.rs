@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::cli::{Format, Outside, RunArgs};
 use crate::engines::{self, Started};
 use crate::events::Log;
-use crate::plane::{EngineError, Entry, Plane, Setup};
+use crate::plane::{EngineError, Entry, Plane, Setup, exec_gate};
 use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
@@ -87,9 +87,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         Outside::Refuse => policy::check_outside(&image, &dir).map_err(Refusal::new)?,
         Outside::Allow => {}
     }
-    for warning in policy::check_links(&image, &root).map_err(Refusal::new)? {
-        eprintln!("boesfs: warning: {warning}");
-    }
+    warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
     let config = Config {
         name: args.name.clone().unwrap_or_else(|| format!("sandbox-{}", std::process::id())),
         policy: image.id_hex(),
@@ -101,6 +99,12 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         kill_after: args.kill_after.or_else(|| image.kill_after().and_then(NonZeroU64::new)),
     };
     Ok(Prepared { image: Arc::new(image), config })
+}
+
+fn warn(warnings: Vec<String>) {
+    for warning in warnings {
+        eprintln!("boesfs: warning: {warning}");
+    }
 }
 
 /// The caller's working directory as the sandbox sees it; the root if it does not see it.
@@ -134,7 +138,7 @@ impl Prepared {
     fn carry_out(&self, args: &RunArgs) -> Result<u8, Refusal> {
         if args.dry_run {
             let chosen = engines::choose(args.plane).map_err(no_plane)?;
-            policy::check_coverage(&self.image, chosen.plane).map_err(Refusal::new)?;
+            warn(policy::check_coverage(&self.image, chosen.plane).map_err(Refusal::new)?);
             return self.print_plan(chosen.plane, args.format);
         }
         let mut log = match &args.events {
@@ -149,9 +153,12 @@ impl Prepared {
                 None => eprintln!("boesfs: taking the {} plane", engine.plane()),
             }
         }
-        if let Err(error) = policy::check_coverage(&self.image, engine.plane()) {
-            engine.teardown().map_err(Refusal::new)?;
-            return Err(Refusal::new(error));
+        match policy::check_coverage(&self.image, engine.plane()) {
+            Ok(warnings) => warn(warnings),
+            Err(error) => {
+                engine.teardown().map_err(Refusal::new)?;
+                return Err(Refusal::new(error));
+            }
         }
         let outcome = sandbox::run(&self.config, &mut *engine, &mut log);
         if let Some(complaint) = log.complaint() {
@@ -197,7 +204,7 @@ impl Prepared {
     }
 
     fn print_plan(&self, plane: Plane, format: Format) -> Result<u8, Refusal> {
-        let plan = self.config.plan(plane, plane.exec_gate()).map_err(Refusal::new)?;
+        let plan = self.config.plan(plane, exec_gate(plane)).map_err(Refusal::new)?;
         let mut text = match format {
             Format::Human => plan.to_string(),
             Format::Json => {

@@ -154,8 +154,7 @@ fn check_blob(blob: &[u8]) -> Result<PolicyHeader, ImageError> {
     }
     let all = OpSet::ALL.bits();
     if header.flags & !FLAGS != 0
-        || (header.may_deny | header.may_depend | header.tests_args) & !all != 0
-        || header.reserved != 0
+        || (header.may_deny | header.may_depend | header.tests_args | header.accepted) & !all != 0
         || header.reserved2 != [0; 2]
     {
         return Err(malformed("blob header"));

@@ -97,7 +97,7 @@ plain!(PolicyHeader {
     text_count: u32,
     gains_off: u32,
     list_count: u32,
-    reserved: u32,
+    accepted: u32,
     reserved2: words,
 });
 plain!(Node { label: u32, other: u32, next: u32, len: u16, kind: u8, reserved: u8 });

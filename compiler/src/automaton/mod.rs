@@ -4,6 +4,7 @@
 //! and makes the automaton minimal by row. This stage knows no bytes of an image and no plane; it decides requests
 //! in memory, as one engine of the testbench.
 
+mod alone;
 mod boxes;
 mod canonical;
 mod cell;

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::ValidImage;
+use boesfs_abi::plane::Plane;
 use boesfs_compiler::diagnostic::report::{Checked, github, junit, sarif};
 use boesfs_compiler::diagnostic::{LINTS, closest, pages};
 use boesfs_compiler::files::{policies_below, replace};
@@ -26,6 +27,7 @@ Examples:
   boesfsc check policy.conf
   boesfsc check --model model.conf policy.csv
   boesfsc check --deny all --allow base-name policies/
+  boesfsc check --target lsm,fuse policy.conf
   boesfsc check --format sarif policies/ > findings.sarif")]
 pub(super) struct CheckArgs {
     /// Policies, images and directories; `-` is the standard input.
@@ -78,7 +80,15 @@ impl CheckArgs {
                     return Err(CommandError::Usage(format!("`{name}` is an image: it has no text to mend")));
                 }
                 Ok(Subject::Text(outcome)) => (self.reading.report(&outcome, screen)?, Found::Text(outcome)),
-                Ok(Subject::Image(image)) => (Exit::Fine, Found::Image(image)),
+                Ok(Subject::Image(image)) => match unenforced(&image, &self.reading.targets()) {
+                    None => (Exit::Fine, Found::Image(image)),
+                    Some(error) => {
+                        if screen.output != Output::Github {
+                            let _ = writeln!(io::stderr(), "error: `{name}`: {error}");
+                        }
+                        (Exit::Refused, Found::Error(error))
+                    }
+                },
                 // The other policies are checked all the same.
                 Err(CommandError::World(error)) => {
                     if screen.output != Output::Github {
@@ -205,6 +215,16 @@ fn explain(code: &str, screen: &mut Screen) -> Result<Exit, CommandError> {
         screen.out.write_all(page.text.as_bytes())?;
     }
     Ok(Exit::Fine)
+}
+
+/// What `image` denies that one of `planes` cannot enforce, and that its rules do not accept.
+fn unenforced(image: &ValidImage, planes: &[Plane]) -> Option<String> {
+    let unseen = planes.iter().flat_map(|plane| plane.unseen().map(move |(op, why)| (plane, op, why)));
+    unseen.filter(|(_, op, _)| !image.accepted().contains(*op)).find_map(|(plane, op, why)| {
+        let rule = image.rule(image.denials_alone(op).next()?);
+        let rule = rule.map_or_else(|| "a rule".to_owned(), |rule| format!("line {}", rule.line));
+        Some(format!("{rule} denies `{op}`, which the `{plane}` plane cannot enforce: {why}"))
+    })
 }
 
 fn rules_of(outcome: &Outcome) -> Option<usize> {

@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::{MAGIC, ValidImage, decode};
+use boesfs_abi::plane::Plane;
 use boesfs_compiler::config::{Config, ConfigError};
 use boesfs_compiler::diagnostic::human::Colour;
 use boesfs_compiler::diagnostic::{self, LINTS, closest};
@@ -57,6 +58,18 @@ struct LintArgs {
     /// Look for no `boesfsc.toml`.
     #[arg(long)]
     no_config: bool,
+    /// The planes the policy is meant for: a rule that one of them cannot enforce is an error.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PLANE")]
+    target: Vec<PlaneArg>,
+}
+
+/// A plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PlaneArg {
+    /// BPF programs in the kernel.
+    Lsm,
+    /// A FUSE mount.
+    Fuse,
 }
 
 /// Which Casbin to imitate.
@@ -201,6 +214,15 @@ impl Reading {
         levels.concat()
     }
 
+    /// The planes the policy is meant for; none if that is not said.
+    pub(super) fn targets(&self) -> Vec<Plane> {
+        let plane = |target: &PlaneArg| match target {
+            PlaneArg::Lsm => Plane::Lsm,
+            PlaneArg::Fuse => Plane::Fuse,
+        };
+        self.lints.target.iter().map(plane).collect()
+    }
+
     pub(super) fn settings(&self, config: &Config) -> Settings {
         let levels = Levels::default().and(config.levels.clone()).and(self.levels());
         let allow = LINTS.iter().map(|lint| lint.name);
@@ -217,7 +239,15 @@ impl Reading {
             line: self.limits.max_line,
             definitions: self.limits.max_definitions,
         };
-        Settings { allow, select: self.select.clone(), compat, limits, word: None, levels }
+        Settings {
+            allow,
+            select: self.select.clone(),
+            compat,
+            limits,
+            word: None,
+            levels,
+            targets: self.targets(),
+        }
     }
 
     /// Combinations the argument tests of one cell may fall into.

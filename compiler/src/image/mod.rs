@@ -20,10 +20,12 @@ use boesfs_abi::layout::{
     ABI_VERSION, BLOB_MAGIC, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES,
     FLAG_MOVES_JUDGED, MAX_BLOB, MAX_ITEMS, PolicyHeader,
 };
-use boesfs_abi::op::Op;
+use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::plane::Plane;
 use boesfs_abi::verdict::Effect;
 
 use crate::automaton::Compiled;
+use crate::lint;
 use crate::model::{Moves, Shape, SubjectMode};
 use crate::rules::RuleSet;
 
@@ -77,6 +79,13 @@ pub fn pack(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> 
 /// As [`pack`].
 pub fn packed(compiled: &Compiled, rules: &RuleSet) -> Result<ValidImage, PackError> {
     Ok(image::decode(&pack(compiled, rules)?)?)
+}
+
+/// Operations some plane cannot see that rules deny where nothing else does, if all of those rules accept that.
+fn accepted(compiled: &Compiled, rules: &RuleSet) -> OpSet {
+    let unseen = Plane::ALL.into_iter().flat_map(Plane::unseen).map(|(op, _)| op);
+    let accepts = |rule: &u32| lint::accepts_unenforced(&rules.rules[*rule as usize].annotations);
+    unseen.filter(|op| compiled.denials_alone(*op).iter().all(accepts)).fold(OpSet::EMPTY, OpSet::with)
 }
 
 fn blob(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
@@ -148,7 +157,7 @@ fn blob(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
         },
         gains_off: at(gains_off),
         list_count: tables.list_count,
-        reserved: 0,
+        accepted: accepted(compiled, rules).bits(),
         reserved2: [0; 2],
     };
     debug_assert!(room::most(compiled) >= blob_len, "INVARIANT(room): no blob is larger than foreseen");

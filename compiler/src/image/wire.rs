@@ -44,6 +44,6 @@ impl Bytes {
         put!(self, h.class_count, h.kill_after, h.path_start, h.text_start, h.nodes_off, h.nodes_len);
         put!(self, h.rows_off, h.row_count, h.cells_off, h.cell_count, h.entries_off, h.entry_count);
         put!(self, h.tests_off, h.test_count, h.sets_off, h.set_count, h.text_count, h.gains_off);
-        put!(self, h.list_count, h.reserved, h.reserved2[0], h.reserved2[1]);
+        put!(self, h.list_count, h.accepted, h.reserved2[0], h.reserved2[1]);
     }
 }

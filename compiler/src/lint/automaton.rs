@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use boesfs_abi::layout::{FIELD_GID, FIELD_KIND, FIELD_UID, NO_RULE, Test};
 use boesfs_abi::op::{ArgType, Op, OpSet};
+use boesfs_abi::plane::Plane;
 use boesfs_abi::request::{ArgValue, Request};
 use boesfs_abi::verdict::{Effect, Verdict};
 
@@ -21,6 +22,8 @@ pub(super) struct Automaton<'a> {
     pub(super) model: &'a Model,
     pub(super) rules: &'a RuleSet,
     pub(super) compiled: &'a Compiled,
+    /// The planes the policy is meant for; none if that was not said.
+    pub(super) targets: &'a [Plane],
     pub(super) reach: Reach<'a>,
     /// Which rules decide some request.
     pub(super) decides: Vec<bool>,
@@ -57,7 +60,12 @@ pub(super) enum Why {
 }
 
 impl<'a> Automaton<'a> {
-    pub(super) fn new(model: &'a Model, rules: &'a RuleSet, compiled: &'a Compiled) -> Self {
+    pub(super) fn new(
+        model: &'a Model,
+        rules: &'a RuleSet,
+        compiled: &'a Compiled,
+        targets: &'a [Plane],
+    ) -> Self {
         let languages = &compiled.languages;
         let inputs = if model.options.compat == Compat::Boesfs { Inputs::Paths } else { Inputs::All };
         let reach = Reach::new(&languages.dfa, languages.sets.len(), inputs);
@@ -95,6 +103,7 @@ impl<'a> Automaton<'a> {
             model,
             rules,
             compiled,
+            targets,
             reach,
             decides,
             inhabited,

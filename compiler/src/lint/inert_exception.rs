@@ -52,7 +52,7 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
     };
     let Ok(lowered) = lower(&exceptions, &rules::Limits::default()) else { return };
     let Ok(compiled) = Compiled::new(&lowered, &automaton::Limits::default()) else { return };
-    let exceptions = Automaton::new(&exceptions, &lowered, &compiled);
+    let exceptions = Automaton::new(&exceptions, &lowered, &compiled, &[]);
     for (place, rule) in indices.iter().enumerate() {
         let denied = exceptions.requests(place).into_iter().find_map(|request| {
             let decision = policy.decide(&request).filter(|decision| decision.verdict == Verdict::Deny)?;

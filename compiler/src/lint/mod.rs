@@ -45,6 +45,7 @@ mod tied_priority;
 mod unanchored_regex;
 mod undefined_action_role;
 mod undefined_role;
+mod unenforceable_rule;
 mod unreachable_allow;
 mod unused_action_role;
 mod unused_column;
@@ -52,6 +53,7 @@ mod unused_priority;
 mod unused_role;
 mod useless_annotation;
 mod way;
+mod weaker_on_a_plane;
 mod writable_subject;
 
 pub use abnormal_path::ABNORMAL_PATH;
@@ -93,19 +95,22 @@ pub use tied_priority::TIED_PRIORITY;
 pub use unanchored_regex::UNANCHORED_REGEX;
 pub use undefined_action_role::UNDEFINED_ACTION_ROLE;
 pub use undefined_role::UNDEFINED_ROLE;
+pub use unenforceable_rule::UNENFORCEABLE_RULE;
 pub use unreachable_allow::UNREACHABLE_ALLOW;
 pub use unused_action_role::UNUSED_ACTION_ROLE;
 pub use unused_column::UNUSED_COLUMN;
 pub use unused_priority::UNUSED_PRIORITY;
 pub use unused_role::UNUSED_ROLE;
 pub use useless_annotation::USELESS_ANNOTATION;
+pub use weaker_on_a_plane::WEAKER_ON_A_PLANE;
 pub use writable_subject::WRITABLE_SUBJECT;
 
+use boesfs_abi::plane::Plane;
 use boesfs_grammar::SyntaxTree;
 
 use crate::automaton::Compiled;
 use crate::diagnostic::Diagnostic;
-use crate::model::{Model, Settings};
+use crate::model::{Annotations, Model, Settings};
 use crate::rules::RuleSet;
 use automaton::Automaton;
 use findings::Findings;
@@ -172,7 +177,16 @@ pub static LINTS: &[&Lint] = &[
     &WRITABLE_SUBJECT,
     &TIED_PRIORITY,
     &INERT_EXCEPTION,
+    &UNENFORCEABLE_RULE,
+    &WEAKER_ON_A_PLANE,
 ];
+
+/// Whether a rule with these annotations takes it that a plane cannot enforce it.
+#[must_use]
+pub fn accepts_unenforced(annotations: &Annotations) -> bool {
+    let names = [UNENFORCEABLE_RULE.name, WEAKER_ON_A_PLANE.name];
+    annotations.allow.iter().any(|name| names.contains(&name.as_str()))
+}
 
 /// The lint called `name`, if there is one.
 #[must_use]
@@ -226,6 +240,8 @@ const AUTOMATON: &[fn(&Automaton<'_>, &mut Findings<'_>)] = &[
     writable_subject::check,
     tied_priority::check,
     inert_exception::check,
+    unenforceable_rule::check,
+    weaker_on_a_plane::check,
 ];
 
 /// Adds what there is to say about a policy by its automaton. A finding that says more of the same takes another's place.
@@ -237,14 +253,14 @@ pub fn of_automaton(
     settings: &Settings,
     out: &mut Vec<Diagnostic>,
 ) {
-    out.extend(judged(tree, model, rules, compiled).finish(settings));
+    out.extend(judged(tree, model, rules, compiled, &settings.targets).finish(settings));
     inert_exception::replace(out);
 }
 
 /// The requests that show what [`of_automaton`] says.
 #[must_use]
 pub fn witnesses(tree: &SyntaxTree, model: &Model, rules: &RuleSet, compiled: &Compiled) -> Vec<Witness> {
-    judged(tree, model, rules, compiled).into_witnesses()
+    judged(tree, model, rules, compiled, &[]).into_witnesses()
 }
 
 fn judged<'a>(
@@ -252,8 +268,9 @@ fn judged<'a>(
     model: &'a Model,
     rules: &'a RuleSet,
     compiled: &'a Compiled,
+    targets: &'a [Plane],
 ) -> Findings<'a> {
-    let policy = Automaton::new(model, rules, compiled);
+    let policy = Automaton::new(model, rules, compiled, targets);
     let mut found = Findings::new(tree, model);
     for check in AUTOMATON {
         check(&policy, &mut found);

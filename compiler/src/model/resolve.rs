@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use boesfs_abi::op::OpSet;
+use boesfs_abi::plane::Plane;
 use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
 use hashbrown::{HashMap, HashSet};
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub compat: Option<Compat>,
     /// Under `compat`: the action that is no operation and that [`super::STAND_IN`] is to mean.
     pub word: Option<String>,
+    /// The planes the policy is meant for: what one of them cannot enforce is an error. None if that is not said.
+    pub targets: Vec<Plane>,
     /// How large the input may be.
     pub limits: Limits,
 }
