@@ -92,3 +92,43 @@ fn without_compat_words_are_refused() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("E0301"), "{output:?}");
 }
+
+#[test]
+fn words_are_explained_by_their_own_names() {
+    let dir = policy();
+    let explain = |sub: &str, obj: &str, act: &str| {
+        let mut arguments = vec!["explain", "--compat", "casbin-go"];
+        arguments.extend(FILES);
+        arguments.extend(["--sub", sub, "--obj", obj, "--act", act]);
+        let output = boesfsc(dir.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let allowed = explain("bob", "report", "PUT");
+    assert!(allowed.contains("`PUT` of `report` by `bob` is allowed"), "{allowed}");
+    assert!(allowed.contains("`PUT` is `change`"), "{allowed}");
+    let denied = explain("alice", "data1", "PUT");
+    assert!(denied.contains("`PUT` of `data1` by `alice` is denied"), "{denied}");
+    assert!(denied.contains("no `g2` line gives `PUT` the role `GET`"), "{denied}");
+    assert!(explain("bob", "/srv/x", "read").contains("`read` of `/srv/x` by `bob` is allowed"));
+}
+
+#[test]
+fn no_rule_about_words_is_called_impossible() {
+    let dir = policy();
+    let policy =
+        "p, alice, data1, GET\np, alice, data1, read\np, alice, data1, read GET\np, alice, data1, GET\n";
+    std::fs::write(dir.path().join("policy.csv"), policy).expect("a file");
+    let model =
+        MODEL.replace("keyMatch(r.obj, p.obj) && g2(r.act, p.act)", "r.obj == p.obj && r.act == p.act");
+    std::fs::write(dir.path().join("model.conf"), model).expect("a file");
+    let mut arguments = vec!["check", "--compat", "casbin-rs"];
+    arguments.extend(FILES);
+    let output = boesfsc(dir.path(), &arguments);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("W0405"), "{text}");
+    assert!(
+        !text.contains("W0401") && text.matches("W0403").count() == 1,
+        "only the last repeats another: {text}"
+    );
+}

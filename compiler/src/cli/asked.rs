@@ -4,11 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
-use boesfs_abi::request::Request;
 use boesfs_compiler::ask::{Question, list_values};
 use clap::Args;
-
-use super::CommandError;
 
 /// A request, or a file of them.
 #[derive(Debug, Args)]
@@ -43,12 +40,6 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The single request, unless requests come from a file; one that makes no sense is wrong usage.
-    pub(super) fn request(&self) -> Result<Option<Request>, CommandError> {
-        let request = self.question().map(|question| question.request()).transpose();
-        request.map_err(|error| CommandError::Usage(error.to_string()))
-    }
-
     /// The single request as it is written, unless requests come from a file.
     pub(super) fn question(&self) -> Option<Question> {
         let (Some(sub), Some(obj), Some(act)) = (&self.sub, &self.obj, &self.act) else { return None };

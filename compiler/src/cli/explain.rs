@@ -6,8 +6,8 @@ use std::io::{self, BufRead, BufReader, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use boesfs_abi::request::{Request, is_canonical};
-use boesfs_compiler::ask::{EngineKind, Panel};
+use boesfs_abi::request::is_canonical;
+use boesfs_compiler::ask::{EngineKind, Panel, Question};
 use boesfs_compiler::explain::{self, MOST_SHOWN};
 use boesfs_compiler::model::Model;
 use boesfs_compiler::pipeline::{Outcome, Stage};
@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::asked::Asked;
 use super::given::{Reading, Subject};
+use super::panels::Panels;
 use super::{CommandError, Exit, Format, Screen, requests};
 
 /// Arguments of `explain`.
@@ -48,7 +49,7 @@ impl ExplainArgs {
             let dir = self.dir.to_string_lossy();
             return Err(CommandError::Usage(format!("`--dir {dir}` is not an absolute, normal path")));
         }
-        let single = self.asked.request()?;
+        let single = self.asked.question();
         let Subject::Text(outcome) = self.reading.subject(&self.policy, Stage::LAST)? else {
             return Err(CommandError::Usage(format!(
                 "`{}` is an image: only a policy's text can be explained, `eval` asks images too",
@@ -66,12 +67,15 @@ impl ExplainArgs {
         else {
             return Ok(Exit::Refused);
         };
+        let again = |word: &str| self.reading.for_word(&outcome, word);
+        let panels = Panels::by_word(panel, &again, EngineKind::Image, dir);
         let reference = Reference::new(model);
-        let explainer = Explainer { outcome: &outcome, model, reference, panel, most: self.near };
+        let mut explainer = Explainer { outcome: &outcome, model, reference, panels, most: self.near };
         match (&self.asked.requests, single) {
             (Some(file), _) => explainer.all(file, screen),
-            (None, Some(request)) => {
-                explainer.one(&request, true, screen)?;
+            (None, Some(question)) => {
+                let text = explainer.text(&question, true, screen).map_err(CommandError::Usage)?;
+                screen.out.write_all(text.as_bytes())?;
                 Ok(Exit::Fine)
             }
             (None, None) => {
@@ -85,40 +89,39 @@ struct Explainer<'p> {
     outcome: &'p Outcome,
     model: &'p Model,
     reference: Reference<'p>,
-    panel: Panel<'p>,
+    panels: Panels<'p>,
     most: usize,
 }
 
 impl Explainer<'_> {
-    fn one(&self, request: &Request, versioned: bool, screen: &mut Screen) -> io::Result<()> {
-        let explanation = explain::explain(&self.reference, self.model, request);
-        let effective = self.panel.ask(request).effective;
-        match screen.format {
-            Format::Human => {
-                let text = explain::human(
-                    &explanation,
-                    &effective,
-                    self.outcome,
-                    self.model,
-                    request,
-                    self.most,
-                    screen.colour,
-                );
-                screen.out.write_all(text.as_bytes())
-            }
-            Format::Json => {
-                let mut value =
-                    explain::json(&explanation, &effective, self.outcome, self.model, request, self.most);
-                if let Some(object) = value.as_object_mut().filter(|_| versioned) {
-                    object.insert("version".to_owned(), 1.into());
+    /// What there is to say about the request that `question` means; the error says why it means none.
+    fn text(&mut self, question: &Question, versioned: bool, screen: &Screen) -> Result<String, String> {
+        let Self { outcome, model, reference, panels, most } = self;
+        panels.about(question, |panel, request| {
+            let effective = panel.ask(&request).effective;
+            // A word that is no operation has a model of its own, made of the same text.
+            let of_word = panel.model().filter(|own| !std::ptr::eq(*own, *model));
+            let own_reference = of_word.map(Reference::new);
+            let (model, reference) = (of_word.unwrap_or(model), own_reference.as_ref().unwrap_or(reference));
+            let explanation = explain::explain(reference, model, &request);
+            match screen.format {
+                Format::Human => {
+                    let colour = screen.colour;
+                    explain::human(&explanation, &effective, outcome, model, &request, *most, colour)
                 }
-                screen.json(&value)
+                Format::Json => {
+                    let mut value = explain::json(&explanation, &effective, outcome, model, &request, *most);
+                    if let Some(object) = value.as_object_mut().filter(|_| versioned) {
+                        object.insert("version".to_owned(), 1.into());
+                    }
+                    format!("{value}\n")
+                }
             }
-        }
+        })
     }
 
     /// Explains every line of `file`; one that is no request is answered by an error.
-    fn all(&self, file: &Path, screen: &mut Screen) -> Result<Exit, CommandError> {
+    fn all(&mut self, file: &Path, screen: &mut Screen) -> Result<Exit, CommandError> {
         let failed =
             |error: io::Error| CommandError::World(format!("`{}` cannot be read: {error}", file.display()));
         let input: Box<dyn BufRead> = if file == Path::new("-") {
@@ -132,8 +135,9 @@ impl Explainer<'_> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match requests::read_line(&line) {
-                Ok((request, _)) => self.one(&request, false, screen)?,
+            let read = requests::read_question(&line);
+            match read.and_then(|(question, _)| self.text(&question, false, screen)) {
+                Ok(text) => screen.out.write_all(text.as_bytes())?,
                 Err(error) => {
                     exit = Exit::Refused;
                     match screen.format {

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
 
-use boesfs_abi::request::Request;
 use boesfs_abi::verdict::Verdict;
 use boesfs_compiler::ask::{Question, Which};
 use serde_json::{Value, json};
@@ -65,12 +64,7 @@ pub(super) fn answer_all(
 }
 
 /// The request in one line of JSON, and what is expected of it.
-pub(super) fn read_line(line: &[u8]) -> Result<(Request, Option<Verdict>), String> {
-    let (question, expect) = read_question(line)?;
-    Ok((question.request().map_err(|error| error.to_string())?, expect))
-}
-
-fn read_question(line: &[u8]) -> Result<(Question, Option<Verdict>), String> {
+pub(super) fn read_question(line: &[u8]) -> Result<(Question, Option<Verdict>), String> {
     let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
     asked(&value)
 }

@@ -25,7 +25,7 @@ pub fn human(
 ) -> String {
     let decision = explanation.decision;
     let said = if decision.verdict == Verdict::Allow { "allowed" } else { "denied" };
-    let message = format!("{} is {said}", request_text(request));
+    let message = format!("{} is {said}", request_text(request, model.op_name(request.op())));
     let mut first = match decision.rule.map(|rule| &model.rules[rule]) {
         Some(rule) => Diagnostic::note("", message, rule.span).label("this rule decides"),
         None => Diagnostic::note("", message, effect_span(&policy.tree, model))

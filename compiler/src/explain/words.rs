@@ -27,7 +27,7 @@ fn condition(expr: &Expr, model: &Model, rule: &Rule, request: &Request) -> Said
     match expr {
         Expr::Compare(op, left, right) => match (left, right) {
             (Operand::Request(field), other) | (other, Operand::Request(field)) => {
-                compared(*op, field, other, rule, request)
+                compared(*op, field, other, model, rule, request)
             }
             (left, right) => {
                 let text = format!("`{}` {} `{}`", text(left, rule), sign(*op), text(right, rule));
@@ -36,13 +36,13 @@ fn condition(expr: &Expr, model: &Model, rule: &Rule, request: &Request) -> Said
         },
         Expr::In(Operand::Request(field), list) => {
             let list: Vec<String> = list.iter().map(|one| format!("`{}`", text(one, rule))).collect();
-            let value = value(field, request);
+            let value = value(field, model, request);
             let list = list.join(", ");
             said(format!("{value} is none of {list}"), format!("{value} is one of {list}"))
         }
         Expr::Role { graph, member, role, .. } => {
-            let member = operand(member, rule, request);
-            let (role, graph) = (operand(role, rule, request), &model.roles[*graph].name);
+            let member = operand(member, model, rule, request);
+            let (role, graph) = (operand(role, model, rule, request), &model.roles[*graph].name);
             said(
                 format!("no `{graph}` line gives `{member}` the role `{role}`"),
                 format!("`{graph}` lines give `{member}` the role `{role}`"),
@@ -70,14 +70,21 @@ fn condition(expr: &Expr, model: &Model, rule: &Rule, request: &Request) -> Said
                 format!("the arguments {args} fit `{wanted}`"),
             )
         }
-        Expr::ActionRole(column) => for_action(&shown(&rule.fields[*column].text), request),
+        Expr::ActionRole(column) => for_action(&shown(&rule.fields[*column].text), model, request),
         Expr::Const(_) | Expr::In(..) | Expr::Not(_) | Expr::And(_) | Expr::Or(_) | Expr::Eval(_) => {
             said("its condition never holds".to_owned(), "its condition always holds".to_owned())
         }
     }
 }
 
-fn compared(op: CompareOp, field: &RequestField, other: &Operand, rule: &Rule, request: &Request) -> Said {
+fn compared(
+    op: CompareOp,
+    field: &RequestField,
+    other: &Operand,
+    model: &Model,
+    rule: &Rule,
+    request: &Request,
+) -> Said {
     let wanted = text(other, rule);
     let asked = match field {
         RequestField::Sub => shown(request.sub()),
@@ -88,9 +95,9 @@ fn compared(op: CompareOp, field: &RequestField, other: &Operand, rule: &Rule, r
                 return said(format!("it is for the sandbox `{wanted}`"), "no sandbox is named".to_owned());
             }
         },
-        RequestField::Act => return for_action(&wanted, request),
+        RequestField::Act => return for_action(&wanted, model, request),
         RequestField::Uid | RequestField::Gid | RequestField::Kind | RequestField::Arg(..) => {
-            let value = value(field, request);
+            let value = value(field, model, request);
             let present = match op {
                 CompareOp::Eq => value.clone(),
                 _ => format!("{value}, that is {} `{wanted}`", sign(op)),
@@ -106,13 +113,13 @@ fn compared(op: CompareOp, field: &RequestField, other: &Operand, rule: &Rule, r
     said(format!("it is for {what}`{wanted}`, not for `{asked}`"), format!("it is for {what}`{wanted}`"))
 }
 
-fn for_action(wanted: &str, request: &Request) -> Said {
-    let op = request.op();
+fn for_action(wanted: &str, model: &Model, request: &Request) -> Said {
+    let op = model.op_name(request.op());
     said(format!("it is for `{wanted}`, not for `{op}`"), format!("`{op}` is in `{wanted}`"))
 }
 
 /// A field of the request with its value.
-fn value(field: &RequestField, request: &Request) -> String {
+fn value(field: &RequestField, model: &Model, request: &Request) -> String {
     let number = |name: &str, value: Option<u32>| match value {
         Some(value) => format!("`{name}` is {value}"),
         None => format!("`{name}` is not known"),
@@ -120,7 +127,7 @@ fn value(field: &RequestField, request: &Request) -> String {
     match field {
         RequestField::Sub => format!("`{}`", shown(request.sub())),
         RequestField::Obj => format!("`{}`", shown(request.obj())),
-        RequestField::Act => format!("`{}`", request.op()),
+        RequestField::Act => format!("`{}`", model.op_name(request.op())),
         RequestField::Dom => {
             request.dom().map_or_else(|| "no sandbox".to_owned(), |dom| format!("`{}`", shown(dom)))
         }
@@ -132,7 +139,7 @@ fn value(field: &RequestField, request: &Request) -> String {
         },
         RequestField::Arg(name, _) => match field.arg_index(request.op()) {
             Some(place) => format!("`{name}` is {}", argument(&request.args()[place])),
-            None => format!("`{}` has no `{name}`", request.op()),
+            None => format!("`{}` has no `{name}`", model.op_name(request.op())),
         },
     }
 }
@@ -168,9 +175,9 @@ fn text(operand: &Operand, rule: &Rule) -> String {
 }
 
 /// What stands there, or what the request has.
-fn operand(operand: &Operand, rule: &Rule, request: &Request) -> String {
+fn operand(operand: &Operand, model: &Model, rule: &Rule, request: &Request) -> String {
     match operand {
-        Operand::Request(field) => value(field, request).trim_matches('`').to_owned(),
+        Operand::Request(field) => value(field, model, request).trim_matches('`').to_owned(),
         other => text(other, rule),
     }
 }

@@ -8,9 +8,11 @@ use boesfs_abi::op::{ArgType, Op, OpSet};
 use boesfs_abi::plane::Plane;
 use boesfs_abi::request::{ArgValue, Request};
 use boesfs_abi::verdict::{Effect, Verdict};
+use boesfs_grammar::Span;
 
 use super::reach::Reach;
 use crate::automaton::{Cell, Compiled, Decision, Example, Inputs, SetId, Witnesses, decided_ops, domain};
+use crate::diagnostic::Diagnostic;
 use crate::model::{Compat, Model};
 use crate::rules::{RuleSet, Term};
 
@@ -315,10 +317,19 @@ impl<'a> Automaton<'a> {
         for rule in 0..model.rules.len() {
             first.entry(said(rule)).or_insert(rule);
         }
+        // The automaton knows operations only.
+        let words: Vec<Span> =
+            model.words().iter().filter(|word| word.code == "E0318").map(Diagnostic::span).collect();
+        let holds_words = |all: Span| {
+            let next = words.partition_point(|word| (word.file, word.start) < (all.file, all.start));
+            words.get(next).is_some_and(|word| word.file == all.file && word.end <= all.end)
+        };
+        let in_matcher = holds_words(model.matcher.span);
         for rule in suspects {
             let before = first.get(&said(rule)).copied().filter(|before| *before != rule);
             let why = match before {
                 Some(before) => Some(Why::Repeats(before)),
+                None if in_matcher || holds_words(model.rules[rule].span) => None,
                 None => self.why(rule),
             };
             idle.extend(why.map(|why| Idle { rule, why }));

@@ -15,6 +15,10 @@ pub static IMPOSSIBLE_RULE: Lint = Lint {
 
 pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
     let model = policy.model;
+    // What words match, no operation needs to.
+    if model.takes_words() {
+        return;
+    }
     let impossible = || policy.idle().iter().filter(|idle| matches!(idle.why, Why::Impossible));
     let looked_at = || model.rules.iter().filter(|rule| !rule.inert && model.effect.base.looks_at(rule.eft));
     // Then it is the matcher's fault.

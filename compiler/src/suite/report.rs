@@ -133,9 +133,9 @@ pub fn rules_json(rules: &[Covered], model: &Model) -> Value {
     rules.collect()
 }
 
-/// A request in words.
-pub(crate) fn request_text(request: &Request) -> String {
-    let mut text = format!("`{}` of `{}` by `{}`", request.op(), shown(request.obj()), shown(request.sub()));
+/// A request in words, whose operation the policy calls `op`.
+pub(crate) fn request_text(request: &Request, op: &str) -> String {
+    let mut text = format!("`{op}` of `{}` by `{}`", shown(request.obj()), shown(request.sub()));
     let known: Vec<String> = args(request).into_iter().filter(|arg| arg != "?").collect();
     if !known.is_empty() {
         let _ = write!(text, " with ({})", args(request).join(", "));

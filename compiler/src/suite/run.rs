@@ -262,7 +262,7 @@ impl<'p> Bench<'p> {
         mistakes: &[Mistake],
     ) -> Diagnostic {
         let texts: Vec<String> = mistakes.iter().map(|mistake| mistake.text(decision, rule)).collect();
-        let message = format!("{}: {}", request_text(&ask.request), texts[0]);
+        let message = format!("{}: {}", request_text(&ask.request, ask.request.op().name()), texts[0]);
         let mut diagnostic = Diagnostic::error("", message, ask.span).label("asked here");
         let decided = rule.and_then(|rule| rule.index).and_then(|rule| self.model.rules.get(rule));
         match decided {
