@@ -71,8 +71,8 @@ fn base(words: &[&str]) -> Option<BaseEffect> {
     };
     match words {
         ["priority", "(", "p", ".", "eft", ")", "||", word] => default(word).map(BaseEffect::Priority),
-        ["subjectPriority", "(", "p", ".", "eft", ")", "||", word] => {
-            default(word).map(BaseEffect::SubjectPriority)
+        ["subjectPriority", "(", "p", ".", "eft", ")", "||", "deny"] => {
+            Some(BaseEffect::SubjectPriority(Verdict::Deny))
         }
         _ => None,
     }

@@ -24,7 +24,7 @@ use crate::lint::{
     ABNORMAL_PATH, BAD_TUPLE_VALUE, HIDDEN_CHARACTERS, INERT_RULE, UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY,
 };
 use arity::arity;
-use column::{boesfs_path, typed};
+use column::{boesfs_path, some_program, typed};
 
 /// What all lines of one type share.
 pub(super) struct LineContext<'a> {
@@ -146,6 +146,9 @@ fn fields(
         let cell = cells[*place];
         let mut text = context.tree.text(cell).into_owned();
         out.extend(hidden_characters(&text, cell));
+        if uses[column].iter().all(|how| *how == Use::Subject) && !uses[column].is_empty() {
+            some_program(&text, cell.span, names, out);
+        }
         for how in &uses[column] {
             match how {
                 Use::Path | Use::Directory if names.shape == Shape::Boesfs => {

@@ -165,7 +165,6 @@ const EFFECTS: &[(&str, bool)] = &[
     ("priority(p.eft) || deny", false),
     ("priority(p.eft) || allow", false),
     ("subjectPriority(p.eft) || deny", false),
-    ("subjectPriority(p.eft) || allow", false),
 ];
 const ROLES: &[&str] = &["/usr/bin/git", "git", "/bin/sh", "sh", "dev", "ops", "all"];
 

@@ -142,12 +142,8 @@ const PLAIN: &[&str] = &[
     "!some(where (p.eft == deny))",
     "some(where (p.eft == allow)) && !some(where (p.eft == deny))",
 ];
-const ORDERED: &[&str] = &[
-    "priority(p.eft) || deny",
-    "priority(p.eft) || allow",
-    "subjectPriority(p.eft) || deny",
-    "subjectPriority(p.eft) || allow",
-];
+const ORDERED: &[&str] =
+    &["priority(p.eft) || deny", "priority(p.eft) || allow", "subjectPriority(p.eft) || deny"];
 
 /// Roles of programs, alone and in domains, of objects, of operations and of kinds.
 const EDGES: &[&str] = &[

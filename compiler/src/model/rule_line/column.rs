@@ -72,6 +72,20 @@ fn normal(text: &[u8]) -> Option<String> {
     is_canonical(&path).then(|| String::from_utf8_lossy(&path).into_owned())
 }
 
+/// Checks that a column which is compared with programs, and with nothing else, may hold one.
+pub(super) fn some_program(text: &[u8], span: Span, names: &Names<'_>, out: &mut Vec<Diagnostic>) {
+    let relative = text.contains(&b'/') && !text.starts_with(b"/");
+    let nobody = text.is_empty() || relative || matches!(text, b"." | b"..");
+    if nobody && names.shape == Shape::Casbin && !names.vocabulary.open {
+        let shown = String::from_utf8_lossy(text);
+        out.push(
+            Diagnostic::error("E0320", format!("`{shown}` names no program"), span)
+                .label("neither an absolute path nor a base name")
+                .help("write the program's path from `/` on"),
+        );
+    }
+}
+
 /// Checks that a column holds what its use asks for.
 pub(super) fn typed(text: &[u8], span: Span, how: Use, names: &Names<'_>, out: &mut Vec<Diagnostic>) {
     let shown = || String::from_utf8_lossy(text).into_owned();
