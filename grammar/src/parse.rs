@@ -220,6 +220,10 @@ impl Parser<'_> {
             }
             return;
         }
+        if said.len() > self.limits.line {
+            self.errors.push(rule_line::too_long(said.len(), span, self.limits));
+            return;
+        }
         let text = std::str::from_utf8(said).expect("INVARIANT: annotations were checked to be UTF-8");
         if let Err(error) = annotations(text, span, &mut self.tree.annotations) {
             self.errors.push(error);

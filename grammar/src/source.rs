@@ -72,7 +72,7 @@ impl Limits {
     /// The most that [`Limits::bytes`] may be raised to: spans are 32 bits wide.
     pub const MAX_BYTES: usize = (u32::MAX - 1) as usize;
     /// The most that [`Limits::nesting`] may be raised to: the stack is finite.
-    pub const MAX_NESTING: usize = 256;
+    pub const MAX_NESTING: usize = 200;
 }
 
 impl Default for Limits {

@@ -91,7 +91,7 @@ struct LimitArgs {
     /// Policy lines.
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().rules, hide_short_help = true)]
     max_rules: usize,
-    /// Nested parentheses, at most 256.
+    /// Nested parentheses, at most 200.
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().nesting, hide_short_help = true)]
     max_nesting: usize,
     /// Section headers and definitions of one file.
