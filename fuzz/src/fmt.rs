@@ -49,7 +49,8 @@ fn errors(outcome: &Outcome) -> Vec<&str> {
 /// line and after a blank, outside of quotes, which matchers and rules have.
 fn comments(text: &[u8]) -> Vec<&[u8]> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let rules_alone = !text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"["));
+    let rules_alone =
+        !text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"["));
     let mut section: &[u8] = if rules_alone { b"[policy]" } else { b"" };
     let mut quote = None;
     let mut comments = Vec::new();
