@@ -7,7 +7,7 @@ use crate::layout::{
     CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, Cell, Entry, FIELD_GID, FIELD_KIND, FIELD_UID,
     NO_RULE, Test,
 };
-use crate::op::{MAX_ARGS, Op, OpSet};
+use crate::op::{Access, MAX_ARGS, Op, OpSet};
 use crate::request::{ArgValue, Kind, Request};
 use crate::verdict::{Errno, Reason, Verdict};
 
@@ -170,14 +170,25 @@ impl ValidImage {
         }
     }
 
-    /// Whether `op` is denied whatever its arguments, the rest of `fields` as given: nothing is left to allow.
+    /// Whether `op` is denied whatever its arguments, the rest of `fields` as given: nothing is left to allow. Of `open`
+    /// only what gives `access` counts.
     #[must_use]
-    pub fn never_allowed(&self, state: State, class: ClassId, op: Op, fields: &Fields) -> bool {
+    pub fn never_allowed(
+        &self,
+        state: State,
+        class: ClassId,
+        (op, access): (Op, Access),
+        fields: &Fields,
+    ) -> bool {
         let (op, _) = self.asked_as(op);
         let fields = fields.without_args();
         let Some((_, cell)) = self.cell_at(state, class) else { return true };
         if OpSet::from_bits(cell.depend).contains(op) {
-            return self.first_box(cell.allows, cell.allows_count, op, &fields).is_none();
+            let gives = |entry: &Entry| op != Op::Open || entry.gives & access as u8 != 0;
+            let entries = self.entries(cell.allows, cell.allows_count);
+            return !entries
+                .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op) && gives(entry))
+                .any(|(_, entry)| self.holds(&entry, &fields) != Truth::No);
         }
         OpSet::from_bits(cell.deny).contains(op)
     }
@@ -185,12 +196,18 @@ impl ValidImage {
     /// As [`ValidImage::never_allowed`], for some caller and kind of object where these are not known: values on either
     /// side of every test stand for all.
     #[must_use]
-    pub fn never_allowed_for_some(&self, state: State, class: ClassId, op: Op, fields: &Fields) -> bool {
+    pub fn never_allowed_for_some(
+        &self,
+        state: State,
+        class: ClassId,
+        (op, access): (Op, Access),
+        fields: &Fields,
+    ) -> bool {
         let known = |fields: &Fields| fields.uid.is_some() && fields.gid.is_some() && fields.kind.is_some();
         let depends = |cell: &Cell| OpSet::from_bits(cell.depend).contains(self.asked_as(op).0);
         let cell = match self.cell_at(state, class) {
             Some((_, cell)) if depends(&cell) && !known(fields) => cell,
-            _ => return self.never_allowed(state, class, op, fields),
+            _ => return self.never_allowed(state, class, (op, access), fields),
         };
         let tests: Vec<Test> = self
             .entries(cell.allows, cell.allows_count)
@@ -214,7 +231,7 @@ impl ValidImage {
             gids.iter().any(|gid| {
                 kinds.iter().any(|kind| {
                     let fields = Fields { uid: Some(*uid), gid: Some(*gid), kind: Some(*kind), ..*fields };
-                    self.never_allowed(state, class, op, &fields)
+                    self.never_allowed(state, class, (op, access), &fields)
                 })
             })
         })

@@ -282,8 +282,9 @@ wire_struct! {
         errno: u8,
         /// Whether it is reported as an event.
         report: u8,
-        /// 0.
-        reserved: u8,
+        /// What an `open` that the entry allows can be for: [`crate::op::Access`], one bit each. 0 if it is not about
+        /// `open`.
+        gives: u8,
         /// 0.
         reserved2: u32,
     }

@@ -90,6 +90,40 @@ pub enum Coverage {
     Unenforceable(&'static str),
 }
 
+/// What an open descriptor has to be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Access {
+    /// Anything, `O_PATH` as well.
+    Any = 1,
+    /// Anything but `O_PATH`.
+    Use = 2,
+    /// Reading.
+    Read = 4,
+    /// Writing.
+    Write = 8,
+}
+
+impl Access {
+    /// Every access.
+    pub const ALL: [Self; 4] = [Self::Any, Self::Use, Self::Read, Self::Write];
+
+    /// Whether an `open` with `flags` gives it. The access mode 3 counts as reading and writing.
+    #[must_use]
+    pub fn given_by(self, flags: u64) -> bool {
+        let opened = flags & OPEN_PATH == 0;
+        match self {
+            Self::Any => true,
+            Self::Use => opened,
+            Self::Read => opened && flags & 3 != 1,
+            Self::Write => opened && flags & 3 != 0,
+        }
+    }
+}
+
+/// `O_PATH`.
+pub const OPEN_PATH: u64 = 0o10_000_000;
+
 /// One row of the operation table.
 #[derive(Clone, Copy, Debug)]
 pub struct OpSpec {
@@ -419,6 +453,17 @@ impl Op {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.spec().name
+    }
+
+    /// What the descriptor must be open for that it goes through.
+    #[must_use]
+    pub fn access(self) -> Access {
+        match self {
+            Self::Read | Self::Iterate | Self::Mmap => Access::Read,
+            Self::Write => Access::Write,
+            Self::Llseek | Self::Fsync | Self::Ioctl => Access::Use,
+            _ => Access::Any,
+        }
     }
 
     /// The operation that is decided in its place: itself, but for [`Op::Lookup2`].

@@ -10,7 +10,7 @@ typedef unsigned long long __u64;
 
 #define BOESFS_BLOB_MAGIC 0x50454f42u
 #define BOESFS_ABI_VERSION 0x2u
-#define BOESFS_ABI_FINGERPRINT 0xbcf854deu
+#define BOESFS_ABI_FINGERPRINT 0xaa1546fcu
 #define BOESFS_MAX_BLOB 0x4000000u
 #define BOESFS_MAX_PATH 0xfffu
 #define BOESFS_MAX_ITEMS 0x1000000u
@@ -53,6 +53,10 @@ typedef unsigned long long __u64;
 #define BOESFS_OPS_ALL 0x3fffffu
 #define BOESFS_OPS_MAKING 0x530u
 #define BOESFS_OPS_THROUGH_OPEN 0x39c00cu
+#define BOESFS_ACCESS_ANY 0x1u
+#define BOESFS_ACCESS_USE 0x2u
+#define BOESFS_ACCESS_READ 0x4u
+#define BOESFS_ACCESS_WRITE 0x8u
 
 /* An operation: its bit in masks and its id on the wire. */
 enum boesfs_op {
@@ -330,8 +334,9 @@ struct boesfs_entry {
 	__u8 errno;
 	/* Whether it is reported as an event. */
 	__u8 report;
-	/* 0. */
-	__u8 reserved;
+	/* What an `open` that the entry allows can be for: `crate::op::Access`, one bit each. 0 if it is not
+	 * about `open`. */
+	__u8 gives;
 	/* 0. */
 	__u32 reserved2;
 };
@@ -343,7 +348,7 @@ _Static_assert(__builtin_offsetof(struct boesfs_entry, rule) == 12, "boesfs_entr
 _Static_assert(__builtin_offsetof(struct boesfs_entry, deny) == 16, "boesfs_entry.deny");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, errno) == 17, "boesfs_entry.errno");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, report) == 18, "boesfs_entry.report");
-_Static_assert(__builtin_offsetof(struct boesfs_entry, reserved) == 19, "boesfs_entry.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, gives) == 19, "boesfs_entry.gives");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, reserved2) == 20, "boesfs_entry.reserved2");
 
 /* One condition on one field. */

@@ -111,7 +111,7 @@ static __always_inline void boesfs_scan_step(struct boesfs_blob b, struct boesfs
 			return;
 		}
 		if (!(e->ops & BOESFS_BIT(s->op)) || (s->goal == BOESFS_SCAN_ALLOWING && e->deny) ||
-		    (s->goal == BOESFS_SCAN_DENYING && !e->deny)) {
+		    (s->goal == BOESFS_SCAN_DENYING && !e->deny) || (s->access && !(e->gives & s->access))) {
 			s->entry++;
 			return;
 		}
@@ -146,6 +146,7 @@ static __always_inline void boesfs_scan_begin(struct boesfs_work *w, __u32 goal,
 	w->scan.end = first + count;
 	w->scan.begun = 0;
 	w->scan.goal = goal;
+	w->scan.access = 0;
 	w->scan.status = BOESFS_SCAN_GOING;
 }
 
@@ -239,7 +240,10 @@ static __always_inline void boesfs_decide(struct boesfs_blob b, struct boesfs_wo
 	boesfs_decide_list(w, c);
 }
 
-/* Whether @w's request is denied whatever its arguments; uid, gid and kind as given. */
+/*
+ * Whether @w's request is denied whatever its arguments; uid, gid and kind as given. Of an open only what gives
+ * w->request.access counts.
+ */
 static __always_inline __u32 boesfs_never_allowed(struct boesfs_blob b, struct boesfs_work *w)
 {
 	const struct boesfs_policy_header *h = boesfs_header(b);
@@ -258,6 +262,8 @@ static __always_inline __u32 boesfs_never_allowed(struct boesfs_blob b, struct b
 	w->scan.known = w->request.known & ~BOESFS_ARGS_MASK;
 	w->scan.absent = 0;
 	boesfs_scan_begin(w, BOESFS_SCAN_BOX, c->allows, c->allows_count);
+	if (op == BOESFS_OP_OPEN)
+		w->scan.access = w->request.access;
 	boesfs_scan_run(w);
 	return w->scan.status != BOESFS_SCAN_FOUND;
 }

@@ -130,7 +130,26 @@ static __always_inline __u32 boesfs_plain(struct boesfs_work *w, __u32 which, __
 	return boesfs_conclude(w, op, which);
 }
 
-/* Whether @op is denied whatever its arguments. */
+/* What the descriptor must be open for that @op goes through. */
+static __always_inline __u32 boesfs_access(__u32 op)
+{
+	switch (op) {
+	case BOESFS_OP_READ:
+	case BOESFS_OP_ITERATE:
+	case BOESFS_OP_MMAP:
+		return BOESFS_ACCESS_READ;
+	case BOESFS_OP_WRITE:
+		return BOESFS_ACCESS_WRITE;
+	case BOESFS_OP_LLSEEK:
+	case BOESFS_OP_FSYNC:
+	case BOESFS_OP_IOCTL:
+		return BOESFS_ACCESS_USE;
+	default:
+		return BOESFS_ACCESS_ANY;
+	}
+}
+
+/* Whether @op is denied whatever its arguments; of an open, each that gives w->request.access. */
 static __always_inline __u32 boesfs_never(struct boesfs_work *w, __u32 which, __u32 op)
 {
 	const struct boesfs_object *o = &w->object[which & 1];
@@ -584,6 +603,7 @@ static __always_inline __u32 boesfs_judge_simple(struct boesfs_blob b, struct bo
 		return 0;
 	if (boesfs_plain(w, 0, op, w->object[0].kind))
 		return 1;
+	w->request.access = boesfs_access(op);
 	if (BOESFS_BIT(op) & BOESFS_OPS_THROUGH_OPEN && boesfs_never(w, 0, BOESFS_OP_OPEN))
 		return 1;
 	if (uses & BOESFS_BIT(BOESFS_OP_READ) && boesfs_never(w, 0, BOESFS_OP_READ))

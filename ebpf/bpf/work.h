@@ -67,7 +67,8 @@ struct boesfs_request {
 	__u32 class;
 	/* Row. */
 	__u32 label;
-	__u32 reserved;
+	/* BOESFS_ACCESS_*: what an open must give. */
+	__u32 access;
 };
 
 struct boesfs_decision {
@@ -106,7 +107,8 @@ struct boesfs_scan {
 	__u32 known;
 	__u32 absent;
 	__u32 op;
-	__u32 reserved;
+	/* BOESFS_ACCESS_*: what an open must give to count; 0 if that does not matter. */
+	__u32 access;
 	/* The entry found. */
 	struct boesfs_entry found;
 };

@@ -10,7 +10,7 @@ pub use near::{paths_near, requests_at, requests_near};
 
 use boesfs_abi::decide::Fields;
 use boesfs_abi::image::{Debug, Defaults, Parts, ValidImage, decode, encode};
-use boesfs_abi::op::OPS;
+use boesfs_abi::op::{Access, OPS};
 use boesfs_abi::request::Request;
 use boesfs_abi::verdict::Verdict;
 use boesfs_compiler::ask::{EngineKind, Panel};
@@ -228,7 +228,7 @@ fn use_image(image: &ValidImage) {
                 if let Some(at) = decision.at {
                     let _ = image.rule(at);
                 }
-                if image.never_allowed(state, *class, spec.op, &Fields::UNKNOWN) {
+                if image.never_allowed(state, *class, (spec.op, Access::Any), &Fields::UNKNOWN) {
                     assert_eq!(decision.verdict, Verdict::Deny, "{} on {path:?}", spec.name);
                 }
             }

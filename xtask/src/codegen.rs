@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use boesfs_abi::layout::{self, STRUCTS, StructSpec};
 use boesfs_abi::map;
-use boesfs_abi::op::{ArgType, Coverage, MAX_ARGS, OPS, Op, OpSet};
+use boesfs_abi::op::{Access, ArgType, Coverage, MAX_ARGS, OPS, Op, OpSet};
 use boesfs_abi::request::Kind;
 use boesfs_abi::verdict::{Errno, Reason};
 use std::fmt::Write as _;
@@ -88,7 +88,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 45] = [
+    let numbers: [(&str, u64); 49] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -134,6 +134,10 @@ fn constants(out: &mut String) {
         ("OPS_ALL", OpSet::ALL.bits().into()),
         ("OPS_MAKING", OpSet::MAKING.bits().into()),
         ("OPS_THROUGH_OPEN", OpSet::THROUGH_OPEN.bits().into()),
+        ("ACCESS_ANY", Access::Any as u64),
+        ("ACCESS_USE", Access::Use as u64),
+        ("ACCESS_READ", Access::Read as u64),
+        ("ACCESS_WRITE", Access::Write as u64),
     ];
     for (name, value) in numbers {
         line!(out, "#define BOESFS_{name} {value:#x}u");

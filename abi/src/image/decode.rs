@@ -304,7 +304,7 @@ fn check_entries(blob: &[u8], header: &PolicyHeader) -> Result<Vec<(u32, u32)>, 
             || entry.deny > 1
             || entry.errno > 3
             || entry.report > 1
-            || entry.reserved != 0
+            || (entry.gives > 15 || entry.deny == 1 && entry.gives != 0)
             || entry.reserved2 != 0
         {
             return Err(malformed("an entry"));

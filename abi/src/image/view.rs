@@ -126,7 +126,7 @@ plain!(Entry {
     deny: u8,
     errno: u8,
     report: u8,
-    reserved: u8,
+    gives: u8,
     reserved2: u32,
 });
 plain!(EventRecord {

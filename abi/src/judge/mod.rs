@@ -8,7 +8,7 @@ mod moves;
 
 use crate::decide::{Decision, Fields};
 use crate::image::{ClassId, RuleRef, State, ValidImage};
-use crate::op::{Op, OpSet};
+use crate::op::{Access, Op, OpSet};
 use crate::request::{ArgValue, Kind};
 use crate::verdict::{Errno, Reason, Verdict};
 
@@ -239,7 +239,7 @@ impl<'a> Judge<'a> {
             return outcome;
         }
         if OpSet::THROUGH_OPEN.contains(op)
-            && let Some(denied) = self.never(caller, path, kind, Op::Open)
+            && let Some(denied) = self.none_gives(caller, path, kind, (Op::Open, op.access()))
         {
             return denied;
         }
@@ -264,12 +264,23 @@ impl<'a> Judge<'a> {
     /// The denial of `op` whatever its arguments, if it is.
     #[must_use]
     pub fn never(&self, caller: &Caller, path: &[u8], kind: Option<Kind>, op: Op) -> Option<Outcome> {
+        self.none_gives(caller, path, kind, (op, Access::Any))
+    }
+
+    /// The denial of `op` whatever its arguments, if it is; of `open`, of each that gives the access.
+    fn none_gives(
+        &self,
+        caller: &Caller,
+        path: &[u8],
+        kind: Option<Kind>,
+        (op, access): (Op, Access),
+    ) -> Option<Outcome> {
         if !within(path, &self.dir) {
             return None;
         }
         let fields = self.fields(caller, kind, &[]);
         let state = self.state(path);
-        if !self.image.never_allowed_for_some(state, caller.class, op, &fields) {
+        if !self.image.never_allowed_for_some(state, caller.class, (op, access), &fields) {
             return None;
         }
         let outcome = Outcome::of(&self.image.decide(state, caller.class, op, &fields), op, path);

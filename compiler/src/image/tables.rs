@@ -2,10 +2,10 @@
 
 use hashbrown::HashMap;
 
-use boesfs_abi::layout::{CONDITION_TEXT, Cell as WireCell, Entry, Test};
-use boesfs_abi::op::{MAX_ARGS, OpSet};
+use boesfs_abi::layout::{CONDITION_ANY_BIT, CONDITION_TEXT, Cell as WireCell, Entry, Test};
+use boesfs_abi::op::{Access, MAX_ARGS, OPEN_PATH, Op, OpSet};
 
-use crate::automaton::{Cell, Compiled, Line, TextSet};
+use crate::automaton::{Cell, Compiled, FieldBox, Line, TextSet};
 
 use super::gains::{self, ListKey};
 
@@ -93,7 +93,7 @@ impl Tables {
                     deny: line.outcome.deny.into(),
                     errno: line.outcome.errno,
                     report: line.outcome.report.into(),
-                    reserved: 0,
+                    gives: gives(line, compiled),
                     reserved2: 0,
                 }
             })
@@ -135,4 +135,33 @@ impl Tables {
 
 fn index(count: usize) -> u32 {
     u32::try_from(count).expect("INVARIANT: tables are limited far below 2^32")
+}
+
+/// What an `open` that `line` allows can be for.
+fn gives(line: &Line, compiled: &Compiled) -> u8 {
+    if line.outcome.deny || !line.ops.contains(Op::Open) {
+        return 0;
+    }
+    let texts = &compiled.texts.classes;
+    let Some(allowed) = FieldBox::default().with_all(&line.tests, Op::Open, texts) else { return 0 };
+    let bits = |mask: u64, holds: bool| Test {
+        a: mask,
+        b: 0,
+        set: 0,
+        field: 0,
+        condition: CONDITION_ANY_BIT,
+        holds: holds.into(),
+        reserved: 0,
+    };
+    let opened = bits(OPEN_PATH, false);
+    let can = |access: Access| match access {
+        Access::Any => true,
+        Access::Use => allowed.with(&opened, Op::Open, texts).is_some(),
+        // Not to write only, or both.
+        Access::Read => [bits(1, false), bits(2, true)]
+            .into_iter()
+            .any(|mode| allowed.with_all(&[opened, mode], Op::Open, texts).is_some()),
+        Access::Write => allowed.with_all(&[opened, bits(3, true)], Op::Open, texts).is_some(),
+    };
+    Access::ALL.into_iter().filter(|access| can(*access)).fold(0, |gives, access| gives | access as u8)
 }

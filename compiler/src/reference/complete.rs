@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use boesfs_abi::op::{ArgType, Op};
+use boesfs_abi::op::{Access, ArgType, OPEN_PATH, Op};
 use boesfs_abi::request::{ArgValue, Kind, is_canonical};
 use boesfs_abi::verdict::{Effect, Verdict};
 
@@ -35,15 +35,25 @@ pub(super) fn decide<'m>(
     }
 }
 
-/// Whether, whatever else is unknown, some arguments get the request allowed.
-pub(super) fn some_arguments(reference: &Reference<'_>, question: &mut Question<'_>) -> bool {
+/// Whether, whatever else is unknown, some arguments get the request allowed; of an `open`, such as give `access`.
+pub(super) fn some_arguments(
+    reference: &Reference<'_>,
+    question: &mut Question<'_>,
+    access: Option<Access>,
+) -> bool {
     let candidates = reference.candidates(question, 0..reference.model.rules.len());
-    let choices = choices(reference, &[(question, &candidates)]);
+    let told = |mask| Check { test: ValueTest::AnyBit(mask), differs: false };
+    let masks = access.map(|_| [1, 2, OPEN_PATH].map(|mask| (Slot::Arg(0), told(mask))));
+    let choices = choices_and(reference, &[(question, &candidates)], masks.into_iter().flatten());
     let (arguments, caller): (Vec<_>, Vec<_>) =
         choices.into_iter().partition(|(slot, _)| matches!(slot, Slot::Arg(_)));
     let shut = each_completion(&mut [question], &caller, &mut |questions| {
         !each_completion(questions, &arguments, &mut |questions| {
-            reference.decide_question(questions[0]).verdict == Verdict::Allow
+            let gives = access.is_none_or(|access| match &questions[0].args[0] {
+                ArgValue::Number(flags) => access.given_by(*flags),
+                _ => unreachable!("INVARIANT: the flags were chosen"),
+            });
+            gives && reference.decide_question(questions[0]).verdict == Verdict::Allow
         })
     });
     !shut
@@ -199,6 +209,15 @@ fn choices<'m>(
     reference: &Reference<'m>,
     asked: &[(&Question<'_>, &[Candidate<'m>])],
 ) -> Vec<(Slot, Vec<ArgValue>)> {
+    choices_and(reference, asked, std::iter::empty())
+}
+
+/// As [`choices`], for these checks as well.
+fn choices_and<'m>(
+    reference: &Reference<'m>,
+    asked: &[(&Question<'_>, &[Candidate<'m>])],
+    checks_too: impl Iterator<Item = (Slot, Check)>,
+) -> Vec<(Slot, Vec<ArgValue>)> {
     let Some((question, _)) = asked.first() else { return Vec::new() };
     let mut checks: BTreeMap<Slot, HashSet<Check>> = BTreeMap::new();
     let mut collect = |slot: Slot, check: Check| {
@@ -206,6 +225,7 @@ fn choices<'m>(
             checks.entry(slot).or_default().insert(check);
         }
     };
+    checks_too.for_each(|(slot, check)| collect(slot, check));
     for candidate in asked.iter().flat_map(|(_, candidates)| *candidates) {
         let mut tests = Tests { reference, rule: candidate.rule, op: question.op, found: &mut collect };
         match &candidate.condition {

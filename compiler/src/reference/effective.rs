@@ -4,7 +4,7 @@ mod moves;
 #[cfg(test)]
 mod tests;
 
-use boesfs_abi::op::{Op, OpSet};
+use boesfs_abi::op::{Access, Op, OpSet};
 use boesfs_abi::request::{ArgValue, Kind, Request};
 use boesfs_abi::verdict::{Errno, Reason, Verdict};
 
@@ -171,7 +171,20 @@ impl Call<'_, '_> {
         }
         let request = self.other(path, kind, op, Vec::new())?;
         let mut question = Question::new(self.reference.model.shape, &request);
-        if complete::some_arguments(self.reference, &mut question) {
+        if complete::some_arguments(self.reference, &mut question, None) {
+            return Ok(());
+        }
+        self.decided(&request)
+    }
+
+    /// Whether some `open` that gives `access` is allowed.
+    fn given(&self, path: &[u8], kind: Option<Kind>, access: Access) -> Passed {
+        if !self.within(path) {
+            return Ok(());
+        }
+        let request = self.other(path, kind, Op::Open, Vec::new())?;
+        let mut question = Question::new(self.reference.model.shape, &request);
+        if complete::some_arguments(self.reference, &mut question, Some(access)) {
             return Ok(());
         }
         self.decided(&request)
@@ -200,7 +213,7 @@ impl Call<'_, '_> {
             mapped.extend((shared && has(flag::PROT_WRITE)).then_some(Op::Write));
             mapped.extend(has(flag::PROT_EXEC).then_some(Op::Exec));
         }
-        self.ever(path, kind, Op::Open)?;
+        self.given(path, kind, op.access())?;
         mapped.into_iter().try_for_each(|used| self.ever(path, kind, used))
     }
 
