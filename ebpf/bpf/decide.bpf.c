@@ -50,6 +50,7 @@ int boesfs_decide_prog(struct boesfs_call_ctx *ctx)
 	w->request.absent = ctx->call.absent;
 	w->request.op = ctx->call.op;
 	w->request.class = ctx->call.class;
+	w->request.access = BOESFS_ACCESS_ANY;
 	w->request.label = w->walk.label;
 	ctx->call.label = w->walk.label;
 	if (ctx->call.never == BOESFS_CALL_TEXT)

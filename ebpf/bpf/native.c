@@ -87,6 +87,7 @@ int boesfs_native_decide(const __u8 *blob, __u64 blob_len, struct boesfs_call *c
 	w->request.absent = call->absent;
 	w->request.op = call->op;
 	w->request.class = call->class;
+	w->request.access = BOESFS_ACCESS_ANY;
 	w->request.label = call->label = w->walk.label;
 	if (call->never) {
 		call->deny = boesfs_never_run(w);

@@ -6,7 +6,7 @@ use boesfs_abi::layout::{
     ABI_VERSION, BLOB_MAGIC, CONDITION_BETWEEN, FIELD_UID, NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK,
 };
 use boesfs_abi::map::Call;
-use boesfs_abi::op::Op;
+use boesfs_abi::op::{Access, Op};
 use boesfs_abi::subjects::Subjects;
 use boesfs_abi::verdict::Verdict;
 use boesfs_ebpf::native::NativePolicy;
@@ -135,7 +135,7 @@ proptest! {
         let at = wanted.at.expect("every decision of this policy has a place");
         prop_assert_eq!((have.cell, have.entry), (at.cell, at.entry));
         let never = native.decide(Call { never: 1, ..call(op, uid) }, path.as_bytes()).unwrap();
-        prop_assert_eq!(never.deny == 1, image.never_allowed(state, ClassId(0), op, &fields));
+        prop_assert_eq!(never.deny == 1, image.never_allowed(state, ClassId(0), (op, Access::Any), &fields));
     }
 
     #[test]
