@@ -49,7 +49,7 @@ fn said(rules: &str, targets: &[Plane]) -> Vec<&'static str> {
 }
 
 /// Rules, and whether the lsm plane refuses them.
-const CASES: [(&str, bool); 9] = [
+const CASES: [(&str, bool); 14] = [
     ("", false),
     ("p, /bin/a, /srv/x, write, *, deny\n", false),
     ("p, /bin/a, /srv/x, fsync, *, deny\n", true),
@@ -61,6 +61,24 @@ const CASES: [(&str, bool); 9] = [
     (
         "#@ allow=weaker-on-a-plane\np, /bin/a, /srv/x, fsync, *, deny\np, /bin/a, /srv/y, fsync, *, deny\n",
         true,
+    ),
+    ("#@ allow=weaker-on-a-plane\np, /bin/a, /srv/x, fsync, *, deny\n", false),
+    // What stands behind a rule that accepts is not lost.
+    (
+        "#@ allow=unenforceable-rule\np, /bin/a, /srv/**, fsync, *, deny\np, /bin/a, /srv/x, fsync write, *, deny\n",
+        true,
+    ),
+    (
+        "p, /bin/a, /srv/x, fsync write, *, deny\n#@ allow=unenforceable-rule\np, /bin/a, /srv/**, fsync, *, deny\n",
+        true,
+    ),
+    (
+        "#@ allow=unenforceable-rule\np, /bin/a, /srv/**, llseek, *, deny\np, /bin/a, /srv/x, llseek, (*, 2), deny\n",
+        true,
+    ),
+    (
+        "#@ allow=unenforceable-rule\np, /bin/a, /srv/**, fsync, *, deny\np, /bin/a, /srv/x, @use, *, deny\n",
+        false,
     ),
 ];
 

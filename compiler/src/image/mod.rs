@@ -85,7 +85,11 @@ pub fn packed(compiled: &Compiled, rules: &RuleSet) -> Result<ValidImage, PackEr
 fn accepted(compiled: &Compiled, rules: &RuleSet) -> OpSet {
     let unseen = Plane::ALL.into_iter().flat_map(Plane::unseen).map(|(op, _)| op);
     let accepts = |rule: &u32| lint::accepts_unenforced(&rules.rules[*rule as usize].annotations);
-    unseen.filter(|op| compiled.denials_alone(*op).iter().all(accepts)).fold(OpSet::EMPTY, OpSet::with)
+    let accepted = |op: &Op| {
+        let denials = compiled.denials_to_accept(rules, *op);
+        !denials.is_empty() && denials.iter().all(accepts)
+    };
+    unseen.filter(accepted).fold(OpSet::EMPTY, OpSet::with)
 }
 
 fn blob(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {

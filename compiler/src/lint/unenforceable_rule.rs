@@ -3,9 +3,9 @@
 use boesfs_abi::op::Op;
 use boesfs_abi::plane::Plane;
 
-use super::Lint;
 use super::automaton::Automaton;
 use super::findings::Findings;
+use super::{Lint, accepts_unenforced};
 use crate::diagnostic::Diagnostic;
 
 /// A deny rule that a plane cannot enforce.
@@ -37,7 +37,8 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
 /// A plane, and why it cannot see an operation.
 pub(super) type Blind = (Plane, &'static str);
 
-/// Tells `tell` of each rule whose denial of an operation nothing else backs, with the planes that cannot see it.
+/// Tells `tell` of each rule whose denial of an operation nothing else backs and that does not accept that, with the
+/// planes that cannot see the operation.
 pub(super) fn for_each(policy: &Automaton<'_>, mut tell: impl FnMut(usize, Op, &[Blind])) {
     let blind = |op| {
         Plane::ALL.into_iter().filter_map(move |plane| {
@@ -47,8 +48,10 @@ pub(super) fn for_each(policy: &Automaton<'_>, mut tell: impl FnMut(usize, Op, &
     for op in policy.compiled.may_deny().iter() {
         let blind: Vec<Blind> = blind(op).collect();
         if !blind.is_empty() {
-            for rule in policy.compiled.denials_alone(op) {
-                tell(rule as usize, op, &blind);
+            for rule in policy.compiled.denials_to_accept(policy.rules, op) {
+                if !accepts_unenforced(&policy.model.rules[rule as usize].annotations) {
+                    tell(rule as usize, op, &blind);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::Lint;
 use super::automaton::Automaton;
 use super::findings::Findings;
-use super::unenforceable_rule::{UNENFORCEABLE_RULE, finding, for_each};
+use super::unenforceable_rule::{finding, for_each};
 use crate::diagnostic::Diagnostic;
 
 use boesfs_abi::plane::Plane;
@@ -28,8 +28,6 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
         }
     });
     for (rule, diagnostic) in said {
-        if !found.allows(rule, UNENFORCEABLE_RULE.name) {
-            found.on_rule(rule, diagnostic);
-        }
+        found.on_rule(rule, diagnostic);
     }
 }
