@@ -46,7 +46,7 @@ fn errors(outcome: &Outcome) -> Vec<&str> {
 }
 
 /// The comments of a source that parses, annotations apart, by the rule of the language: `#` starts one at the start of a
-/// line and after a blank, outside of quotes, which matchers and rules have.
+/// line and after a blank, outside of quotes, which matchers and the fields of rules have.
 fn comments(text: &[u8]) -> Vec<&[u8]> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let rules_alone =
@@ -59,28 +59,56 @@ fn comments(text: &[u8]) -> Vec<&[u8]> {
             let end = line.iter().position(|byte| *byte == b']').map_or(line.len(), |at| at + 1);
             section = line[..end].trim_ascii();
         }
-        let quotes: &[u8] = match section {
-            b"[policy]" => b"\"",
-            b"[matchers]" => b"\"'",
-            _ => b"",
+        let at = match section {
+            b"[policy]" => comment_of_rule(line),
+            b"[matchers]" => comment_of_matcher(line, &mut quote),
+            _ => (0..line.len()).find(|at| starts_comment(line, *at)),
         };
-        let mut found = None;
-        for (at, byte) in line.iter().enumerate() {
-            match quote {
-                Some(open) if open == *byte => quote = None,
-                None if *byte == b'#' && (at == 0 || matches!(line[at - 1], b' ' | b'\t')) => {
-                    found = Some(line[at..].trim_ascii());
-                    break;
-                }
-                None if quotes.contains(byte) => quote = Some(*byte),
-                _ => {}
-            }
-        }
-        let rest = found.map_or(line, |comment: &[u8]| &line[..line.len() - comment.len()]).trim_ascii_end();
-        if section == b"[policy]" || !rest.ends_with(b"\\") {
+        let (rest, comment) = line.split_at(at.unwrap_or(line.len()));
+        if !rest.trim_ascii_end().ends_with(b"\\") {
             quote = None;
         }
-        comments.extend(found.filter(|comment| !comment.starts_with(b"#@")));
+        comments.extend(at.map(|_| comment.trim_ascii()).filter(|comment| !comment.starts_with(b"#@")));
     }
     comments
+}
+
+fn starts_comment(line: &[u8], at: usize) -> bool {
+    line[at] == b'#' && (at == 0 || matches!(line[at - 1], b' ' | b'\t'))
+}
+
+/// Where the comment behind a part of a matcher begins. `quote`: the one that is open before the line, and after it.
+fn comment_of_matcher(line: &[u8], quote: &mut Option<u8>) -> Option<usize> {
+    for (at, byte) in line.iter().enumerate() {
+        match *quote {
+            Some(open) if open == *byte => *quote = None,
+            Some(_) => {}
+            None if starts_comment(line, at) => return Some(at),
+            None if matches!(byte, b'"' | b'\'') => *quote = Some(*byte),
+            None => {}
+        }
+    }
+    None
+}
+
+/// Where the comment behind a rule begins. Quotes and parentheses are such only at the start of a field.
+fn comment_of_rule(line: &[u8]) -> Option<usize> {
+    let (mut fresh, mut quoted, mut depth) = (true, false, 0_usize);
+    let mut at = 0;
+    while at < line.len() {
+        match line[at] {
+            b'"' if quoted && line.get(at + 1) == Some(&b'"') => at += 1,
+            b'"' if quoted => quoted = false,
+            _ if quoted => {}
+            b'(' if fresh || depth > 0 => depth += 1,
+            b')' if depth > 0 => depth -= 1,
+            _ if depth > 0 => {}
+            _ if starts_comment(line, at) => return Some(at),
+            b'"' if fresh => quoted = true,
+            _ => {}
+        }
+        fresh = !quoted && depth == 0 && (line[at] == b',' || fresh && matches!(line[at], b' ' | b'\t'));
+        at += 1;
+    }
+    None
 }

@@ -127,6 +127,11 @@ impl<'t> Printer<'t> {
         let text = self.tree.text(cell);
         if cell.quoted && is_plain(&text) {
             out.extend_from_slice(&text);
+        } else if !cell.quoted && text.starts_with(b"#") {
+            // The blank before it would make it a comment.
+            out.push(b'"');
+            out.extend(text.iter().flat_map(|byte| [*byte].repeat(1 + usize::from(*byte == b'"'))));
+            out.push(b'"');
         } else {
             out.extend_from_slice(self.tree.bytes(cell.span));
         }
