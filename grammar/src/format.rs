@@ -5,10 +5,14 @@
 //! if it has to be; a matcher wider than [`WIDTH`] is broken at its outermost `||`, or `&&`. A byte order mark
 //! and carriage returns go.
 
+use pest::iterators::Pair;
+
 use crate::error::{Errors, SyntaxError};
 use crate::logical::Lines;
 use crate::parse::{Parsed, parse};
-use crate::source::{Limits, Source};
+use crate::pest_error::run;
+use crate::policy::Rule;
+use crate::source::{Limits, Source, Span};
 use crate::tree::{Cell, Definition, SectionKind, SyntaxTree, Value};
 
 /// The widest line a matcher is written on, in bytes.
@@ -155,7 +159,12 @@ impl<'t> Printer<'t> {
             Some(Value::Places(groups, _)) => {
                 groups.iter().map(|places| vec!["_"; places.len()].join(", ")).collect::<Vec<_>>().join("; ")
             }
-            Some(Value::Tokens(words)) => spaced(words.iter().map(|word| word.text.as_str())),
+            Some(Value::Tokens(words)) => {
+                let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+                let text = spaced(words.iter().copied());
+                // Of an effect that there is not, two tokens may together be a third.
+                if effect_tokens(&text) == words { text } else { words.join(" ") }
+            }
             Some(Value::Matcher(_)) => {
                 let text = String::from_utf8_lossy(logical);
                 let matcher = text.split_once('=').map_or("", |(_, matcher)| matcher);
@@ -165,7 +174,9 @@ impl<'t> Printer<'t> {
             Some(Value::Text(word)) => word.text.trim().to_owned(),
             None => String::new(),
         };
-        let text = format!("{} = {value}", definition.key.text);
+        // A blank before a `#` would make it a comment.
+        let gap = if value.starts_with('#') { "" } else { " " };
+        let text = format!("{} ={gap}{value}", definition.key.text);
         match comments.as_slice() {
             [comment] if !text.contains('\n') => self.line(text.as_bytes(), comment),
             _ => {
@@ -207,6 +218,12 @@ fn tokens(text: &str) -> Vec<&str> {
         at += len;
     }
     tokens
+}
+
+/// The tokens of an effect, none if it has others than an effect can have.
+fn effect_tokens(text: &str) -> Vec<&str> {
+    let pairs = run(Rule::effect, text, Span::default()).into_iter().flatten().flat_map(Pair::into_inner);
+    pairs.filter(|pair| pair.as_rule() == Rule::effect_token).map(|pair| pair.as_str()).collect()
 }
 
 fn is_operator(token: &str) -> bool {

@@ -117,6 +117,15 @@ fn a_field_that_begins_like_a_comment_is_quoted() {
 }
 
 #[test]
+fn what_means_nothing_does_not_turn_into_something_else() {
+    let text = b"[policy_effect]\ne=a\t= = b=c\n[options]\ndefault=#x\n";
+    let formatted = formatted(text).expect("a policy");
+    let expected = "[policy_effect]\ne = a = = b = c\n\n[options]\ndefault =#x\n";
+    assert_eq!(String::from_utf8_lossy(&formatted), expected);
+    assert_eq!(said(&formatted), said(text));
+}
+
+#[test]
 fn a_wide_matcher_is_broken_at_its_outermost_operator() {
     let term = "(r.sub == p.sub && r.obj == p.obj && r.act == p.act)";
     let text = format!("[matchers]\nm = {term} || {term} || {term}\n");
@@ -128,9 +137,14 @@ fn a_wide_matcher_is_broken_at_its_outermost_operator() {
 
 #[test]
 fn what_is_not_understood_is_left_alone() {
-    for text in
-        ["[matcher]\n", "[policy]\np, \"a\n", "[matchers]\nm = (\n", "x\n[policy]\n", "[policy]\n#@ id=a\n"]
-    {
+    for text in [
+        "[matcher]\n",
+        "[policy]\np, \"a\n",
+        "[matchers]\nm = (\n",
+        "x\n[policy]\n",
+        "[policy]\n#@ id=a\n",
+        "[policy_effect]\ne =#a",
+    ] {
         assert_eq!(formatted(text.as_bytes()), None, "{text}");
     }
 }
