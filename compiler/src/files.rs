@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use boesfs_grammar::SectionKind;
+use boesfs_grammar::{SectionKind, byte_order_marks};
 
 /// How much of a file is looked at to see whether it is a policy.
 const LOOKED_AT: usize = 64 << 10;
@@ -68,7 +68,7 @@ fn is_policy(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
     io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, LOOKED_AT as u64), &mut start)?;
     Ok(start.split(|byte| *byte == b'\n').any(|line| {
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii_start();
+        let line = line[byte_order_marks(line)..].trim_ascii_start();
         SectionKind::ALL
             .into_iter()
             .any(|kind| line.strip_prefix(b"[").is_some_and(|line| line.starts_with(kind.name().as_bytes())))

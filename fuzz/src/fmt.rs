@@ -3,7 +3,7 @@
 use boesfs_compiler::diagnostic::Severity;
 use boesfs_compiler::pipeline::{Outcome, Stage};
 use boesfs_compiler::reference::Reference;
-use boesfs_grammar::{Limits, Source, format};
+use boesfs_grammar::{Limits, Source, byte_order_marks, format};
 
 use crate::{PART, TEXT, outcome_within, requests_near};
 
@@ -48,14 +48,14 @@ fn errors(outcome: &Outcome) -> Vec<&str> {
 /// The comments of a source that parses, annotations apart, by the rule of the language: `#` starts one at the start of a
 /// line and after a blank, outside of quotes, which matchers and the fields of rules have.
 fn comments(text: &[u8]) -> Vec<&[u8]> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = &text[byte_order_marks(text)..];
     let rules_alone =
         !text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"["));
     let mut section: &[u8] = if rules_alone { b"[policy]" } else { b"" };
     let mut quote = None;
     let mut comments = Vec::new();
-    for line in text.split(|byte| *byte == b'\n') {
-        if quote.is_none() && line.trim_ascii_start().starts_with(b"[") {
+    for line in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        if quote.is_none() && line.starts_with(b"[") {
             let end = line.iter().position(|byte| *byte == b']').map_or(line.len(), |at| at + 1);
             section = line[..end].trim_ascii();
         }

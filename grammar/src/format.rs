@@ -12,7 +12,7 @@ use crate::logical::Lines;
 use crate::parse::{Parsed, parse};
 use crate::pest_error::run;
 use crate::policy::Rule;
-use crate::source::{Limits, Source, Span};
+use crate::source::{Limits, Source, Span, byte_order_marks};
 use crate::tree::{Cell, Definition, SectionKind, SyntaxTree, Value};
 
 /// The widest line a matcher is written on, in bytes.
@@ -38,8 +38,9 @@ pub fn format(source: &Source, limits: &Limits) -> Result<Vec<u8>, Vec<SyntaxErr
 
 /// Whether a section begins anywhere: else the source is the rules of a two-file policy.
 fn has_sections(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    bytes.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"["))
+    bytes[byte_order_marks(bytes)..]
+        .split(|byte| *byte == b'\n')
+        .any(|line| line.trim_ascii_start().starts_with(b"["))
 }
 
 struct Printer<'t> {
@@ -59,8 +60,7 @@ impl<'t> Printer<'t> {
     }
 
     fn print(mut self) -> Vec<u8> {
-        let start = if self.bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let mut lines = Lines::new(self.bytes, start);
+        let mut lines = Lines::new(self.bytes, byte_order_marks(self.bytes));
         let (mut sections, mut definitions) = (self.tree.sections.iter(), self.tree.definitions.iter());
         let mut rules = self.tree.lines.iter().peekable();
         let mut annotations = self.tree.annotations.iter().peekable();

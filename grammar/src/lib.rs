@@ -18,7 +18,7 @@ mod tree;
 pub use error::SyntaxError;
 pub use format::format;
 pub use parse::{Parsed, edit_distance, parse, parse_matcher};
-pub use source::{Limits, Source, Span};
+pub use source::{Limits, Source, Span, byte_order_marks};
 pub use tree::{
     Annotation, Cell, Comparison, Definition, Expr, ExprKind, Line, Section, SectionKind, SyntaxTree, Value,
     Word,

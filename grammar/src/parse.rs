@@ -8,7 +8,7 @@ use crate::logical::Lines;
 use crate::pest_error::run;
 use crate::policy::Rule;
 use crate::rule_line;
-use crate::source::{Limits, Source, Span, narrow};
+use crate::source::{Limits, Source, Span, byte_order_marks, narrow};
 use crate::tree::{Expr, Line, Section, SectionKind, SyntaxTree};
 
 /// What was read, and what was wrong with it. The tree lacks what is reported as an error.
@@ -85,17 +85,16 @@ impl Parser<'_> {
             );
             return;
         }
-        let mut start = 0;
-        if bytes.starts_with(b"\xef\xbb\xbf") {
-            start = 3;
+        let start = byte_order_marks(bytes);
+        if start > 0 {
             self.errors.push(
                 SyntaxError::new(
                     "N0102",
                     "the file begins with a byte order mark, which is ignored",
-                    Span { file, start: 0, end: 3 },
+                    Span { file, start: 0, end: narrow(start) },
                 )
                 .help("save the file as UTF-8 without a mark")
-                .instead("remove the mark", Span { file, start: 0, end: 3 }, ""),
+                .instead("remove the mark", Span { file, start: 0, end: narrow(start) }, ""),
             );
         }
         let utf8 = std::str::from_utf8(bytes).is_ok();

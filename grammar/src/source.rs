@@ -37,6 +37,12 @@ pub(crate) fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).expect("INVARIANT: sources are shorter than 4 GiB")
 }
 
+/// How many of the first bytes are byte order marks, which say nothing. Files that were joined may have several.
+pub fn byte_order_marks(bytes: &[u8]) -> usize {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    bytes.chunks_exact(MARK.len()).take_while(|bytes| *bytes == MARK).count() * MARK.len()
+}
+
 /// One file of policy text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {

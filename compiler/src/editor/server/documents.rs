@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use boesfs_grammar::{Limits, Source};
+use boesfs_grammar::{Limits, Source, byte_order_marks};
 use lsp_types::{Position, Range, TextDocumentContentChangeEvent};
 
 use crate::config::{Config, ConfigError};
@@ -201,7 +201,7 @@ enum Shape {
 }
 
 fn shape(bytes: &[u8]) -> Shape {
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = &bytes[byte_order_marks(bytes)..];
     let (mut sections, mut rules) = (false, false);
     for line in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
         if line.is_empty() || line.starts_with(b"#") {
