@@ -127,7 +127,7 @@ fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Sta
     if !outcome.is_sound() {
         return outcome;
     }
-    let Some(model) = model else { return outcome };
+    let model = model.expect("INVARIANT: a policy without an error has a model");
     if until >= Stage::Rules {
         match rules::lower(&model, &limits.rules) {
             Ok(rules) => outcome.rules = Some(rules),

@@ -17,6 +17,11 @@ impl<'a> Lines<'a> {
         Self { bytes, at: start, number: 0 }
     }
 
+    /// Where the next line starts.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Start and end of the next line, without its line feed and one carriage return before that.
     pub(crate) fn next(&mut self) -> Option<(usize, usize)> {
         if self.at >= self.bytes.len() {

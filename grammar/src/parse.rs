@@ -97,7 +97,6 @@ impl Parser<'_> {
                 .instead("remove the mark", Span { file, start: 0, end: narrow(start) }, ""),
             );
         }
-        let utf8 = std::str::from_utf8(bytes).is_ok();
         let mut lines = Lines::new(bytes, start);
         let mut state = if form == Form::Rules { State::In(SectionKind::Rules) } else { State::Outside };
         let mut pending = self.tree.annotations.len();
@@ -110,7 +109,7 @@ impl Parser<'_> {
             if text.is_empty() {
                 continue;
             }
-            if !self.readable(text, span, utf8, state) {
+            if !self.readable(text, span) {
                 if text[0] == b'[' && form != Form::Rules {
                     // A header, whichever it was: what follows belongs to no section that is known.
                     self.tree.broken.extend(SectionKind::ALL);
@@ -148,8 +147,16 @@ impl Parser<'_> {
                     }
                 }
                 State::In(section) => {
-                    let bytes = lines.logical((at, end), file, section, &mut self.errors);
-                    self.definition(&bytes, span, section);
+                    let text = lines.logical((at, end), file, section, &mut self.errors);
+                    let further = &bytes[end..lines.at().min(bytes.len())];
+                    if self.without_nul(
+                        further,
+                        Span { file, start: narrow(end), end: narrow(end + further.len()) },
+                    ) {
+                        self.definition(&text, span, section);
+                    } else {
+                        self.tree.broken.push(section);
+                    }
                 }
                 State::Skipping => {}
                 State::Outside => {
@@ -176,30 +183,31 @@ impl Parser<'_> {
         );
     }
 
-    /// Whether `line` holds no NUL and, unless it is a policy line, is UTF-8.
-    fn readable(&mut self, line: &[u8], span: Span, utf8: bool, state: State) -> bool {
-        if let Some(at) = line.iter().position(|b| *b == 0) {
-            let byte = span.part(at, 1);
-            let message = format!("a NUL byte at byte {} of the file", byte.start);
-            self.errors.push(
-                SyntaxError::new("E0107", message, byte)
-                    .label("here")
-                    .help("remove it: no path and no name can hold one"),
-            );
+    /// Whether `line` holds no NUL and, if it is an annotation, is UTF-8. A comment may hold anything else; what
+    /// stands before it is looked at where it is read.
+    fn readable(&mut self, line: &[u8], span: Span) -> bool {
+        if !self.without_nul(line, span) {
             return false;
         }
-        if utf8 || state == State::In(SectionKind::Rules) && line[0] != b'#' {
-            return true;
-        }
         match std::str::from_utf8(line) {
-            Ok(_) => true,
-            // A comment may hold anything; an annotation may not.
-            Err(_) if line[0] == b'#' && !line.starts_with(b"#@") => true,
-            Err(error) => {
+            Err(error) if line.starts_with(b"#@") => {
                 self.not_utf8(line, error.valid_up_to(), span);
                 false
             }
+            _ => true,
         }
+    }
+
+    fn without_nul(&mut self, text: &[u8], span: Span) -> bool {
+        let Some(at) = text.iter().position(|b| *b == 0) else { return true };
+        let byte = span.part(at, 1);
+        let message = format!("a NUL byte at byte {} of the file", byte.start);
+        self.errors.push(
+            SyntaxError::new("E0107", message, byte)
+                .label("here")
+                .help("remove it: no path and no name can hold one"),
+        );
+        false
     }
 
     fn not_utf8(&mut self, line: &[u8], at: usize, span: Span) {
@@ -240,7 +248,9 @@ impl Parser<'_> {
 
     /// Takes `line` as a section header; false if it is a policy line after all.
     fn header(&mut self, line: &[u8], span: Span, form: Form, state: &mut State) -> bool {
-        let mut text = match std::str::from_utf8(line) {
+        let is_comment = |pair: &[u8]| matches!(pair, b" #" | b"\t#");
+        let line = &line[..line.windows(2).position(is_comment).unwrap_or(line.len())];
+        let text = match std::str::from_utf8(line) {
             Ok(text) => text.to_owned(),
             Err(_) if form == Form::Rules => return false,
             Err(error) => {
@@ -250,9 +260,6 @@ impl Parser<'_> {
                 return true;
             }
         };
-        if let Some(hash) = text.find(" #").or_else(|| text.find("\t#")) {
-            text.truncate(hash);
-        }
         let name = run(Rule::header, &text, span).map(|mut pairs| {
             let header = pairs.next().and_then(|header| header.into_inner().next());
             let name = header.expect("INVARIANT: a header has a name");

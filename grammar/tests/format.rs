@@ -126,6 +126,15 @@ fn what_means_nothing_does_not_turn_into_something_else() {
 }
 
 #[test]
+fn comments_may_hold_what_a_policy_may_not() {
+    let text = b"[matchers] # \xfe\nm = r.a == p.a \\ # \xfd\n && r.b == p.b # \xfc\n";
+    let formatted_text = formatted(text).expect("a policy");
+    let expected = b"[matchers] # \xfe\n# \xfd\n# \xfc\nm = r.a == p.a && r.b == p.b\n";
+    assert_eq!(formatted_text, expected, "{}", String::from_utf8_lossy(&formatted_text));
+    assert_eq!(formatted(b"[matchers]\nm = r.a == p.a \\ # \0\n && r.b == p.b # \n"), None);
+}
+
+#[test]
 fn a_wide_matcher_is_broken_at_its_outermost_operator() {
     let term = "(r.sub == p.sub && r.obj == p.obj && r.act == p.act)";
     let text = format!("[matchers]\nm = {term} || {term} || {term}\n");

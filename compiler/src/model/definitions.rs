@@ -73,7 +73,11 @@ impl<'t> Definitions<'t> {
             }
             let broken = self.broken.contains(&kind)
                 || tree.sections.iter().any(|section| section.meant == Some(kind));
-            if broken || self.kept.iter().any(|definition| definition.section == kind) {
+            if broken {
+                continue;
+            }
+            if let Some(first) = self.of(kind).next() {
+                self.missing_for_types(kind, first, out);
                 continue;
             }
             let letter = letter(kind);
@@ -91,6 +95,27 @@ impl<'t> Definitions<'t> {
                 )
                 .help(format!("add `[{}]` and {}", kind.name(), example(kind))),
             });
+        }
+    }
+
+    /// Reports the types that have nothing of a section, although others do.
+    fn missing_for_types(&self, kind: SectionKind, first: &Definition, out: &mut Vec<Diagnostic>) {
+        let letter = letter(kind);
+        for suffix in self.types().into_iter().filter(|suffix| self.typed(kind, suffix).is_none()) {
+            let wanted = if suffix.is_empty() {
+                format!("`{letter}`")
+            } else {
+                format!("`{letter}{suffix}` or `{letter}`")
+            };
+            out.push(
+                Diagnostic::error(
+                    "E0104",
+                    format!("section `[{}]` defines no {wanted} for `p{suffix}`", kind.name()),
+                    first.key.span,
+                )
+                .label("of another type")
+                .help(format!("call it `{letter}`, or add a definition that is")),
+            );
         }
     }
 
