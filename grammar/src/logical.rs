@@ -22,7 +22,7 @@ impl<'a> Lines<'a> {
         self.at
     }
 
-    /// Start and end of the next line, without its line feed and one carriage return before that.
+    /// Start and end of the next line, without its line feed and the carriage returns before that.
     pub(crate) fn next(&mut self) -> Option<(usize, usize)> {
         if self.at >= self.bytes.len() {
             return None;
@@ -32,7 +32,7 @@ impl<'a> Lines<'a> {
         let len = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
         self.at = start + len + 1;
         self.number += 1;
-        let len = if rest[..len].ends_with(b"\r") { len - 1 } else { len };
+        let len = rest[..len].iter().rposition(|b| *b != b'\r').map_or(0, |last| last + 1);
         Some((start, start + len))
     }
 

@@ -53,7 +53,7 @@ fn comments(text: &[u8]) -> Vec<String> {
 
 const POLICY: &str = "\u{feff}# a policy\r
 [request_definition]   # what is asked
-r=sub,obj ,  act\r
+r=sub,obj ,  act\r\r\r
 [policy_definition]
 p =sub, obj,act,eft
 
