@@ -92,7 +92,7 @@ impl<'t> Printer<'t> {
                     self.cell(*cell, &mut fields);
                 }
                 let after = cells.last().map_or(at, |cell| cell.span.end as usize);
-                self.line(fields.trim_ascii_end(), self.bytes[after..end].trim_ascii());
+                self.line(&fields, self.bytes[after..end].trim_ascii());
             } else if text[0] == b'[' {
                 section = sections.next().and_then(|section| section.kind);
                 self.gap |= !self.after_comment && !self.out.is_empty();
@@ -117,6 +117,11 @@ impl<'t> Printer<'t> {
     fn line(&mut self, text: &[u8], comment: &[u8]) {
         if std::mem::take(&mut self.gap) {
             self.out.push(b'\n');
+        }
+        let text = text.trim_ascii_end();
+        if self.out.is_empty() && byte_order_marks(text) > 0 {
+            // Else what is part of a word would be the file's mark.
+            self.out.push(b' ');
         }
         self.out.extend_from_slice(text);
         if !comment.is_empty() {

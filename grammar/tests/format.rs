@@ -162,6 +162,9 @@ fn what_is_not_understood_is_left_alone() {
 fn rules_alone_and_bytes_that_are_not_text() {
     let text = formatted(b"p,\"/a\xff\" ,b #\xfe\n\n\n\ng,a,b").expect("rules");
     assert_eq!(text, b"p, \"/a\xff\", b #\xfe\n\ng, a, b\n");
+    let text = formatted("\u{feff} \u{feff}p,a".as_bytes()).expect("rules");
+    assert_eq!(text, " \u{feff}p, a\n".as_bytes());
+    assert_eq!(formatted(&text).as_deref(), Some(text.as_slice()));
 }
 
 fn policy() -> impl Strategy<Value = String> {
