@@ -45,7 +45,7 @@ fn errors(outcome: &Outcome) -> Vec<&str> {
     codes
 }
 
-/// The comments of a source that parses, annotations apart, by the rule of the language: `#` starts one at the start of a
+/// The comments of a source that parses, without their `#`, annotations apart, by the rule of the language: `#` starts one at the start of a
 /// line and after a blank, outside of quotes, which matchers and the fields of rules have.
 fn comments(text: &[u8]) -> Vec<&[u8]> {
     let text = &text[byte_order_marks(text)..];
@@ -68,7 +68,8 @@ fn comments(text: &[u8]) -> Vec<&[u8]> {
         if !rest.trim_ascii_end().ends_with(b"\\") {
             quote = None;
         }
-        comments.extend(at.map(|_| comment.trim_ascii()).filter(|comment| !comment.starts_with(b"#@")));
+        let is_annotation = rest.is_empty() && comment.starts_with(b"#@");
+        comments.extend(at.filter(|_| !is_annotation).map(|_| comment[1..].trim_ascii()));
     }
     comments
 }

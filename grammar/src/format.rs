@@ -186,7 +186,11 @@ impl<'t> Printer<'t> {
             [comment] if !text.contains('\n') => self.line(text.as_bytes(), comment),
             _ => {
                 for comment in comments {
-                    self.comment(comment);
+                    match comment.strip_prefix(b"#@") {
+                        // On a line of its own it would be an annotation.
+                        Some(said) => self.comment(&[b"# @", said].concat()),
+                        None => self.comment(comment),
+                    }
                 }
                 self.line(text.as_bytes(), b"");
             }

@@ -135,6 +135,13 @@ fn comments_may_hold_what_a_policy_may_not() {
 }
 
 #[test]
+fn a_comment_does_not_turn_into_an_annotation() {
+    let text = formatted(b"[matchers]\nm = r.a == p.a \\ #@ id=a\n && r.b == p.b # b\n").expect("a matcher");
+    let expected = "[matchers]\n# @ id=a\n# b\nm = r.a == p.a && r.b == p.b\n";
+    assert_eq!(String::from_utf8_lossy(&text), expected);
+}
+
+#[test]
 fn a_wide_matcher_is_broken_at_its_outermost_operator() {
     let term = "(r.sub == p.sub && r.obj == p.obj && r.act == p.act)";
     let text = format!("[matchers]\nm = {term} || {term} || {term}\n");
