@@ -66,6 +66,7 @@ impl<'a> Lines<'a> {
                 line[hash..].fill(b' ');
             }
             let trimmed = line.trim_ascii_end().len();
+            line[trimmed..].fill(b' ');
             if trimmed == 0 || line[trimmed - 1] != b'\\' {
                 return text;
             }
