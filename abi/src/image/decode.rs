@@ -2,6 +2,7 @@
 
 use std::mem::size_of;
 
+use super::signature::signed;
 use super::encode::{decode_literals, decode_subjects, digests};
 use super::view::{NodeView, ValidImage};
 use super::{Debug, HEADER_LEN, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION};
@@ -45,6 +46,9 @@ pub enum ImageError {
     /// The content is not what the hash says.
     #[error("image is damaged: the {0} do not match their hash")]
     Hash(&'static str),
+    /// What is signed is not what is there.
+    #[error("image is damaged or forged: its signature is not by the key it names")]
+    Signature,
     /// A table or index is wrong.
     #[error("image is inconsistent: {0}")]
     Malformed(&'static str),
@@ -59,6 +63,28 @@ fn malformed(what: &'static str) -> ImageError {
 /// # Errors
 /// [`ImageError`], for the first thing found wrong.
 pub fn decode(file: &[u8]) -> Result<ValidImage, ImageError> {
+    let sections = sections(file)?;
+    let section = |kind| sections.iter().find(|(have, _)| *have == kind).map(|(_, bytes)| *bytes);
+    let signed = signed(&file[..HEADER_LEN], section(SectionKind::Release), section(SectionKind::Signature))?;
+    let blob = section(SectionKind::Blob).ok_or(malformed("no blob"))?;
+    let header = check_blob(blob)?;
+    let subjects = section(SectionKind::Subjects)
+        .and_then(|bytes| decode_subjects(bytes, header.class_count))
+        .ok_or(malformed("subjects"))?;
+    let literals = section(SectionKind::Literals).and_then(decode_literals).ok_or(malformed("literals"))?;
+    let debug = match section(SectionKind::Debug) {
+        Some(bytes) => Some(Debug::decode(bytes, header.cell_count).ok_or(malformed("debug section"))?),
+        None => None,
+    };
+    let id = super::view::bytes(file, 32);
+    Ok(ValidImage::new(blob.to_vec(), header, id, subjects, literals, debug, signed))
+}
+
+/// The sections of a file whose container is sound and whose hashes hold.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn sections(file: &[u8]) -> Result<Vec<(SectionKind, &[u8])>, ImageError> {
     let truncated = |want: u64| ImageError::Truncated { have: file.len() as u64, want };
     if !MAGIC.starts_with(&file[..file.len().min(MAGIC.len())]) {
         return Err(ImageError::Magic);
@@ -120,18 +146,7 @@ pub fn decode(file: &[u8]) -> Result<ValidImage, ImageError> {
     if rest[..] != file[64..96] {
         return Err(ImageError::Hash("notes for people"));
     }
-    let section = |kind| sections.iter().find(|(have, _)| *have == kind).map(|(_, bytes)| *bytes);
-    let blob = section(SectionKind::Blob).ok_or(malformed("no blob"))?;
-    let header = check_blob(blob)?;
-    let subjects = section(SectionKind::Subjects)
-        .and_then(|bytes| decode_subjects(bytes, header.class_count))
-        .ok_or(malformed("subjects"))?;
-    let literals = section(SectionKind::Literals).and_then(decode_literals).ok_or(malformed("literals"))?;
-    let debug = match section(SectionKind::Debug) {
-        Some(bytes) => Some(Debug::decode(bytes, header.cell_count).ok_or(malformed("debug section"))?),
-        None => None,
-    };
-    Ok(ValidImage::new(blob.to_vec(), header, id, subjects, literals, debug))
+    Ok(sections)
 }
 
 /// Checks a blob on its own, as [`decode`] does.

@@ -41,7 +41,7 @@ pub fn encode(parts: &Parts) -> Result<Vec<u8>, ImageError> {
     Ok(file)
 }
 
-/// The image without what is there for people only.
+/// The image without what is there for people only, and without a signature, which spoke of more.
 ///
 /// # Errors
 /// As [`decode`].
@@ -55,11 +55,13 @@ pub fn strip(file: &[u8]) -> Result<Vec<u8>, ImageError> {
     })
 }
 
-fn assemble(sections: &[(SectionKind, Vec<u8>)]) -> Vec<u8> {
+/// The file of `sections`, which stand in order.
+pub(super) fn assemble<B: AsRef<[u8]>>(sections: &[(SectionKind, B)]) -> Vec<u8> {
     let mut table = Vec::new();
     let mut body = Vec::new();
     let body_start = HEADER_LEN + sections.len() * SECTION_LEN;
     for (kind, bytes) in sections {
+        let bytes = bytes.as_ref();
         table.extend_from_slice(&(*kind as u32).to_le_bytes());
         table.extend_from_slice(&[0; 4]);
         table.extend_from_slice(&((body_start + body.len()) as u64).to_le_bytes());
@@ -67,7 +69,7 @@ fn assemble(sections: &[(SectionKind, Vec<u8>)]) -> Vec<u8> {
         body.extend_from_slice(bytes);
         body.resize(body.len().next_multiple_of(8), 0);
     }
-    let (id, rest) = digests(sections.iter().map(|(kind, bytes)| (*kind, bytes.as_slice())));
+    let (id, rest) = digests(sections.iter().map(|(kind, bytes)| (*kind, bytes.as_ref())));
     let mut file = Vec::with_capacity(body_start + body.len());
     file.extend_from_slice(&MAGIC);
     file.extend_from_slice(&VERSION.to_le_bytes());
@@ -85,7 +87,7 @@ fn assemble(sections: &[(SectionKind, Vec<u8>)]) -> Vec<u8> {
 /// The digests of the sections that decide and of the others; each section counts with its kind and length.
 pub(super) fn digests<'a>(sections: impl Iterator<Item = (SectionKind, &'a [u8])>) -> ([u8; 32], [u8; 32]) {
     let mut hashes = [Sha256::new(), Sha256::new()];
-    for (kind, bytes) in sections {
+    for (kind, bytes) in sections.filter(|(kind, _)| kind.is_hashed()) {
         let hash = &mut hashes[usize::from(!kind.decides())];
         hash.update((kind as u32).to_le_bytes());
         hash.update((bytes.len() as u64).to_le_bytes());

@@ -9,7 +9,7 @@
 //! | 24 | 4 | number of sections |
 //! | 28 | 4 | zero |
 //! | 32 | 32 | SHA-256 of the sections that decide: the policy's id |
-//! | 64 | 32 | SHA-256 of the other sections |
+//! | 64 | 32 | SHA-256 of the other sections, but for the signature |
 //! | 96 | 24 each | sections: kind (4), zero (4), offset (8), length (8) |
 //!
 //! Sections follow in the table's order without gaps, each padded with zeros to a multiple of 8. Numbers are
@@ -19,12 +19,14 @@ mod debug;
 mod decode;
 mod encode;
 mod facts;
+mod signature;
 pub(crate) mod view;
 
 pub use debug::{Debug, RuleInfo};
 pub use decode::{ImageError, decode};
 pub use encode::{Parts, encode, strip};
 pub use facts::{Defaults, Literal, Outside};
+pub use signature::{KeyError, PublicKey, Release, SecretKey, Signed, sign};
 pub use view::{ClassId, RuleRef, State, ValidImage};
 
 /// The version of the file's format.
@@ -48,18 +50,28 @@ pub enum SectionKind {
     Literals = 3,
     /// Rule ids, lines and texts. Optional.
     Debug = 4,
+    /// The name and revision under which the image is signed. Optional; with a signature only.
+    Release = 5,
+    /// An ed25519 public key and its signature over the header's hashes. Optional; in no hash.
+    Signature = 6,
 }
 
 impl SectionKind {
-    const ALL: [Self; 4] = [Self::Blob, Self::Subjects, Self::Literals, Self::Debug];
+    const ALL: [Self; 6] =
+        [Self::Blob, Self::Subjects, Self::Literals, Self::Debug, Self::Release, Self::Signature];
 
     /// Whether the section is part of the policy's id.
     #[must_use]
     pub fn decides(self) -> bool {
         match self {
             Self::Blob | Self::Subjects => true,
-            Self::Literals | Self::Debug => false,
+            Self::Literals | Self::Debug | Self::Release | Self::Signature => false,
         }
+    }
+
+    /// Whether one of the header's hashes covers the section: all but the one that signs them.
+    fn is_hashed(self) -> bool {
+        self != Self::Signature
     }
 }
 

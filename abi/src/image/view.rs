@@ -3,7 +3,7 @@
 
 use std::mem::size_of;
 
-use super::{Debug, Literal, RuleInfo};
+use super::{Debug, Literal, RuleInfo, Signed};
 use crate::layout::{
     Cell, Entry, EventRecord, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES,
     FLAG_MOVES_JUDGED, NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test,
@@ -46,6 +46,7 @@ pub struct ValidImage {
     subjects: Subjects,
     literals: Vec<Literal>,
     debug: Option<Debug>,
+    signed: Option<Signed>,
 }
 
 /// Structures that are plain bytes: every bit pattern is a value.
@@ -230,8 +231,9 @@ impl ValidImage {
         subjects: Subjects,
         literals: Vec<Literal>,
         debug: Option<Debug>,
+        signed: Option<Signed>,
     ) -> Self {
-        Self { blob, header, id, subjects, literals, debug }
+        Self { blob, header, id, subjects, literals, debug, signed }
     }
 
     /// The decision part, as the kernel gets it.
@@ -274,6 +276,12 @@ impl ValidImage {
     #[must_use]
     pub fn debug(&self) -> Option<&Debug> {
         self.debug.as_ref()
+    }
+
+    /// Who vouches for the image, if it is signed: the signature is good, its key may be anyone's.
+    #[must_use]
+    pub fn signed(&self) -> Option<&Signed> {
+        self.signed.as_ref()
     }
 
     /// Whether `flag` (one of `FLAG_*`) is set.
