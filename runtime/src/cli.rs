@@ -72,6 +72,12 @@ pub struct RunArgs {
     /// Append events to FILE, one JSON object a line; `-` is the standard output, which the command has too.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+    /// Run only a policy that is signed by the public key in FILE. May be repeated: one of them.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+    /// Remember in FILE which revision of each release ran, and never run an older one.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pub ledger: Option<PathBuf>,
     /// Check everything, print what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -19,6 +19,7 @@ use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
 use crate::sandbox::{self, Config, Ending, Failure, Outcome};
+use crate::trust;
 
 /// The exit status for a sandbox that could not be set up.
 pub const SETUP_FAILED: u8 = 125;
@@ -80,6 +81,13 @@ struct Prepared {
 
 fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
     let image = policy::load(&args.policy).map_err(Refusal::new)?;
+    let vouched = match args.trust.as_slice() {
+        [] => None,
+        keys => {
+            let keys = trust::keys(keys).map_err(Refusal::new)?;
+            Some(trust::vouched(&image, &keys).map_err(Refusal::new)?)
+        }
+    };
     let root = Root::open(&args.root)
         .map_err(|error| Refusal(format!("root directory `{}`: {error}", args.root.display())))?;
     let dir = sandbox::protected_directory(&root, &args.dir).map_err(Refusal::new)?;
@@ -88,6 +96,11 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         Outside::Allow => {}
     }
     warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
+    if let (Some(signed), Some(ledger)) = (vouched, &args.ledger) {
+        let id = image.id_hex();
+        let settle = if args.dry_run { trust::check_revision } else { trust::record_revision };
+        settle(ledger, signed, &id).map_err(Refusal::new)?;
+    }
     let config = Config {
         name: args.name.clone().unwrap_or_else(|| format!("sandbox-{}", std::process::id())),
         policy: image.id_hex(),

@@ -2,8 +2,8 @@
 
 use std::mem::size_of;
 
-use super::signature::signed;
 use super::encode::{decode_literals, decode_subjects, digests};
+use super::signature::signed;
 use super::view::{NodeView, ValidImage};
 use super::{Debug, HEADER_LEN, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION};
 use crate::layout::{

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use boesfs_abi::image::strip;
+use boesfs_abi::image::{sign, strip};
 use boesfs_compiler::model::Model;
 use boesfs_compiler::pipeline::Stage;
 use boesfs_compiler::validate::Effort;
@@ -13,6 +13,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::given::{Reading, Subject};
+use super::sign::{ReleaseArgs, secret_key};
 use super::{CommandError, Exit, Format, Screen};
 
 /// Arguments of `build`.
@@ -36,12 +37,25 @@ pub(super) struct BuildArgs {
     /// questions are sampled.
     #[arg(long)]
     validate_all: bool,
+    /// Sign the image by the secret key in FILE; with `--release` and `--revision`.
+    #[arg(long, value_name = "FILE")]
+    sign: Option<PathBuf>,
+    #[command(flatten)]
+    release: ReleaseArgs,
     #[command(flatten)]
     reading: Reading,
 }
 
 impl BuildArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
+        // A key that is not there is said before a long build, not after.
+        let signer = match &self.sign {
+            Some(key) => Some((secret_key(key)?, self.release.release()?)),
+            None if self.release.is_given() => {
+                return Err(CommandError::Usage("`--release` and `--revision` go with `--sign`".to_owned()));
+            }
+            None => None,
+        };
         let Subject::Text(mut outcome) = self.reading.subject(&self.policy, Stage::LAST)? else {
             return Err(CommandError::Usage(format!("`{}` is an image already", self.policy.display())));
         };
@@ -58,6 +72,12 @@ impl BuildArgs {
                 strip(&packed.file).map_err(|error| CommandError::World(error.to_string()))?
             } else {
                 packed.file.clone()
+            };
+            let file = match &signer {
+                Some((key, release)) => {
+                    sign(&file, key, release).map_err(|error| CommandError::World(error.to_string()))?
+                }
+                None => file,
             };
             write(&self.output, &file).map_err(|error| {
                 CommandError::World(format!("`{}` cannot be written: {error}", self.output.display()))
@@ -86,7 +106,7 @@ impl BuildArgs {
 }
 
 /// Writes `bytes` beside `path`, then moves them there: nobody ever sees half of them under that name.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }

@@ -19,6 +19,7 @@ mod panels;
 mod query;
 mod requests;
 mod shell;
+mod sign;
 mod test;
 mod watch;
 
@@ -101,6 +102,12 @@ enum Command {
     Completions(shell::CompletionsArgs),
     /// Prints the manual page, or writes those of all commands.
     Man(shell::ManArgs),
+    /// Makes a pair of keys for signing images.
+    Keygen(sign::KeygenArgs),
+    /// Signs an image, as a revision of a named line of images.
+    Sign(sign::SignArgs),
+    /// Says whether an image is signed by a trusted key.
+    Verify(sign::VerifyArgs),
 }
 
 /// How to print.
@@ -239,6 +246,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Lsp(args) => args.run(),
         Command::Completions(args) => args.run(&mut screen),
         Command::Man(args) => args.run(&mut screen),
+        Command::Keygen(args) => args.run(&mut screen),
+        Command::Sign(args) => args.run(&mut screen),
+        Command::Verify(args) => args.run(&mut screen),
     };
     let result = result.and_then(|exit| {
         screen.out.flush()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use boesfs_abi::image::ValidImage;
+use boesfs_abi::image::{Signed, ValidImage};
 use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN, Node};
 use boesfs_abi::op::OpSet;
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub struct Summary {
     /// The policy's id in hexadecimal.
     pub id: String,
+    /// Who vouches for it and as what, if it is signed.
+    pub signed: Option<Signed>,
     /// Whether it is in `BoesFS`'s shape.
     pub boesfs: bool,
     /// The parts of the decision part and their sizes, in their order.
@@ -102,6 +104,7 @@ impl Summary {
         }
         Self {
             id: image.id_hex(),
+            signed: image.signed().cloned(),
             boesfs: image.is_boesfs(),
             sections,
             blob_bytes: image.blob().len(),
@@ -133,6 +136,11 @@ impl Summary {
             self.sections.iter().map(|section| (section.name.to_owned(), section.bytes.into())).collect();
         json!({
             "id": self.id,
+            "signed": self.signed.as_ref().map(|signed| json!({
+                "release": signed.release.name(),
+                "revision": signed.release.revision(),
+                "key": signed.key.to_hex(),
+            })),
             "shape": if self.boesfs { "boesfs" } else { "casbin" },
             "sections": sections,
             "blob_bytes": self.blob_bytes,
@@ -159,6 +167,10 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = |ops: OpSet| crate::automaton::spelt_ops(ops);
         writeln!(f, "policy      {}", self.id)?;
+        if let Some(Signed { release, key }) = &self.signed {
+            let (name, revision) = (release.name(), release.revision());
+            writeln!(f, "signed      as `{name}` revision {revision}, by key {}", key.to_hex())?;
+        }
         writeln!(f, "shape       {}", if self.boesfs { "boesfs" } else { "casbin" })?;
         if let Some(rules) = self.rules {
             writeln!(f, "rules       {rules}")?;

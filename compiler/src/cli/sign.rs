@@ -1,0 +1,251 @@
+//! `boesfsc keygen`, `boesfsc sign` and `boesfsc verify`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use boesfs_abi::image::{ImageError, PublicKey, Release, SecretKey, Signed, ValidImage, decode, sign};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::build::write;
+use super::{CommandError, Exit, Format, Screen};
+
+/// Arguments of `keygen`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  boesfsc keygen -o release.key
+  boesfsc build policy.conf -o policy.bin --sign release.key --release web --revision 7
+  boesfs run --trust release.key.pub policy.bin -- make")]
+pub(super) struct KeygenArgs {
+    /// Where the secret key goes, readable by its owner only; the public one goes beside it, as FILE.pub.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// As what an image is signed.
+#[derive(Debug, Args)]
+pub(super) struct ReleaseArgs {
+    /// What the images of one line have in common, such as the name of a service.
+    #[arg(long = "release", value_name = "NAME")]
+    name: Option<String>,
+    /// Which image of the line this is: greater than the last.
+    #[arg(long, value_name = "N")]
+    revision: Option<u64>,
+}
+
+/// Arguments of `sign`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An older signature is replaced. The policy's id stays.
+
+Example:
+  boesfsc sign --key release.key --release web --revision 7 policy.bin")]
+pub(super) struct SignArgs {
+    /// The image.
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// The secret key, a PKCS#8 PEM file.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Where the signed image goes; IMAGE itself if not given.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    release: ReleaseArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status 1: not signed, signed by another key, of another line, or too old.
+
+Example:
+  boesfsc verify --key release.key.pub --release web --revision 7 policy.bin")]
+pub(super) struct VerifyArgs {
+    /// The image.
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// A public key that may have signed it, an SPKI PEM file. May be repeated.
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
+    /// The line it must be of.
+    #[arg(long = "release", value_name = "NAME")]
+    name: Option<String>,
+    /// The revision it must have at least.
+    #[arg(long, value_name = "N")]
+    revision: Option<u64>,
+}
+
+impl KeygenArgs {
+    pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
+        let public_path = public_path(&self.output);
+        for path in [&self.output, &public_path] {
+            if fs::symlink_metadata(path).is_ok() {
+                return Err(CommandError::World(format!(
+                    "`{}` is there already: a key is never overwritten",
+                    path.display()
+                )));
+            }
+        }
+        let key = SecretKey::generate().map_err(|error| CommandError::World(error.to_string()))?;
+        create(&self.output, 0o600, &key.to_pem())?;
+        create(&public_path, 0o644, &key.public().to_pem())?;
+        match screen.format {
+            Format::Human => {
+                writeln!(screen.out, "{}: key {}", public_path.display(), key.public().to_hex())?;
+            }
+            Format::Json => screen.json(&json!({
+                "version": 1,
+                "secret": self.output.display().to_string(),
+                "public": public_path.display().to_string(),
+                "key": key.public().to_hex(),
+            }))?,
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+impl ReleaseArgs {
+    /// As what to sign.
+    pub(super) fn release(&self) -> Result<Release, CommandError> {
+        let (Some(name), Some(revision)) = (&self.name, self.revision) else {
+            return Err(CommandError::Usage("signing needs `--release NAME` and `--revision N`".to_owned()));
+        };
+        Release::new(name, revision).ok_or_else(|| {
+            CommandError::Usage(
+                "the name of a release has 1 to 255 bytes and no control characters".to_owned(),
+            )
+        })
+    }
+
+    /// Whether anything is said.
+    pub(super) fn is_given(&self) -> bool {
+        self.name.is_some() || self.revision.is_some()
+    }
+}
+
+impl SignArgs {
+    pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
+        let release = self.release.release()?;
+        let key = secret_key(&self.key)?;
+        let file = read(&self.image)?;
+        let signed = sign(&file, &key, &release).map_err(|error| unusable(&self.image, &error))?;
+        let output = self.output.as_ref().unwrap_or(&self.image);
+        write(output, &signed).map_err(|error| unwritable(output, &error))?;
+        let image = decode(&signed).map_err(|error| unusable(output, &error))?;
+        print(screen, output, &image, None)?;
+        Ok(Exit::Fine)
+    }
+}
+
+impl VerifyArgs {
+    pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
+        let keys = self.key.iter().map(|path| public_key(path)).collect::<Result<Vec<_>, _>>()?;
+        let image = decode(&read(&self.image)?);
+        let image = match image {
+            // The file is there and is an image: it is the signature that does not hold.
+            Err(error @ ImageError::Signature) => {
+                let _ = writeln!(io::stderr(), "error: `{}`: {error}", self.image.display());
+                return Ok(Exit::Refused);
+            }
+            image => image.map_err(|error| unusable(&self.image, &error))?,
+        };
+        let objection = self.objection(image.signed(), &keys);
+        if let Some(objection) = &objection {
+            let _ = writeln!(io::stderr(), "error: `{}` {objection}", self.image.display());
+        }
+        if objection.is_none() || screen.format == Format::Json {
+            print(screen, &self.image, &image, objection.as_deref())?;
+        }
+        Ok(if objection.is_some() { Exit::Refused } else { Exit::Fine })
+    }
+
+    /// What is wrong with who vouches for the image, if anything.
+    fn objection(&self, signed: Option<&Signed>, keys: &[PublicKey]) -> Option<String> {
+        let Some(Signed { release, key }) = signed else { return Some("is not signed".to_owned()) };
+        if !keys.contains(key) {
+            return Some(format!("is signed by another key, {}", key.to_hex()));
+        }
+        if let Some(name) = self.name.as_ref().filter(|name| *name != release.name()) {
+            return Some(format!("is signed as `{}`, not as `{name}`", release.name()));
+        }
+        if let Some(revision) = self.revision.filter(|revision| *revision > release.revision()) {
+            return Some(format!("has revision {}, at least {revision} is asked for", release.revision()));
+        }
+        None
+    }
+}
+
+/// The secret key in the file at `path`.
+pub(super) fn secret_key(path: &Path) -> Result<SecretKey, CommandError> {
+    SecretKey::from_pem(&text(path)?).map_err(|error| unusable(path, &error))
+}
+
+fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
+    PublicKey::from_pem(&text(path)?).map_err(|error| unusable(path, &error))
+}
+
+/// Says of a signed image what it is signed as.
+fn print(screen: &mut Screen, path: &Path, image: &ValidImage, objection: Option<&str>) -> io::Result<()> {
+    let Format::Json = screen.format else {
+        let Some(Signed { release, key }) = image.signed() else { return Ok(()) };
+        return writeln!(
+            screen.out,
+            "{}: `{}` revision {}, policy {}, signed by {}",
+            path.display(),
+            release.name(),
+            release.revision(),
+            image.id_hex(),
+            key.to_hex()
+        );
+    };
+    screen.json(&json!({
+        "version": 1,
+        "image": path.display().to_string(),
+        "id": image.id_hex(),
+        "signed": image.signed().map_or(Value::Null, |signed| json!({
+            "release": signed.release.name(),
+            "revision": signed.release.revision(),
+            "key": signed.key.to_hex(),
+        })),
+        "ok": objection.is_none(),
+        "error": objection,
+    }))
+}
+
+fn public_path(secret: &Path) -> PathBuf {
+    let mut name = secret.as_os_str().to_owned();
+    name.push(".pub");
+    PathBuf::from(name)
+}
+
+fn create(path: &Path, mode: u32, text: &str) -> Result<(), CommandError> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| unwritable(path, &error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    fs::read(path)
+        .map_err(|error| CommandError::World(format!("`{}` cannot be read: {error}", path.display())))
+}
+
+fn text(path: &Path) -> Result<String, CommandError> {
+    let bytes = read(path)?;
+    String::from_utf8(bytes).map_err(|_| CommandError::World(format!("`{}`: not a PEM file", path.display())))
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> CommandError {
+    CommandError::World(format!("`{}`: {error}", path.display()))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::World(format!("`{}` cannot be written: {error}", path.display()))
+}
