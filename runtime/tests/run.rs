@@ -10,6 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use boesfs_abi::image::{Release, SecretKey, sign};
 use boesfs_abi::op::Op;
 use image::{LINE, RULE, denying, denying_file};
 use nix::sys::signal::{Signal, kill};
@@ -417,5 +418,61 @@ fn probe_tells_what_auto_would_take_and_why_not_the_other() {
         ["kernel", "bpf lsm", "btf", "bpffs", "cgroup2", "user namespaces", "fuse", "seccomp", "lsm plane"]
     {
         assert!(human.out.contains(name), "{name}: {}", human.out);
+    }
+}
+
+#[test]
+fn only_what_is_trusted_and_not_older_runs() {
+    let place = Place::denying(&[Op::Unlink]);
+    let (key, stranger) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    let file = |name: &str, bytes: &[u8]| {
+        let path = place.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let signed = |key: &SecretKey, revision, ops: &[Op]| {
+        let image = denying(ops, &place.protected().join("guarded"));
+        sign(&image, key, &Release::new("web", revision).unwrap()).unwrap()
+    };
+    let trusted = file("key.pub", key.public().to_pem().as_bytes());
+    let ledger = place.path().join("ledger").to_str().unwrap().to_owned();
+    let second = file("2", &signed(&key, 2, &[Op::Unlink]));
+    let run = |policy: &str, options: &[&str]| {
+        let mut command = boesfs();
+        command.args(["run", "--plane", "fuse", "--dir"]).arg(place.protected()).args(options);
+        said(command.args([policy, "--", "echo", "ran"]))
+    };
+    let (trust, remember) = (["--trust", &trusted], ["--trust", &trusted, "--ledger", &ledger]);
+    let dry = [&remember[..], &["--dry-run"]].concat();
+    let newer = file("9", &signed(&key, 9, &[Op::Unlink]));
+    for (policy, options) in
+        [(&second, &trust[..]), (&second, &remember), (&second, &remember), (&newer, &dry)]
+    {
+        let ran = run(policy, options);
+        assert_eq!(ran.status, 0, "{options:?}: {}", ran.err);
+    }
+    let mut forged = fs::read(&second).unwrap();
+    *forged.last_mut().unwrap() ^= 1;
+    let broken = file("broken", b"{");
+    let refused: Vec<(String, Vec<&str>, &str)> = vec![
+        (place.policy.to_str().unwrap().to_owned(), trust.to_vec(), "is not signed"),
+        (file("foreign", &signed(&stranger, 3, &[Op::Unlink])), trust.to_vec(), "signed by another key"),
+        (file("forged", &forged), vec![], "damaged or forged"),
+        (file("1", &signed(&key, 1, &[Op::Unlink])), remember.to_vec(), "revision 2 has run before"),
+        (file("1", &signed(&key, 1, &[Op::Unlink])), dry.clone(), "revision 2 has run before"),
+        (
+            file("twice", &signed(&key, 2, &[Op::Rmdir])),
+            remember.to_vec(),
+            "another policy has run as revision 2",
+        ),
+        (second.clone(), vec!["--trust", "/missing"], "cannot read key"),
+        (second.clone(), vec!["--trust", &broken], "not an ed25519 public key"),
+        (second.clone(), vec!["--trust", &trusted, "--ledger", &broken], "ledger"),
+        (second.clone(), vec!["--ledger", &ledger], "--trust"),
+    ];
+    for (policy, options, complaint) in refused {
+        let ran = run(&policy, &options);
+        assert_eq!((ran.status, ran.out.as_str()), (125, ""), "{options:?}: {}", ran.err);
+        assert!(ran.err.contains(complaint), "{options:?}: {}", ran.err);
     }
 }

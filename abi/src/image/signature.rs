@@ -204,7 +204,7 @@ pub(super) fn signed(
     Ok(Some(Signed { release, key: PublicKey(key) }))
 }
 
-/// What is signed: format, tables and both hashes, which cover all the rest.
+/// What is signed: versions and both hashes, which cover all the rest.
 fn message(header: &[u8]) -> Vec<u8> {
     [PURPOSE, &header[8..16], &header[32..HEADER_LEN]].concat()
 }
