@@ -42,7 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a command in a sandbox under a policy.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Tell what this machine can do, which plane would be taken, and why not the other.
     Probe(ProbeArgs),
 }
