@@ -121,7 +121,7 @@ impl Parser<'_> {
             }
             if let Some(comment) = text.strip_prefix(b"#") {
                 if let Some(said) = comment.strip_prefix(b"@") {
-                    self.annotation(said, span.part(2, said.len()), state);
+                    self.annotation(said, span.part(2, said.len()), state, pending);
                 }
                 continue;
             }
@@ -220,15 +220,23 @@ impl Parser<'_> {
         );
     }
 
-    fn annotation(&mut self, said: &[u8], span: Span, state: State) {
+    /// Takes what an annotation says; those from `pending` on are of the same rule.
+    fn annotation(&mut self, said: &[u8], span: Span, state: State, pending: usize) {
         if state != State::In(SectionKind::Rules) {
             if state != State::Skipping {
                 self.errors.push(not_before_a_rule(span.part(0, 0).to(span)));
             }
             return;
         }
-        if said.len() > self.limits.line {
-            self.errors.push(rule_line::too_long(said.len(), span, self.limits));
+        let start = self.tree.annotations.get(pending).map_or(span.start, |first| first.key.span.start);
+        let len = (span.end - start) as usize;
+        if len > self.limits.line {
+            let error = rule_line::too_long(len, span, self.limits);
+            self.errors.push(if len > said.len() {
+                error.label("with the annotations above")
+            } else {
+                error
+            });
             return;
         }
         let text = std::str::from_utf8(said).expect("INVARIANT: annotations were checked to be UTF-8");
