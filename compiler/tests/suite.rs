@@ -311,4 +311,19 @@ fn deep_and_large_suites_are_refused() {
         format!("(tests: [(name: \"x\", act: \"read\", expect: deny, sub: [{names}], obj: [{names}])])");
     let found = Suite::read(Source::new("", wide)).expect_err("too many requests");
     assert_eq!(found[0].message, "the test asks more than 100000 requests");
+    let names = (0..300).map(|number| format!("\"/{number}\"")).collect::<Vec<_>>().join(",");
+    let test = |number: usize| {
+        format!("(name: \"{number}\", act: \"read\", expect: deny, sub: [{names}], obj: [{names}]),")
+    };
+    let many: String = (0..20).map(test).collect();
+    let found = Suite::read(Source::new("", format!("(tests: [{many}])"))).expect_err("too many requests");
+    assert_eq!(found[0].message, "the tests ask more than 1000000 requests");
+}
+
+#[test]
+fn a_suite_of_mistakes_is_read_up_to_a_limit() {
+    let text = format!("(tests: [{}])", "(sub: \"/a\", expect: Deny),\n".repeat(20_000));
+    let found = Suite::read(Source::new("", text)).expect_err("mistakes");
+    assert_eq!(found.len(), 1001);
+    assert_eq!(found[1000].message, "no test from here on was read");
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use boesfs_compiler::diagnostic::Diagnostic;
-use boesfs_compiler::diagnostic::human::{Colour, render_only};
+use boesfs_compiler::diagnostic::human::{Colour, render, render_only};
 use boesfs_compiler::pipeline::Outcome;
 use boesfs_compiler::suite::{self, Coverage, SUFFIX, Suite};
 use boesfs_grammar::Source;
@@ -148,7 +148,7 @@ impl TestArgs {
             Err(found) => {
                 let mut sources = vec![Source::new("", Vec::new()); usize::from(Suite::FILE)];
                 sources.push(source);
-                result.error = Some(refuse(&found, &sources, screen));
+                result.error = Some(refuse(&found, &sources, self.reading.max_errors, screen));
                 return Ok((result, Exit::Refused));
             }
         };
@@ -187,7 +187,8 @@ impl TestArgs {
         let sources = &tested.outcome.tree.sources;
         if !tested.outcome.is_sound() {
             let exit = self.reading.report(&tested.outcome, screen)?;
-            result.error = Some(render_only(&tested.outcome.diagnostics, sources, Colour::Never));
+            let (found, most) = (&tested.outcome.diagnostics, self.reading.max_errors);
+            result.error = Some(render_only(&found[..found.len().min(most)], sources, Colour::Never));
             return Ok((result, exit));
         }
         let coverage = tested.coverage.as_mut().expect("INVARIANT: a sound policy has a model");
@@ -195,7 +196,12 @@ impl TestArgs {
         match suite::run(&suite, &tested.outcome, &wanted, coverage) {
             Ok(outcome) => result.tests = outcome.tests,
             Err(found) => {
-                result.error = Some(refuse(&found, &suite::with_suite(sources, &suite), screen));
+                result.error = Some(refuse(
+                    &found,
+                    &suite::with_suite(sources, &suite),
+                    self.reading.max_errors,
+                    screen,
+                ));
                 return Ok((result, Exit::Refused));
             }
         }
@@ -249,11 +255,18 @@ impl TestArgs {
     }
 }
 
-/// Says what is wrong with a suite, and returns it without colours.
-fn refuse(found: &[Diagnostic], sources: &[Source], screen: &Screen) -> String {
+/// Says what is wrong with a suite, at most `most` mistakes of it, and returns it without colours.
+fn refuse(found: &[Diagnostic], sources: &[Source], most: usize, screen: &Screen) -> String {
+    let text = |colour| {
+        if found.len() > most {
+            render(found, sources, most, colour)
+        } else {
+            render_only(found, sources, colour)
+        }
+    };
     if screen.format == Format::Human {
         // Nothing can be done if even this cannot be written.
-        let _ = std::io::stderr().write_all(render_only(found, sources, screen.colour).as_bytes());
+        let _ = std::io::stderr().write_all(text(screen.colour).as_bytes());
     }
-    render_only(found, sources, Colour::Never)
+    text(Colour::Never)
 }

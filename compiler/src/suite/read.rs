@@ -1,5 +1,7 @@
 //! Text to [`Suite`], with every mistake at its place.
 
+use std::collections::HashMap;
+
 use boesfs_abi::request::is_canonical;
 use boesfs_abi::verdict::Verdict;
 use boesfs_grammar::{Source, Span};
@@ -15,6 +17,10 @@ use crate::diagnostic::{Diagnostic, suggestion};
 
 /// Requests that one test may ask: lists multiply.
 const MOST_ASKS: usize = 100_000;
+/// Requests that all tests of a suite may ask.
+const MOST_IN_ALL: usize = 1_000_000;
+/// Mistakes after which the rest of a suite is not read.
+const MOST_MISTAKES: usize = 1000;
 
 impl Suite {
     /// The suite in `source`.
@@ -30,7 +36,7 @@ impl Suite {
                 return Err(vec![mistake("a test file is UTF-8, this byte is not", span(at, at + 1))]);
             }
         };
-        let reader = Reader { source: &source, text, found: Vec::new() };
+        let reader = Reader { source: &source, text, found: Vec::new(), counted: (0, 1) };
         let file = parse::<File<'_>>(text)
             .map_err(|error| vec![reader.syntax(&error, text, reader.offset(text), "field")])?;
         let (tests, mut found) = reader.tests(&file);
@@ -67,6 +73,8 @@ struct Reader<'a> {
     source: &'a Source,
     text: &'a str,
     found: Vec<Diagnostic>,
+    /// A place up to which lines have been counted, and the number of its line.
+    counted: (usize, u32),
 }
 
 impl<'a> Reader<'a> {
@@ -101,14 +109,29 @@ impl<'a> Reader<'a> {
             }
         }
         let mut tests: Vec<Test> = Vec::new();
+        let mut names: HashMap<String, Span> = HashMap::new();
+        let mut asked = 0;
         for raw in &file.tests {
             let text = trimmed(raw);
+            if self.found.len() >= MOST_MISTAKES {
+                let problem = mistake("no test from here on was read", self.first_line(text));
+                self.found.push(problem.label(format!("{MOST_MISTAKES} mistakes stand before it")));
+                break;
+            }
             let Some(test) = self.test(text, &defaults) else { continue };
-            if let Some(other) = tests.iter().find(|other| other.name == test.name) {
+            asked += test.asks.len();
+            if asked > MOST_IN_ALL {
+                self.found.push(
+                    mistake(format!("the tests ask more than {MOST_IN_ALL} requests"), self.first_line(text))
+                        .help("divide them: a suite for each part of the policy"),
+                );
+                break;
+            }
+            if let Some(other) = names.insert(test.name.clone(), test.span) {
                 self.found.push(
                     mistake(format!("two tests are called `{}`", test.name), self.first_line(text))
                         .label("the second")
-                        .secondary(self.first_line_at(other.span), "the first"),
+                        .secondary(self.first_line_at(other), "the first"),
                 );
             }
             tests.push(test);
@@ -145,9 +168,17 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let line = 1 + self.source.bytes[..self.offset(text)].iter().filter(|byte| **byte == b'\n').count();
-        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        let line = self.line_of(text);
         Some(Test { name, span: self.span_of(text), line, asks })
+    }
+
+    /// The number of the line on which `text` begins, which is not before the text that was last asked for.
+    fn line_of(&mut self, text: &str) -> u32 {
+        let (from, line) = self.counted;
+        let at = self.offset(text);
+        let further = self.source.bytes[from..at].iter().filter(|byte| **byte == b'\n').count();
+        self.counted = (at, line.saturating_add(u32::try_from(further).unwrap_or(u32::MAX)));
+        self.counted.1
     }
 
     fn fields(&mut self, text: &'a str) -> Option<Fields<'a>> {
