@@ -109,7 +109,8 @@ impl Parser<'_> {
             if text.is_empty() {
                 continue;
             }
-            if !self.readable(text, span) {
+            let is_rule = state == State::In(SectionKind::Rules) && text[0] != b'#';
+            if !self.readable(text, span, is_rule) {
                 if text[0] == b'[' && form != Form::Rules {
                     // A header, whichever it was: what follows belongs to no section that is known.
                     self.tree.broken.extend(SectionKind::ALL);
@@ -149,10 +150,8 @@ impl Parser<'_> {
                 State::In(section) => {
                     let text = lines.logical((at, end), file, section, &mut self.errors);
                     let further = &bytes[end..lines.at().min(bytes.len())];
-                    if self.without_nul(
-                        further,
-                        Span { file, start: narrow(end), end: narrow(end + further.len()) },
-                    ) {
+                    let place = Span { file, start: narrow(end), end: narrow(end + further.len()) };
+                    if self.readable(further, place, false) {
                         self.definition(&text, span, section);
                     } else {
                         self.tree.broken.push(section);
@@ -183,31 +182,25 @@ impl Parser<'_> {
         );
     }
 
-    /// Whether `line` holds no NUL and, if it is an annotation, is UTF-8. A comment may hold anything else; what
-    /// stands before it is looked at where it is read.
-    fn readable(&mut self, line: &[u8], span: Span) -> bool {
-        if !self.without_nul(line, span) {
+    /// Whether `text` holds no NUL and is UTF-8; of a policy line, whose quoted fields may hold any byte, only the first.
+    fn readable(&mut self, text: &[u8], span: Span, is_rule: bool) -> bool {
+        if let Some(at) = text.iter().position(|b| *b == 0) {
+            let byte = span.part(at, 1);
+            let message = format!("a NUL byte at byte {} of the file", byte.start);
+            self.errors.push(
+                SyntaxError::new("E0107", message, byte)
+                    .label("here")
+                    .help("remove it: no path and no name can hold one"),
+            );
             return false;
         }
-        match std::str::from_utf8(line) {
-            Err(error) if line.starts_with(b"#@") => {
-                self.not_utf8(line, error.valid_up_to(), span);
+        match std::str::from_utf8(text) {
+            Err(error) if !is_rule => {
+                self.not_utf8(text, error.valid_up_to(), span);
                 false
             }
             _ => true,
         }
-    }
-
-    fn without_nul(&mut self, text: &[u8], span: Span) -> bool {
-        let Some(at) = text.iter().position(|b| *b == 0) else { return true };
-        let byte = span.part(at, 1);
-        let message = format!("a NUL byte at byte {} of the file", byte.start);
-        self.errors.push(
-            SyntaxError::new("E0107", message, byte)
-                .label("here")
-                .help("remove it: no path and no name can hold one"),
-        );
-        false
     }
 
     fn not_utf8(&mut self, line: &[u8], at: usize, span: Span) {
@@ -381,16 +374,20 @@ impl Parser<'_> {
         Some(is_rule)
     }
 
-    /// The first byte of `line` that is not UTF-8 and stands in no quoted cell (from `first` on) and no comment.
+    /// The first byte of `line` that is not UTF-8 and stands in no quoted cell (from `first` on).
     fn foreign_byte(&self, line: &[u8], span: Span, first: usize) -> Option<usize> {
         if line.is_ascii() || std::str::from_utf8(line).is_ok() {
             return None;
         }
-        self.tree.cells[first..].iter().filter(|cell| !cell.quoted).find_map(|cell| {
-            let start = (cell.span.start - span.start) as usize;
-            let end = (cell.span.end - span.start) as usize;
-            std::str::from_utf8(&line[start..end]).err().map(|error| start + error.valid_up_to())
-        })
+        let mut start = 0;
+        for cell in self.tree.cells[first..].iter().filter(|cell| cell.quoted) {
+            let (from, end) = (cell.span.start - span.start, cell.span.end - span.start);
+            if let Err(error) = std::str::from_utf8(&line[start..from as usize]) {
+                return Some(start + error.valid_up_to());
+            }
+            start = end as usize;
+        }
+        std::str::from_utf8(&line[start..]).err().map(|error| start + error.valid_up_to())
     }
 
     fn definition(&mut self, bytes: &[u8], span: Span, section: SectionKind) {
