@@ -274,7 +274,7 @@ wire_struct! {
         tests: u32,
         /// How many.
         test_count: u32,
-        /// Index of the rule that decides; [`NO_RULE`] for a default.
+        /// The rule that decides, as the debug section numbers it; [`NO_RULE`] for a default.
         rule: u32,
         /// 1 denies, 0 allows.
         deny: u8,

@@ -326,7 +326,7 @@ struct boesfs_entry {
 	__u32 tests;
 	/* How many. */
 	__u32 test_count;
-	/* Index of the rule that decides; `NO_RULE` for a default. */
+	/* The rule that decides, as the debug section numbers it; `NO_RULE` for a default. */
 	__u32 rule;
 	/* 1 denies, 0 allows. */
 	__u8 deny;

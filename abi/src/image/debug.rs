@@ -12,6 +12,8 @@ pub struct Debug {
     pub rules: Vec<RuleInfo>,
     /// `cell_rules[cell * Op::COUNT + op]` is the rule by which the cell's masks decide, or [`NO_RULE`].
     pub cell_rules: Vec<u32>,
+    /// The rule behind each number by which list entries name one: what decides does not depend on places in a file.
+    pub entry_rules: Vec<u32>,
 }
 
 /// A rule, for people.
@@ -47,6 +49,10 @@ impl Debug {
         }
         w.number(self.cell_rules.len() as u32);
         for rule in &self.cell_rules {
+            w.number(*rule);
+        }
+        w.number(self.entry_rules.len() as u32);
+        for rule in &self.entry_rules {
             w.number(*rule);
         }
         w.0
@@ -87,6 +93,11 @@ impl Debug {
             }
             cell_rules.push(rule);
         }
-        r.finished().then_some(Self { rules, cell_rules })
+        let count = r.count(4)?;
+        let mut entry_rules = Vec::with_capacity(count);
+        for _ in 0..count {
+            entry_rules.push(r.number().filter(|rule| (*rule as usize) < rules.len())?);
+        }
+        r.finished().then_some(Self { rules, cell_rules, entry_rules })
     }
 }

@@ -8,7 +8,7 @@ use super::view::{NodeView, ValidImage};
 use super::{Debug, HEADER_LEN, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION};
 use crate::layout::{
     ABI_VERSION, BLOB_MAGIC, CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, CONDITION_TEXT, Cell,
-    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_CHAIN, MAX_ITEMS, NODE_BRANCH,
+    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_CHAIN, MAX_ITEMS, NO_RULE, NODE_BRANCH,
     NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test, fingerprint,
 };
 use crate::op::{Op, OpSet};
@@ -73,11 +73,23 @@ pub fn decode(file: &[u8]) -> Result<ValidImage, ImageError> {
         .ok_or(malformed("subjects"))?;
     let literals = section(SectionKind::Literals).and_then(decode_literals).ok_or(malformed("literals"))?;
     let debug = match section(SectionKind::Debug) {
-        Some(bytes) => Some(Debug::decode(bytes, header.cell_count).ok_or(malformed("debug section"))?),
+        Some(bytes) => Some(
+            Debug::decode(bytes, header.cell_count)
+                .filter(|debug| names_entries(blob, &header, debug))
+                .ok_or(malformed("debug section"))?,
+        ),
         None => None,
     };
     let id = super::view::bytes(file, 32);
     Ok(ValidImage::new(blob.to_vec(), header, id, subjects, literals, debug, signed))
+}
+
+/// Whether every rule that an entry of `blob` names is in `debug`.
+fn names_entries(blob: &[u8], header: &PolicyHeader, debug: &Debug) -> bool {
+    (0..header.entry_count as usize).all(|index| {
+        let entry: Entry = super::view::read(blob, header.entries_off as usize + index * size_of::<Entry>());
+        entry.rule == NO_RULE || (entry.rule as usize) < debug.entry_rules.len()
+    })
 }
 
 /// The sections of a file whose container is sound and whose hashes hold.

@@ -468,11 +468,17 @@ impl ValidImage {
             let index = at.cell as usize * Op::COUNT + at.op as usize;
             *self.debug.as_ref()?.cell_rules.get(index)?
         } else if at.entry < self.header.entry_count {
-            self.entries(at.entry, 1).next()?.1.rule
+            return self.entry_rule(&self.entries(at.entry, 1).next()?.1);
         } else {
             NO_RULE
         };
         (rule != NO_RULE).then_some(rule)
+    }
+
+    /// The index of the rule that `entry` stems from; `None` for a default or in a stripped image.
+    #[must_use]
+    pub fn entry_rule(&self, entry: &Entry) -> Option<u32> {
+        self.debug.as_ref()?.entry_rules.get(entry.rule as usize).copied()
     }
 
     /// The rule that decided; `None` for a default or in a stripped image.

@@ -1,5 +1,7 @@
 //! What one class may do at one path: from rules in the order in which the effect consults them to a [`Cell`].
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 
 use boesfs_abi::layout::{NO_RULE, Test};
@@ -281,5 +283,38 @@ fn joined(mut lines: Vec<(usize, Line)>) -> Vec<Line> {
             list[at].ops = list[at].ops.union(line.ops);
         }
     }
-    list
+    settled(list)
+}
+
+/// The same list in an order that does not tell how the rules of different operations were mixed: each operation has its
+/// lines in their order, and of the lines that could come next the one with the smallest operations does.
+fn settled(list: Vec<Line>) -> Vec<Line> {
+    // For each operation its lines, the next one last.
+    let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); Op::COUNT];
+    for (place, line) in list.iter().enumerate().rev() {
+        line.ops.iter().for_each(|op| waiting[op as usize].push(place));
+    }
+    let first_of_all = |waiting: &[Vec<usize>], place: usize| {
+        list[place].ops.iter().all(|op| waiting[op as usize].last() == Some(&place))
+    };
+    // Lines that are first for all their operations share none, so those tell them apart.
+    let heads = waiting.iter().filter_map(|lines| lines.last().copied());
+    let mut next: BTreeMap<u32, usize> = heads
+        .filter(|place| first_of_all(&waiting, *place))
+        .map(|place| (list[place].ops.bits(), place))
+        .collect();
+    let mut order = Vec::with_capacity(list.len());
+    while let Some((_, place)) = next.pop_first() {
+        order.push(place);
+        for op in list[place].ops.iter() {
+            waiting[op as usize].pop();
+        }
+        let heads = list[place].ops.iter().filter_map(|op| waiting[op as usize].last().copied());
+        next.extend(
+            heads.filter(|place| first_of_all(&waiting, *place)).map(|place| (list[place].ops.bits(), place)),
+        );
+    }
+    let mut lines: Vec<Option<Line>> = list.into_iter().map(Some).collect();
+    let line = |place: usize| lines[place].take().expect("INVARIANT: each line comes once");
+    order.into_iter().map(line).collect()
 }

@@ -119,7 +119,7 @@ impl<'a> Answers<'a> {
                 }
                 let tests = self.arguments.tests(side, image, &entry, op);
                 let within = tests.and_then(|tests| self.boxed(&tests, op));
-                pieces.extend(within.map(|within| Piece { answer: answer(&entry), within }));
+                pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
             }
         }
         pieces
@@ -137,7 +137,7 @@ impl<'a> Answers<'a> {
             let Some(tests) = self.arguments.tests(side, image, &entry, op) else { continue };
             let classes = &self.arguments.classes;
             let within = rest.iter().filter_map(|part| part.with_all(&tests, op, classes));
-            pieces.extend(within.map(|within| Piece { answer: answer(&entry), within }));
+            pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
             rest = self.outside(rest, &tests, op)?;
         }
         Ok(pieces)
@@ -165,7 +165,7 @@ impl<'a> Answers<'a> {
             }
             tests.retain(of);
             let within = self.boxed(&tests, op);
-            pieces.extend(within.map(|within| Piece { answer: answer(&entry), within }));
+            pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
             rest = self.outside(rest, &tests, op)?;
         }
         for (_, entry) in image.entries(cell.allows, cell.allows_count) {
@@ -176,7 +176,7 @@ impl<'a> Answers<'a> {
             tests.retain(of);
             let classes = &self.arguments.classes;
             let within = rest.iter().filter_map(|part| part.with_all(&tests, op, classes));
-            pieces.extend(within.map(|within| Piece { answer: answer(&entry), within }));
+            pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
             rest = self.outside(rest, &tests, op)?;
         }
         Ok(pieces)
@@ -266,11 +266,11 @@ fn add(deltas: &mut Vec<Delta>, old: Option<Answer>, new: Option<Answer>, within
     }
 }
 
-fn answer(entry: &boesfs_abi::layout::Entry) -> Answer {
+fn answer(image: &ValidImage, entry: &boesfs_abi::layout::Entry) -> Answer {
     let denied = entry.deny == 1;
     Answer {
         verdict: if denied { Verdict::Deny } else { Verdict::Allow },
-        rule: (entry.rule != NO_RULE).then_some(entry.rule),
+        rule: image.entry_rule(entry),
         errno: if denied { entry.errno } else { 0 },
         report: entry.report == 1,
     }

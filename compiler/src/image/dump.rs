@@ -97,5 +97,5 @@ fn write_entry(out: &mut String, image: &ValidImage, entry: &Entry) -> fmt::Resu
         write!(out, " [{}]", spelt_test(&test, ops))?;
     }
     let verdict = if entry.deny == 1 { Errno::from_code(entry.errno).name() } else { "allow" };
-    writeln!(out, ": {verdict} by {}", spelt_rule(entry.rule))
+    writeln!(out, ": {verdict} by {}", spelt_rule(image.entry_rule(entry).unwrap_or(entry.rule)))
 }

@@ -64,11 +64,12 @@ pub enum PackError {
 /// # Errors
 /// [`PackError`] if a limit of the format is exceeded.
 pub fn pack(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
+    let tables = Tables::new(compiled);
     let parts = Parts {
-        blob: blob(compiled, rules)?,
+        blob: blob(compiled, &tables, rules)?,
         subjects: compiled.subjects.clone(),
         literals: literals(rules),
-        debug: Some(debug(compiled, rules)),
+        debug: Some(debug(compiled, rules, tables.entry_rules)),
     };
     Ok(image::encode(&parts)?)
 }
@@ -92,8 +93,7 @@ fn accepted(compiled: &Compiled, rules: &RuleSet) -> OpSet {
     unseen.filter(accepted).fold(OpSet::EMPTY, OpSet::with)
 }
 
-fn blob(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
-    let tables = Tables::new(compiled);
+fn blob(compiled: &Compiled, tables: &Tables, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
     let nodes_off = size_of::<PolicyHeader>();
     let mut body = Bytes(nodes::pack(&compiled.paths, nodes_off));
     let offset = |body: &Bytes| nodes_off + body.0.len();
@@ -194,7 +194,7 @@ fn literals(rules: &RuleSet) -> Vec<Literal> {
         .collect()
 }
 
-fn debug(compiled: &Compiled, rules: &RuleSet) -> Debug {
+fn debug(compiled: &Compiled, rules: &RuleSet, entry_rules: Vec<u32>) -> Debug {
     let info = rules.rules.iter().map(|rule| RuleInfo {
         id: rule.annotations.id.clone().unwrap_or_else(|| rule.line.to_string()),
         line: rule.line,
@@ -204,5 +204,9 @@ fn debug(compiled: &Compiled, rules: &RuleSet) -> Debug {
         text: rule.text.to_string(),
         reason: rule.annotations.reason.clone().unwrap_or_default(),
     });
-    Debug { rules: info.collect(), cell_rules: compiled.cells.iter().flat_map(|cell| cell.rules).collect() }
+    Debug {
+        rules: info.collect(),
+        cell_rules: compiled.cells.iter().flat_map(|cell| cell.rules).collect(),
+        entry_rules,
+    }
 }

@@ -5,6 +5,7 @@ use boesfs_abi::layout::{Cell, Entry, MAX_BLOB, MAX_ITEMS, PolicyHeader, Test};
 use crate::automaton::Compiled;
 use crate::rules::RuleSet;
 
+use super::tables::Tables;
 use super::{PackError, blob, gains, nodes};
 
 /// Whether [`super::pack`] will find room for `compiled`, which was made from `rules`. Of nearly every policy this is
@@ -26,7 +27,7 @@ pub fn fits(compiled: &Compiled, rules: &RuleSet) -> Result<(), PackError> {
     if most(compiled) <= MAX_BLOB as usize && items.into_iter().all(|count| count <= MAX_ITEMS as usize) {
         return Ok(());
     }
-    blob(compiled, rules).map(drop)
+    blob(compiled, &Tables::new(compiled), rules).map(drop)
 }
 
 /// The most bytes the blob can have. INVARIANT(room): none is larger.

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use boesfs_abi::layout::{CONDITION_ANY_BIT, CONDITION_TEXT, Cell as WireCell, Entry, Test};
+use boesfs_abi::layout::{CONDITION_ANY_BIT, CONDITION_TEXT, Cell as WireCell, Entry, NO_RULE, Test};
 use boesfs_abi::op::{Access, MAX_ARGS, OPEN_PATH, Op, OpSet};
 
 use crate::automaton::{Cell, Compiled, FieldBox, Line, TextSet};
@@ -20,6 +20,9 @@ pub(super) struct Tables {
     pub(super) list_count: u32,
     /// Operations one of whose arguments some test looks at.
     pub(super) tests_args: OpSet,
+    /// The rule behind each number by which entries name one. Numbers go with first uses and not with places in the
+    /// file, so that policies that decide the same are the same bytes.
+    pub(super) entry_rules: Vec<u32>,
 }
 
 /// What was stored already, and where.
@@ -29,6 +32,7 @@ struct Stored {
     tests: HashMap<Vec<Test>, (u32, u32)>,
     sets: HashMap<u32, u32>,
     numbers: HashMap<ListKey, u32>,
+    rules: HashMap<u32, u32>,
 }
 
 impl Tables {
@@ -89,7 +93,7 @@ impl Tables {
                     ops: line.ops.bits(),
                     tests,
                     test_count,
-                    rule: line.outcome.rule,
+                    rule: self.rule(line.outcome.rule, stored),
                     deny: line.outcome.deny.into(),
                     errno: line.outcome.errno,
                     report: line.outcome.report.into(),
@@ -105,6 +109,17 @@ impl Tables {
         *stored.lists.entry(entries).or_insert_with_key(|entries| {
             all.extend_from_slice(entries);
             (index(from), index(entries.len()))
+        })
+    }
+
+    fn rule(&mut self, rule: u32, stored: &mut Stored) -> u32 {
+        if rule == NO_RULE {
+            return NO_RULE;
+        }
+        let rules = &mut self.entry_rules;
+        *stored.rules.entry(rule).or_insert_with(|| {
+            rules.push(rule);
+            index(rules.len() - 1)
         })
     }
 

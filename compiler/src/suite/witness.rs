@@ -96,8 +96,8 @@ fn rules_in(image: &ValidImage, index: u32, op: Op) -> Vec<usize> {
     let cell = image.cell(index);
     let of_entries = image
         .entries(cell.first, cell.first_count)
-        .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op) && entry.rule != NO_RULE)
-        .map(|(_, entry)| entry.rule);
+        .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op))
+        .filter_map(|(_, entry)| image.entry_rule(&entry));
     let always = image.rule_index(RuleRef { cell: index, entry: NO_RULE, op });
     of_entries.chain(always).map(|rule| rule as usize).collect()
 }

@@ -36,7 +36,7 @@ pub(crate) fn denying(ops: &[Op], path: &Path) -> Vec<u8> {
         blob: blob(ops, path.as_bytes()),
         subjects: Subjects { groups: vec![(None, None)], classes: vec![ClassId(0)], ..Subjects::default() },
         literals: vec![Literal { effect: Effect::Deny, rule: 0, path: path.into() }],
-        debug: Some(Debug { rules: vec![rule], cell_rules: rule_of_cell }),
+        debug: Some(Debug { rules: vec![rule], cell_rules: rule_of_cell, entry_rules: Vec::new() }),
     };
     encode(&parts).unwrap()
 }
