@@ -41,8 +41,9 @@ pub(super) struct ReleaseArgs {
 #[command(after_help = "\
 An older signature is replaced. The policy's id stays.
 
-Example:
-  boesfsc sign --key release.key --release web --revision 7 policy.bin")]
+Examples:
+  boesfsc sign --key release.key --release web --revision 7 policy.bin
+  boesfsc sign --key release.key --release web --revision 7 policy.bin -o signed.bin")]
 pub(super) struct SignArgs {
     /// The image.
     #[arg(value_name = "IMAGE")]
@@ -62,8 +63,9 @@ pub(super) struct SignArgs {
 #[command(after_help = "\
 Exit status 1: not signed, signed by another key, of another line, or too old.
 
-Example:
-  boesfsc verify --key release.key.pub --release web --revision 7 policy.bin")]
+Examples:
+  boesfsc verify --key release.key.pub policy.bin
+  boesfsc verify --key old.key.pub --key new.key.pub --release web --revision 7 policy.bin")]
 pub(super) struct VerifyArgs {
     /// The image.
     #[arg(value_name = "IMAGE")]
