@@ -6,11 +6,13 @@
 
 pub mod decide;
 pub mod event;
+pub mod hooks;
 pub mod image;
 pub mod judge;
 #[macro_use]
 pub mod layout;
 pub mod map;
+pub mod memory;
 pub mod op;
 pub mod plane;
 pub mod request;

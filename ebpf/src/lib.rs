@@ -6,6 +6,8 @@
 
 pub mod native;
 
+use boesfs_abi::memory::BLOB_ROOMS;
+
 /// How large a policy's blob may be for an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SizeClass {
@@ -20,7 +22,7 @@ pub enum SizeClass {
 }
 
 /// Bytes of a blob's map value behind the blob, always zero.
-pub const SLACK: usize = 128;
+pub const SLACK: usize = boesfs_abi::memory::BLOB_SLACK;
 
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
@@ -40,10 +42,10 @@ impl SizeClass {
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
-            Self::Small => 64 << 10,
-            Self::Medium => 1 << 20,
-            Self::Large => 16 << 20,
-            Self::Huge => 64 << 20,
+            Self::Small => BLOB_ROOMS[0],
+            Self::Medium => BLOB_ROOMS[1],
+            Self::Large => BLOB_ROOMS[2],
+            Self::Huge => BLOB_ROOMS[3],
         }
     }
 

@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use boesfs_abi::image::ValidImage;
-use boesfs_compiler::image::{Summary, dump};
+use boesfs_abi::request::is_canonical;
+use boesfs_compiler::image::{Place, Summary, dump};
 use boesfs_compiler::pipeline::{Outcome, Stage};
-use boesfs_grammar::{SyntaxTree, Value};
+use boesfs_grammar::{self as grammar, SyntaxTree};
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::given::{Reading, Subject};
 use super::{CommandError, Exit, Format, Screen};
@@ -18,6 +19,8 @@ use super::{CommandError, Exit, Format, Screen};
 #[command(after_help = "\
 Examples:
   boesfsc inspect policy.bin
+  boesfsc inspect policy.bin --at /srv/app/.env
+  boesfsc inspect policy.bin --stage image
   boesfsc inspect policy.conf --stage rules
   boesfsc inspect policy.conf --stage dfa --format json")]
 pub(super) struct InspectArgs {
@@ -27,6 +30,9 @@ pub(super) struct InspectArgs {
     /// Which stage; without it a summary of the image.
     #[arg(long, value_enum)]
     stage: Option<StageArg>,
+    /// Say what decides at PATH and below: for each subject the rules that meet there, operation by operation.
+    #[arg(long, value_name = "PATH", conflicts_with = "stage", value_parser = canonical)]
+    at: Option<Canonical>,
     #[command(flatten)]
     reading: Reading,
 }
@@ -63,7 +69,10 @@ impl InspectArgs {
         let until = self.stage.map_or(Stage::LAST, StageArg::stage);
         match self.reading.subject(&self.policy, until)? {
             Subject::Image(image) => match self.stage {
-                None => summary(&image, screen),
+                None => match &self.at {
+                    Some(path) => place(&Place::at(&image, &path.0), screen),
+                    None => summary(&image, screen),
+                },
                 Some(StageArg::Image) => text(&dump(&image), StageArg::Image, screen),
                 Some(_) => Err(CommandError::Usage(
                     "an image holds no text: only `--stage image` can be printed of it".to_owned(),
@@ -82,7 +91,15 @@ impl InspectArgs {
                         text(&printed(&outcome, stage), stage, screen)?;
                     }
                     (None, Some(packed)) => {
-                        summary(&packed.image, screen)?;
+                        match &self.at {
+                            Some(path) => {
+                                let rules = outcome.dfa.as_ref().zip(outcome.rules.as_ref());
+                                let rules = rules.map(|(dfa, rules)| dfa.rules_at(rules, &path.0));
+                                let at = Place::at(&packed.image, &path.0);
+                                place(&at.with_rules(&rules.unwrap_or_default()), screen)?
+                            }
+                            None => summary(&packed.image, screen)?,
+                        };
                     }
                     (None, None) => {}
                 }
@@ -92,17 +109,39 @@ impl InspectArgs {
     }
 }
 
+/// A path that `--at` takes.
+#[derive(Clone, Debug)]
+struct Canonical(Vec<u8>);
+
+/// A path that is what a kernel would call it.
+fn canonical(text: &str) -> Result<Canonical, String> {
+    if is_canonical(text.as_bytes()) {
+        return Ok(Canonical(text.as_bytes().to_vec()));
+    }
+    Err("not an absolute path without `.`, `..`, `//` and a `/` at its end".to_owned())
+}
+
+fn place(place: &Place<'_>, screen: &mut Screen) -> Result<Exit, CommandError> {
+    match screen.format {
+        Format::Human => write!(screen.out, "{place}")?,
+        Format::Json => versioned(place.json(), screen)?,
+    }
+    Ok(Exit::Fine)
+}
+
+/// Prints an object with its version.
+fn versioned(mut value: Value, screen: &mut Screen) -> Result<(), CommandError> {
+    if let Some(object) = value.as_object_mut() {
+        object.insert("version".to_owned(), 1.into());
+    }
+    Ok(screen.json(&value)?)
+}
+
 fn summary(image: &ValidImage, screen: &mut Screen) -> Result<Exit, CommandError> {
     let summary = Summary::of(image);
     match screen.format {
         Format::Human => write!(screen.out, "{summary}")?,
-        Format::Json => {
-            let mut value = summary.json();
-            if let Some(object) = value.as_object_mut() {
-                object.insert("version".to_owned(), 1.into());
-            }
-            screen.json(&value)?;
-        }
+        Format::Json => versioned(summary.json(), screen)?,
     }
     Ok(Exit::Fine)
 }
@@ -138,7 +177,7 @@ fn tree(tree: &SyntaxTree) -> String {
     }
     for definition in &tree.definitions {
         let value = match &definition.value {
-            Some(Value::Matcher(matcher)) => format!("{matcher:#?}"),
+            Some(grammar::Value::Matcher(matcher)) => format!("{matcher:#?}"),
             Some(value) => format!("{value:?}"),
             None => "malformed".to_owned(),
         };

@@ -25,6 +25,7 @@ pub use diff::{Comparison, OptionChange, compare};
 pub use patterns::{PatternTerm, Patterns};
 pub use query::{Answers, Query, QueryError, query};
 pub use rules::{Blamed, Decider, Side};
+pub(crate) use who::Names;
 pub use who::{Program, Who};
 pub use words::shown;
 

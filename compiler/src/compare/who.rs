@@ -135,6 +135,22 @@ impl Everybody {
     }
 }
 
+/// What the classes of one image are called.
+pub(crate) struct Names(Everybody);
+
+impl Names {
+    /// The names of the classes of `image`.
+    pub(crate) fn of(image: &ValidImage) -> Self {
+        Self(Everybody::new([image, image]))
+    }
+
+    /// Who is in one of `classes`, in words.
+    pub(crate) fn words(&self, classes: &[ClassId]) -> Vec<String> {
+        let found = self.0.classes.iter().filter(|(class, _, _)| classes.contains(class));
+        self.0.words(&found.flat_map(|(_, _, who)| who.iter().cloned()).collect::<Vec<_>>())
+    }
+}
+
 /// A program in words.
 fn named(program: &Program) -> String {
     match program {

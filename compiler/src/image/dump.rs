@@ -1,16 +1,16 @@
 //! An image as text: its nodes as a listing, its rows, cells and lists.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use boesfs_abi::image::ValidImage;
-use boesfs_abi::layout::{Entry, NODE_BRANCH, NODE_CHAIN};
-use boesfs_abi::op::{Op, OpSet};
-use boesfs_abi::verdict::Errno;
+use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN};
+use boesfs_abi::op::OpSet;
 
-use crate::automaton::{decided_ops, spelt_byte, spelt_ops, spelt_rule, spelt_test};
-use crate::model::Shape;
+use crate::automaton::{spelt_byte, spelt_ops};
 
 use super::inspect::{Summary, nodes};
+use super::place::{Decided, decided, decider, deciding, entry_words};
 
 /// `image` as text.
 #[must_use]
@@ -43,12 +43,10 @@ fn write(out: &mut String, image: &ValidImage) -> fmt::Result {
     }
     writeln!(out, "\nrows:")?;
     for row in 0..header.row_count {
-        let at = header.rows_off as usize + row as usize * header.class_count as usize * 4;
-        let cells = image.blob()[at..at + header.class_count as usize * 4].chunks_exact(4);
-        let cells: Vec<String> = cells
-            .map(|cell| u32::from_le_bytes(cell.try_into().expect("INVARIANT: four bytes")).to_string())
-            .collect();
-        writeln!(out, "  row {row}: cells {}", cells.join(" "))?;
+        let cells: Vec<u32> = image.classes().filter_map(|class| image.cell_number(row, class)).collect();
+        let lines = lines_of(image, &cells);
+        let cells: Vec<String> = cells.iter().map(u32::to_string).collect();
+        writeln!(out, "  row {row}: cells {}{lines}", cells.join(" "))?;
     }
     writeln!(out, "\ncells:")?;
     for number in 0..header.cell_count {
@@ -57,45 +55,31 @@ fn write(out: &mut String, image: &ValidImage) -> fmt::Result {
     Ok(())
 }
 
+/// The lines that decide something in `cells`.
+fn lines_of(image: &ValidImage, cells: &[u32]) -> String {
+    let Some(debug) = image.debug() else { return String::new() };
+    let rules: BTreeSet<u32> = cells.iter().flat_map(|cell| deciding(image, *cell)).collect();
+    let rules = rules.into_iter().filter_map(|rule| debug.rules.get(rule as usize));
+    let lines: Vec<String> = rules.map(|rule| rule.line.to_string()).collect();
+    if lines.is_empty() { String::new() } else { format!(", lines {}", lines.join(" ")) }
+}
+
 fn write_cell(out: &mut String, image: &ValidImage, number: u32) -> fmt::Result {
     let cell = image.cell(number);
     writeln!(out, "  cell {number}:")?;
-    let denied = OpSet::from_bits(cell.deny);
-    let shape = if image.is_boesfs() { Shape::Boesfs } else { Shape::Casbin };
-    let allowed = decided_ops(shape).difference(denied).difference(OpSet::from_bits(cell.depend));
-    writeln!(out, "    allows {}", spelt_ops(allowed))?;
-    writeln!(out, "    denies {}", spelt_ops(denied))?;
-    writeln!(out, "    denies by default {}", spelt_ops(OpSet::from_bits(cell.by_default)))?;
-    writeln!(out, "    reports {}", spelt_ops(OpSet::from_bits(cell.report)))?;
-    for code in 1..4u8 {
-        let has = |op: &Op| {
-            let bit = |mask: u32| u8::from(OpSet::from_bits(mask).contains(*op));
-            bit(cell.errno_low) | bit(cell.errno_high) << 1 == code
-        };
-        let ops = denied.iter().filter(has).fold(OpSet::EMPTY, OpSet::with);
-        if !ops.is_empty() {
-            writeln!(out, "    {} for {}", Errno::from_code(code).name(), spelt_ops(ops))?;
-        }
+    for Decided { verdict, ops, rule, errno } in decided(image, number) {
+        let errno = errno.map(|errno| format!(" ({})", errno.name())).unwrap_or_default();
+        writeln!(out, "    {verdict}{errno} {} {}", spelt_ops(ops), decider(image, rule))?;
     }
+    writeln!(out, "    reports {}", spelt_ops(OpSet::from_bits(cell.report)))?;
     for (what, from, count) in [
         ("first", cell.first, cell.first_count),
         ("denied where", cell.denies, cell.denies_count),
         ("allowed where", cell.allows, cell.allows_count),
     ] {
         for (_, entry) in image.entries(from, count) {
-            write!(out, "    {what} ")?;
-            write_entry(out, image, &entry)?;
+            writeln!(out, "    {what} {}", entry_words(image, &entry))?;
         }
     }
     Ok(())
-}
-
-fn write_entry(out: &mut String, image: &ValidImage, entry: &Entry) -> fmt::Result {
-    let ops = OpSet::from_bits(entry.ops);
-    write!(out, "{}", spelt_ops(ops))?;
-    for test in image.tests(entry) {
-        write!(out, " [{}]", spelt_test(&test, ops))?;
-    }
-    let verdict = if entry.deny == 1 { Errno::from_code(entry.errno).name() } else { "allow" };
-    writeln!(out, ": {verdict} by {}", spelt_rule(image.entry_rule(entry).unwrap_or(entry.rule)))
 }

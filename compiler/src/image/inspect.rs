@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use boesfs_abi::hooks::{HOOKS, Hook, Need};
 use boesfs_abi::image::{Signed, ValidImage};
 use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN, Node};
+use boesfs_abi::memory::{MapMemory, maps};
 use boesfs_abi::op::OpSet;
 use serde_json::{Value, json};
+
+use crate::compare::shown;
+
+use super::Cost;
 
 /// What an image holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +54,16 @@ pub struct Summary {
     pub may_deny: OpSet,
     /// Operations whose decision depends on arguments or the caller somewhere.
     pub may_depend: OpSet,
-    /// The LSM hooks by which these can be denied.
+    /// The LSM hooks at which a program is attached for any policy.
+    pub lsm_hooks_always: BTreeSet<&'static str>,
+    /// The LSM hooks at which one is attached for what this policy can deny.
     pub lsm_hooks: BTreeSet<&'static str>,
+    /// Operations that a plane which cannot see them may leave unjudged.
+    pub accepted: OpSet,
+    /// The maps of the lsm plane.
+    pub maps: Vec<MapMemory>,
+    /// What the dearest decision costs.
+    pub cost: Cost,
     /// Whether names can be hidden.
     pub hides: bool,
     /// The sandbox is killed at this many denials.
@@ -122,10 +136,20 @@ impl Summary {
             rules: image.debug().map(|debug| debug.rules.len()),
             may_deny: image.may_deny(),
             may_depend: OpSet::from_bits(header.may_depend),
-            lsm_hooks: image.may_deny().iter().flat_map(|op| op.spec().lsm_hooks.iter().copied()).collect(),
+            lsm_hooks_always: hooks(|hook| matches!(hook.need, Need::Always)),
+            lsm_hooks: hooks(|hook| !matches!(hook.need, Need::Always) && hook.needed(image)),
+            accepted: OpSet::from_bits(header.accepted),
+            maps: maps(image),
+            cost: Cost::of(image),
             hides: image.hides(),
             kill_after: image.kill_after(),
         }
+    }
+
+    /// Bytes of the lsm plane's maps on a machine with `cpus` processors.
+    #[must_use]
+    pub fn kernel_bytes(&self, cpus: usize) -> usize {
+        self.maps.iter().map(|map| map.bytes(cpus)).sum()
     }
 
     /// The summary as one JSON object.
@@ -157,6 +181,28 @@ impl Summary {
             "may_deny": names(self.may_deny),
             "may_depend": names(self.may_depend),
             "lsm_hooks": self.lsm_hooks,
+            "lsm_hooks_always": self.lsm_hooks_always,
+            "accepted": names(self.accepted),
+            "kernel_memory": {
+                "bytes": self.kernel_bytes(0),
+                "bytes_per_cpu": self.kernel_bytes(1) - self.kernel_bytes(0),
+                "maps": self.maps.iter().map(|map| json!({
+                    "name": map.name,
+                    "element_bytes": map.element,
+                    "elements": map.elements,
+                    "per_cpu": map.per_cpu,
+                })).collect::<Vec<_>>(),
+            },
+            "worst_path": {
+                "nodes": self.cost.nodes,
+                "path": shown(&self.cost.path),
+                "loops": self.cost.loops,
+            },
+            "worst_lists": {
+                "lines": self.cost.lines,
+                "tests": self.cost.tests,
+                "cell": self.cost.cell,
+            },
             "hides": self.hides,
             "kill_after": self.kill_after,
         })
@@ -195,13 +241,36 @@ impl std::fmt::Display for Summary {
         writeln!(f, "bytes       {}: {}", self.blob_bytes, sizes.join(", "))?;
         writeln!(f, "may deny    {}", names(self.may_deny))?;
         writeln!(f, "by fields   {}", names(self.may_depend))?;
-        writeln!(f, "lsm hooks   {}", self.lsm_hooks.iter().copied().collect::<Vec<_>>().join(" "))?;
+        if !self.accepted.is_empty() {
+            writeln!(f, "unjudged    {} where a plane cannot see it", names(self.accepted))?;
+        }
+        let list = |hooks: &BTreeSet<&'static str>| hooks.iter().copied().collect::<Vec<_>>().join(" ");
+        writeln!(f, "lsm hooks   {}", list(&self.lsm_hooks))?;
+        writeln!(f, "and always  {}", list(&self.lsm_hooks_always))?;
+        let total = self.kernel_bytes(0);
+        writeln!(
+            f,
+            "kernel      {total} bytes of maps, {} of them the policy, and {} for each processor",
+            self.maps.iter().find(|map| map.name == "blob").map_or(0, |map| map.bytes(0)),
+            self.kernel_bytes(1) - total
+        )?;
+        let Cost { nodes, path, loops, lines, tests, cell } = &self.cost;
+        let more = if *loops { ", then at most one for each byte" } else { "" };
+        writeln!(f, "worst path  {nodes} nodes{more}: {}", shown(path))?;
+        if let Some(cell) = cell {
+            writeln!(f, "worst lists {lines} lines and {tests} tests, in cell {cell}")?;
+        }
         writeln!(f, "hides names {}", if self.hides { "yes" } else { "no" })?;
         match self.kill_after {
             Some(count) => writeln!(f, "kills at    {count} denials"),
             None => writeln!(f, "kills at    never"),
         }
     }
+}
+
+/// The hooks of the lsm plane that are `wanted`.
+fn hooks(wanted: impl Fn(&Hook) -> bool) -> BTreeSet<&'static str> {
+    HOOKS.iter().filter(|hook| wanted(hook)).map(|hook| hook.hook).collect()
 }
 
 /// The nodes of an image in their order: reference, node, and the bytes after it.

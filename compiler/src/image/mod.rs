@@ -3,16 +3,20 @@
 //! Packs nodes, rows, cells, lists and tests as [`boesfs_abi::layout`] has them, adds the sections for subjects,
 //! literals and people, and lets [`boesfs_abi::image`] put them into a file. This stage decides nothing.
 
+mod cost;
 mod dump;
 mod gains;
 mod inspect;
 mod nodes;
+mod place;
 mod room;
 mod tables;
 mod wire;
 
+pub use cost::Cost;
 pub use dump::dump;
 pub use inspect::{SectionSize, Summary};
+pub use place::Place;
 pub use room::fits;
 
 use boesfs_abi::image::{self, Debug, ImageError, Literal, Parts, RuleInfo, ValidImage};

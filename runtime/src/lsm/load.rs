@@ -5,11 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::Lsm as LsmProgram;
 use aya::{Btf, Ebpf, EbpfLoader};
+use boesfs_abi::hooks::{HOOKS, Hook, RECORD};
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::{CALL_PATH, Program, WORKS_PER_CPU};
 use boesfs_ebpf::{SLACK, SizeClass};
 
-use super::hooks::{HOOKS, Hook, RECORD};
 use super::prototype;
 use super::wire::Wire as _;
 
@@ -248,4 +248,37 @@ fn attach(ebpf: &mut Ebpf, hook: &Hook) -> Result<aya::programs::lsm::LsmLink, L
     let program = program(ebpf, hook)?;
     let link = program.attach().map_err(|source| refused("attach", hook, source))?;
     program.take_link(link).map_err(|source| refused("attach", hook, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boesfs_abi::image::decode;
+    use boesfs_abi::memory::maps;
+
+    #[test]
+    fn the_memory_that_is_foretold_is_what_the_object_asks_for() {
+        let image = decode(include_bytes!("../../../abi/tests/images/boesfs.bin")).expect("an image");
+        let object = aya_obj::Object::parse(SizeClass::Small.lsm_object()).expect("an object");
+        // Labels are counted by task; constants of the programs are a page or less.
+        let mut asked: Vec<(&str, usize)> = object
+            .maps
+            .iter()
+            .filter(|(name, _)| *name != "labels" && !name.starts_with('.'))
+            .map(|(name, map)| {
+                let ring = map.map_type() == aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF as u32;
+                let bytes = if ring { map.max_entries() } else { map.value_size().next_multiple_of(8) };
+                (name.as_str(), bytes as usize)
+            })
+            .collect();
+        let mut foretold: Vec<(&str, usize)> =
+            maps(&image).iter().map(|map| (map.name, map.element)).collect();
+        asked.sort_unstable();
+        foretold.sort_unstable();
+        assert_eq!(asked, foretold);
+        for size in SizeClass::ALL {
+            let object = aya_obj::Object::parse(size.lsm_object()).expect("an object");
+            assert_eq!(object.maps["blob"].value_size() as usize, size.bytes() + SLACK);
+        }
+    }
 }

@@ -5,7 +5,6 @@
 //! as the supervisor lives; the sandbox dies with it. This module knows no policy text and decides nothing itself.
 
 mod canary;
-mod hooks;
 mod load;
 mod places;
 mod program;

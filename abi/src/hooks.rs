@@ -1,11 +1,11 @@
-//! Which program goes to which LSM hook, and which policies need it there.
+//! Which program of the lsm plane goes to which hook, and which policies need it there.
 
-use boesfs_abi::image::ValidImage;
-use boesfs_abi::op::{Op, OpSet};
+use crate::image::ValidImage;
+use crate::op::{Op, OpSet};
 
 /// When a program is attached.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Need {
+pub enum Need {
     /// For every policy.
     Always,
     /// If the policy can deny one of these.
@@ -16,15 +16,15 @@ pub(super) enum Need {
 
 /// One program of the object.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hook {
+pub struct Hook {
     /// The C function.
-    pub(super) program: &'static str,
+    pub program: &'static str,
     /// The LSM hook.
-    pub(super) hook: &'static str,
+    pub hook: &'static str,
     /// When it is attached.
-    pub(super) need: Need,
+    pub need: Need,
     /// Whether some of the supported kernels lack the hook, and are not weaker for it.
-    pub(super) optional: bool,
+    pub optional: bool,
 }
 
 const fn always(program: &'static str, hook: &'static str) -> Hook {
@@ -43,10 +43,10 @@ const fn optional(hook: Hook) -> Hook {
 const MAPPING: OpSet = OpSet::of(&[Op::Mmap, Op::Read, Op::Write, Op::Exec, Op::Open, Op::Lookup]);
 
 /// The program that notes places at set-up; it is attached only then.
-pub(super) const RECORD: Hook = always("boesfs_record", "inode_getattr");
+pub const RECORD: Hook = always("boesfs_record", "inode_getattr");
 
 /// Every other program.
-pub(super) const HOOKS: &[Hook] = &[
+pub const HOOKS: &[Hook] = &[
     always("boesfs_task_alloc", "task_alloc"),
     always("boesfs_bprm_creds_from_file", "bprm_creds_from_file"),
     always("boesfs_bprm_committed_creds", "bprm_committed_creds"),
@@ -109,7 +109,8 @@ pub(super) const HOOKS: &[Hook] = &[
 
 impl Hook {
     /// Whether `image` needs it.
-    pub(super) fn needed(&self, image: &ValidImage) -> bool {
+    #[must_use]
+    pub fn needed(&self, image: &ValidImage) -> bool {
         let denies = |ops: OpSet| !image.may_deny().intersection(ops).is_empty();
         match self.need {
             Need::Always => true,

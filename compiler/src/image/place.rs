@@ -1,0 +1,228 @@
+//! What decides at one path: the state it leads to, and the rules that meet there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use boesfs_abi::image::{ClassId, RuleInfo, RuleRef, State, ValidImage};
+use boesfs_abi::layout::{Entry, NO_RULE};
+use boesfs_abi::op::OpSet;
+use boesfs_abi::verdict::{Errno, Verdict};
+use serde_json::{Value, json};
+
+use crate::automaton::{decided_ops, spelt_ops, spelt_test};
+use crate::compare::{Names, shown};
+use crate::model::Shape;
+
+/// What decides at one path.
+#[derive(Clone, Debug)]
+pub struct Place<'a> {
+    image: &'a ValidImage,
+    path: Vec<u8>,
+    state: State,
+    nodes: usize,
+    subjects: Vec<Subjects>,
+    others: Vec<RuleInfo>,
+}
+
+/// Classes that one cell is for.
+#[derive(Clone, Debug)]
+struct Subjects {
+    who: Vec<String>,
+    cell: u32,
+}
+
+/// Operations that are always decided alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Decided {
+    /// How.
+    pub(super) verdict: Verdict,
+    /// The operations.
+    pub(super) ops: OpSet,
+    /// The rule that says so; `None` for a default, or where that is not known.
+    pub(super) rule: Option<u32>,
+    /// The error of a denial.
+    pub(super) errno: Option<Errno>,
+}
+
+/// What cell `number` says of operations whose decision depends on nothing else, by rule.
+pub(super) fn decided(image: &ValidImage, number: u32) -> Vec<Decided> {
+    let cell = image.cell(number);
+    let shape = if image.is_boesfs() { Shape::Boesfs } else { Shape::Casbin };
+    let mut found: Vec<Decided> = Vec::new();
+    for op in decided_ops(shape).difference(OpSet::from_bits(cell.depend)).iter() {
+        let has = |mask: u32| OpSet::from_bits(mask).contains(op);
+        let verdict = if has(cell.deny) { Verdict::Deny } else { Verdict::Allow };
+        let code = u8::from(has(cell.errno_low)) | u8::from(has(cell.errno_high)) << 1;
+        let errno = (verdict == Verdict::Deny).then(|| Errno::from_code(code));
+        let rule = image.rule_index(RuleRef { cell: number, entry: NO_RULE, op });
+        match found
+            .iter_mut()
+            .find(|known| (known.verdict, known.rule, known.errno) == (verdict, rule, errno))
+        {
+            Some(known) => known.ops = known.ops.with(op),
+            None => found.push(Decided { verdict, ops: OpSet::EMPTY.with(op), rule, errno }),
+        }
+    }
+    found
+}
+
+/// The rules that decide something in cell `number`.
+pub(super) fn deciding(image: &ValidImage, number: u32) -> Vec<u32> {
+    let cell = image.cell(number);
+    let mut rules: Vec<u32> = decided(image, number).into_iter().filter_map(|decided| decided.rule).collect();
+    rules.extend(image.entries(cell.first, cell.first_count).filter_map(|(_, entry)| image.entry_rule(&entry)));
+    rules
+}
+
+/// Who decides, in words: a rule by its line and text where the image has them.
+pub(super) fn decider(image: &ValidImage, rule: Option<u32>) -> String {
+    let Some(rule) = rule else {
+        return if image.debug().is_some() { "by default" } else { "by a rule or by default" }.to_owned();
+    };
+    match image.debug().and_then(|debug| debug.rules.get(rule as usize)) {
+        Some(info) => format!("by {}", line(info)),
+        None => format!("by rule {rule}"),
+    }
+}
+
+fn line(rule: &RuleInfo) -> String {
+    let file = if rule.file == 0 { "" } else { " of the model" };
+    let id = if rule.id == rule.line.to_string() { String::new() } else { format!(" ({})", rule.id) };
+    format!("line {}{file}{id}: {}", rule.line, rule.text.trim())
+}
+
+/// A line of a list in words.
+pub(super) fn entry_words(image: &ValidImage, entry: &Entry) -> String {
+    let ops = OpSet::from_bits(entry.ops);
+    let tests: Vec<String> =
+        image.tests(entry).map(|test| format!(" [{}]", spelt_test(&test, ops))).collect();
+    let verdict = if entry.deny == 1 {
+        format!("deny ({})", Errno::from_code(entry.errno).name())
+    } else {
+        "allow".to_owned()
+    };
+    let by = match image.entry_rule(entry) {
+        rule @ Some(_) => decider(image, rule),
+        None if entry.rule == NO_RULE => "by default".to_owned(),
+        None => "by a rule".to_owned(),
+    };
+    format!("{}{}: {verdict} {by}", spelt_ops(ops), tests.concat())
+}
+
+impl<'a> Place<'a> {
+    /// What decides in `image` at `path`, which is canonical.
+    #[must_use]
+    pub fn at(image: &'a ValidImage, path: &[u8]) -> Self {
+        let mut state = image.path_start();
+        let mut nodes = 1;
+        for byte in path {
+            let next = image.step(state, *byte);
+            nodes += usize::from(next.node != state.node);
+            state = next;
+        }
+        let mut cells: BTreeMap<u32, Vec<ClassId>> = BTreeMap::new();
+        for class in image.classes() {
+            if let Some(cell) = image.cell_number(image.label(state), class) {
+                cells.entry(cell).or_default().push(class);
+            }
+        }
+        let names = Names::of(image);
+        let subjects = cells.into_iter().map(|(cell, classes)| Subjects { who: names.words(&classes), cell });
+        Self { image, path: path.to_vec(), state, nodes, subjects: subjects.collect(), others: Vec::new() }
+    }
+
+    /// Adds rules, by index, whose paths this one is among: those that decide nothing here are told too.
+    #[must_use]
+    pub fn with_rules(mut self, rules: &[u32]) -> Self {
+        let Some(debug) = self.image.debug() else { return self };
+        let deciding: BTreeSet<u32> =
+            self.subjects.iter().flat_map(|subjects| deciding(self.image, subjects.cell)).collect();
+        let others = rules.iter().filter(|rule| !deciding.contains(rule));
+        self.others = others.filter_map(|rule| debug.rules.get(*rule as usize)).cloned().collect();
+        self
+    }
+
+    /// The place as one JSON object.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let names = |ops: OpSet| ops.iter().map(|op| op.name()).collect::<Vec<_>>();
+        let told =
+            |rule: &RuleInfo| json!({"id": rule.id, "line": rule.line, "file": rule.file, "text": rule.text});
+        let rule = |rule: Option<u32>| {
+            let found = rule.and_then(|rule| self.image.debug()?.rules.get(rule as usize));
+            found.map_or(Value::Null, told)
+        };
+        let subjects = self.subjects.iter().map(|subjects| {
+            let cell = self.image.cell(subjects.cell);
+            let always = decided(self.image, subjects.cell).into_iter().map(|decided| {
+                json!({
+                    "decision": decided.verdict.to_string(),
+                    "ops": names(decided.ops),
+                    "errno": decided.errno.map(Errno::name),
+                    "rule": rule(decided.rule),
+                })
+            });
+            let first = self.image.entries(cell.first, cell.first_count).map(|(_, entry)| {
+                let ops = OpSet::from_bits(entry.ops);
+                let verdict = if entry.deny == 1 { Verdict::Deny } else { Verdict::Allow };
+                json!({
+                    "decision": verdict.to_string(),
+                    "ops": names(ops),
+                    "tests": self.image.tests(&entry).map(|test| spelt_test(&test, ops)).collect::<Vec<_>>(),
+                    "rule": rule(self.image.entry_rule(&entry)),
+                })
+            });
+            json!({
+                "who": subjects.who,
+                "cell": subjects.cell,
+                "always": always.collect::<Vec<_>>(),
+                "first": first.collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "path": shown(&self.path),
+            "node": self.state.node,
+            "inside": self.state.inside,
+            "nodes": self.nodes,
+            "row": self.image.label(self.state),
+            "settled": self.image.is_sink(self.state),
+            "subjects": subjects.collect::<Vec<_>>(),
+            "others": self.others.iter().map(told).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let State { node, inside } = self.state;
+        write!(f, "{}: node {node}", shown(&self.path))?;
+        if inside > 0 {
+            write!(f, ", {inside} bytes into its chain")?;
+        }
+        write!(f, ", {} nodes read, row {}", self.nodes, self.image.label(self.state))?;
+        writeln!(
+            f,
+            "{}",
+            if self.image.is_sink(self.state) { ", the same for everything that follows" } else { "" }
+        )?;
+        for Subjects { who, cell } in &self.subjects {
+            writeln!(f, "\n{}, cell {cell}:", who.join(", "))?;
+            for Decided { verdict, ops, rule, errno } in decided(self.image, *cell) {
+                let errno = errno.map(|errno| format!(" ({})", errno.name())).unwrap_or_default();
+                writeln!(f, "  {verdict}{errno} {}", spelt_ops(ops))?;
+                writeln!(f, "    {}", decider(self.image, rule))?;
+            }
+            let cell = self.image.cell(*cell);
+            if cell.first_count > 0 {
+                writeln!(f, "  {}: the first that holds", spelt_ops(OpSet::from_bits(cell.depend)))?;
+            }
+            for (_, entry) in self.image.entries(cell.first, cell.first_count) {
+                writeln!(f, "    {}", entry_words(self.image, &entry))?;
+            }
+        }
+        if !self.others.is_empty() {
+            writeln!(f, "\nalso about this path, and deciding nothing here:")?;
+        }
+        self.others.iter().try_for_each(|rule| writeln!(f, "  {}", line(rule)))
+    }
+}
