@@ -111,7 +111,10 @@ fn a_place_names_the_lines_that_decide_there() {
         assert_eq!((&denied[0]["rule"]["line"], &denied[0]["rule"]["id"]), (&11.into(), &"secrets".into()));
     }
     let human = at.out("inspect policy.bin --at /srv/build/a");
-    assert!(human.contains("\n/usr/bin/make, cell ") && human.contains("by line 12: p, /usr/bin/make"), "{human}");
+    assert!(
+        human.contains("\n/usr/bin/make, cell ") && human.contains("by line 12: p, /usr/bin/make"),
+        "{human}"
+    );
     assert!(!human.contains("line 11"), "{human}");
 }
 

@@ -70,7 +70,9 @@ pub(super) fn decided(image: &ValidImage, number: u32) -> Vec<Decided> {
 pub(super) fn deciding(image: &ValidImage, number: u32) -> Vec<u32> {
     let cell = image.cell(number);
     let mut rules: Vec<u32> = decided(image, number).into_iter().filter_map(|decided| decided.rule).collect();
-    rules.extend(image.entries(cell.first, cell.first_count).filter_map(|(_, entry)| image.entry_rule(&entry)));
+    rules.extend(
+        image.entries(cell.first, cell.first_count).filter_map(|(_, entry)| image.entry_rule(&entry)),
+    );
     rules
 }
 
