@@ -33,6 +33,9 @@ pub enum ImageError {
     /// Another format.
     #[error("image format {0} is not supported, only format {VERSION}")]
     Version(u32),
+    /// The same format on a machine of another kind.
+    #[error("image has its numbers in big-endian order, only little-endian ones are read")]
+    ByteOrder,
     /// Built for other tables.
     #[error(
         "image was built for another operation table or layout ({have:#010x}, this is {want:#010x}): build it again"
@@ -106,6 +109,9 @@ pub(super) fn sections(file: &[u8]) -> Result<Vec<(SectionKind, &[u8])>, ImageEr
     }
     let u32_at = |at: usize| Reader(&file[at..]).number().expect("INVARIANT: within the header");
     let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+    if u32_at(8).swap_bytes() == VERSION {
+        return Err(ImageError::ByteOrder);
+    }
     if u32_at(8) != VERSION {
         return Err(ImageError::Version(u32_at(8)));
     }
@@ -134,12 +140,22 @@ pub(super) fn sections(file: &[u8]) -> Result<Vec<(SectionKind, &[u8])>, ImageEr
             .into_iter()
             .find(|kind| *kind as u32 == u32_at(line))
             .ok_or(malformed("unknown section"))?;
-        if sections.last().is_some_and(|(last, _)| *last >= kind) || u32_at(line + 4) != 0 {
+        if sections.iter().any(|(have, _)| *have == kind) {
+            return Err(malformed("a section comes twice"));
+        }
+        if sections.last().is_some_and(|(last, _)| *last > kind) || u32_at(line + 4) != 0 {
             return Err(malformed("order of sections"));
         }
         let len = usize::try_from(u64_at(line + 16)).map_err(|_| malformed("section length"))?;
-        if u64_at(line + 8) != at as u64 || len > file.len() - at {
+        let offset = u64_at(line + 8);
+        if offset < at as u64 {
+            return Err(malformed("sections overlap"));
+        }
+        if offset > file.len() as u64 || len > file.len() - at {
             return Err(malformed("section outside the file"));
+        }
+        if offset > at as u64 {
+            return Err(malformed("a gap between sections"));
         }
         sections.push((kind, &file[at..at + len]));
         let end = len.next_multiple_of(8).min(file.len() - at);
