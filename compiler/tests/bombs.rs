@@ -67,6 +67,7 @@ fn a_cycle_of_roles_is_shown() {
 fn expressions_that_explode_are_limited_and_say_by_which_flag() {
     for expression in [
         "(a{1000}){1000}",
+        "(a{1,100}){1,100}",
         "(.*a){9}.{30}",
         "(a|b)*a(a|b){24}",
         "((((a{10}){10}){10}){10}){10}",
@@ -80,4 +81,61 @@ fn expressions_that_explode_are_limited_and_say_by_which_flag() {
         let help = outcome.diagnostics.iter().any(|found| format!("{found:?}").contains("--max-"));
         assert!(help, "{expression}: {:?}", outcome.diagnostics);
     }
+}
+
+/// A policy of `rules`, whose objects are matched by `function`.
+fn matched_by(function: &str, objects: &[String]) -> Outcome {
+    let rules: String = objects.iter().map(|object| format!("p, \"{object}\", allow\n")).collect();
+    taken(format!(
+        "{HEAD}[policy_definition]\np = obj, eft\n[matchers]\nm = {function}(r.obj, p.obj)\n[policy]\n{rules}"
+    ))
+}
+
+/// Patterns that keep their places beside each other end at a limit, which names rules that multiply and its flag.
+#[test]
+fn patterns_that_multiply_are_named() {
+    let stars =
+        |count: u8| (0..count).map(|at| format!("/**/{}*", char::from(b'a' + at % 26))).collect::<String>();
+    let pairs = |count: usize| (0..count).map(|at| format!("/**/a{at}*/**/b{at}*/**")).collect::<Vec<_>>();
+    let suffixes =
+        |count: usize| (0..count).map(|at| format!("/**/*x{}*y", "?".repeat(at))).collect::<Vec<_>>();
+    for (function, objects) in [
+        ("pathMatch", pairs(40)),
+        ("pathMatch", suffixes(14)),
+        ("pathMatch", vec![format!("{}/**", stars(24)), "/**/*a????????????????????".to_owned()]),
+        ("regexMatch", vec!["(a{1,100}){1,100}x(a|b){30}".to_owned(), ".*a.{25}".to_owned()]),
+    ] {
+        let outcome = matched_by(function, &objects);
+        let found = outcome.diagnostics.iter().find(|found| found.is_limit());
+        let found = found.unwrap_or_else(|| panic!("{objects:?}: {:?}", outcome.diagnostics.first()));
+        assert!(outcome.tree.bytes(found.span()).starts_with(b"p, "), "{objects:?} are not named: {found:?}");
+        assert!(format!("{found:?}").contains("--max-"), "no flag: {found:?}");
+    }
+}
+
+/// What looks like an explosion and is none is compiled.
+#[test]
+fn patterns_that_only_look_so_are_compiled() {
+    let braces = format!("/srv/{}", "{a,b}{c,d}".repeat(5));
+    let many = format!("/{}x", "**/".repeat(60));
+    let suffixes = (0..300).map(|at| format!("/**/*.suffix{at}")).collect::<Vec<_>>();
+    let far = "/**/a*/**/b*/**/c*/**/d*/**/e*/**".to_owned();
+    for objects in [vec![braces], vec![many], suffixes, vec![far]] {
+        let outcome = matched_by("pathMatch", &objects);
+        assert!(
+            outcome.is_sound() && outcome.packed.is_some(),
+            "{:?}: {:?}",
+            objects[0],
+            outcome.diagnostics
+        );
+    }
+}
+
+/// Braces have a limit of the language, so no flag moves it.
+#[test]
+fn braces_that_multiply_are_refused() {
+    let outcome = matched_by("pathMatch", &[format!("/srv/{}", "{a,b}{c,d}".repeat(8))]);
+    let found = outcome.diagnostics.iter().find(|found| found.code == "E0405").expect("a refusal");
+    assert!(found.message.contains("65536 patterns, limit is 1024"), "{found:?}");
+    assert!(outcome.tree.bytes(found.span()).starts_with(b"\"/srv/"), "{found:?}");
 }

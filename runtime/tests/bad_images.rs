@@ -1,5 +1,4 @@
 //! `boesfs run` starts nothing under an image that cannot be used, and says why.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "../../abi/tests/support/bad_images.rs"]
 mod bad_images;
