@@ -109,9 +109,10 @@ impl Parser<'_> {
             if text.is_empty() {
                 continue;
             }
-            let is_rule = state == State::In(SectionKind::Rules) && text[0] != b'#';
+            let is_header = text[0] == b'[' && form != Form::Rules;
+            let is_rule = state == State::In(SectionKind::Rules) && text[0] != b'#' && !is_header;
             if !self.readable(text, span, is_rule) {
-                if text[0] == b'[' && form != Form::Rules {
+                if is_header {
                     // A header, whichever it was: what follows belongs to no section that is known.
                     self.tree.broken.extend(SectionKind::ALL);
                     state = State::Skipping;
@@ -194,12 +195,15 @@ impl Parser<'_> {
             );
             return false;
         }
+        if is_rule {
+            return true;
+        }
         match std::str::from_utf8(text) {
-            Err(error) if !is_rule => {
+            Ok(_) => true,
+            Err(error) => {
                 self.not_utf8(text, error.valid_up_to(), span);
                 false
             }
-            _ => true,
         }
     }
 

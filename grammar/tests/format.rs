@@ -130,6 +130,7 @@ fn comments_are_text_as_well() {
     for byte in ["\0", "\u{ff}"] {
         for text in [
             "[matchers] # _",
+            "[policy]\np, a\n[options] # _",
             "# _",
             "p, a # _",
             "[matchers]\nm = r.a == p.a \\ # _\n && r.b == p.b",
