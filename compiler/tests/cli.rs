@@ -252,6 +252,29 @@ fn an_image_stands_in_for_its_policy() {
 }
 
 #[test]
+fn an_image_may_be_written_as_constants() {
+    let place = Workplace::new();
+    for (name, form, begins) in
+        [("my-policy.h", "header", "/* Policy "), ("p.rs", "rust", "// A policy"), ("p.json", "json", "{")]
+    {
+        assert_eq!(place.status(&["build", "policy.conf", "-o", name, "--emit", form]), 0, "{form}");
+        let text = fs::read_to_string(place.path().join(name)).expect("constants");
+        assert!(text.starts_with(begins), "{text}");
+    }
+    let header = fs::read_to_string(place.path().join("my-policy.h")).expect("a header");
+    assert!(
+        header.contains("#define MY_POLICY_BLOB_LEN ") && header.contains("my_policy_classes[]"),
+        "{header}"
+    );
+    let said: Value =
+        serde_json::from_str(&fs::read_to_string(place.path().join("p.json")).expect("JSON")).expect("JSON");
+    assert_eq!(place.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    let image = place.json(&["inspect", "policy.bin", "--format", "json"]);
+    assert_eq!((&said["id"], &said["version"]), (&image["id"], &json!(1)));
+    assert_eq!(place.status(&["build", "policy.conf", "-o", "x", "--emit", "pascal"]), 2);
+}
+
+#[test]
 fn nothing_is_written_for_a_policy_with_errors() {
     let at = Workplace::new();
     at.write("bad.conf", &POLICY.replace("read", "raed"));

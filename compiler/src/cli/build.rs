@@ -5,11 +5,12 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use boesfs_abi::image::{sign, strip};
+use boesfs_abi::image::{decode, sign, strip};
+use boesfs_compiler::image::{c_header, json_value, rust_module};
 use boesfs_compiler::model::Model;
 use boesfs_compiler::pipeline::Stage;
 use boesfs_compiler::validate::Effort;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::given::{Reading, Subject};
@@ -22,7 +23,8 @@ use super::{CommandError, Exit, Format, Screen};
 Examples:
   boesfsc build policy.conf -o policy.bin
   boesfsc build --model model.conf policy.csv -o policy.bin
-  boesfsc build policy.conf -o policy.bin --validate-all")]
+  boesfsc build policy.conf -o policy.bin --validate-all
+  boesfsc build policy.conf -o policy.h --emit header")]
 pub(super) struct BuildArgs {
     /// The policy.
     #[arg(value_name = "POLICY")]
@@ -30,6 +32,9 @@ pub(super) struct BuildArgs {
     /// Where the image goes. It appears there whole or not at all.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// What to write: the image, or the policy as constants of a programming language.
+    #[arg(long, value_name = "WHAT", default_value = "image")]
+    emit: Emit,
     /// Leave out rule texts and ids: events then name rules by number.
     #[arg(long)]
     strip: bool,
@@ -44,6 +49,43 @@ pub(super) struct BuildArgs {
     release: ReleaseArgs,
     #[command(flatten)]
     reading: Reading,
+}
+
+/// What `build` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Emit {
+    /// The image, for `boesfs run`.
+    Image,
+    /// A C header to use with the decision headers; its identifiers begin with the output file's name.
+    Header,
+    /// A Rust module with the image as a constant.
+    Rust,
+    /// JSON with the image in Base64; with a `"version"`.
+    Json,
+}
+
+impl Emit {
+    /// What goes to `output` for the image in `file`.
+    fn bytes(self, file: Vec<u8>, output: &Path) -> Result<Vec<u8>, CommandError> {
+        let decoded = || decode(&file).map_err(|error| CommandError::World(error.to_string()));
+        Ok(match self {
+            Self::Image => file,
+            Self::Header => c_header(&decoded()?, &identifier(output)).into_bytes(),
+            Self::Rust => rust_module(&file, &decoded()?).into_bytes(),
+            Self::Json => format!("{:#}\n", json_value(&file, &decoded()?)).into_bytes(),
+        })
+    }
+}
+
+/// The name of the file at `path`, up to its first dot, as an identifier of C.
+fn identifier(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = name.split('.').next().unwrap_or_default();
+    let mut out: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if !out.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        out.insert_str(0, "policy_");
+    }
+    out
 }
 
 impl BuildArgs {
@@ -79,6 +121,7 @@ impl BuildArgs {
                 }
                 None => file,
             };
+            let file = self.emit.bytes(file, &self.output)?;
             write(&self.output, &file).map_err(|error| {
                 CommandError::World(format!("`{}` cannot be written: {error}", self.output.display()))
             })?;

@@ -5,6 +5,7 @@
 
 mod cost;
 mod dump;
+mod emit;
 mod gains;
 mod inspect;
 mod nodes;
@@ -15,6 +16,7 @@ mod wire;
 
 pub use cost::Cost;
 pub use dump::dump;
+pub use emit::{c_header, json_value, rust_module};
 pub use inspect::{SectionSize, Summary};
 pub use place::Place;
 pub use room::fits;
