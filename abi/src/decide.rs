@@ -131,7 +131,7 @@ impl ValidImage {
                 report: true,
             };
         };
-        let at = |entry| Some(RuleRef { cell: index, entry, op });
+        let at = |entry| Some(RuleRef { class, cell: index, entry, op });
         if !OpSet::from_bits(cell.depend).contains(op) {
             return static_decision(&cell, op, at(NO_RULE));
         }
@@ -145,25 +145,31 @@ impl ValidImage {
                     return Decision {
                         verdict: if entry.deny == 1 { Verdict::Deny } else { Verdict::Allow },
                         at: at(number),
-                        reason: if entry.rule == NO_RULE { Reason::Default } else { Reason::Rule },
+                        reason: if entry.by_default == 1 { Reason::Default } else { Reason::Rule },
                         errno: Errno::from_code(entry.errno),
                         report: entry.report == 1,
                     };
                 }
-                Truth::Unknown => return self.decide_unknown(index, &cell, op, &fields),
+                Truth::Unknown => return self.decide_unknown(at, &cell, op, &fields),
             }
         }
         unreachable!("INVARIANT(valid): the last entry of an operation has no test")
     }
 
-    /// Denies if some completion of the unknown fields is denied. The box that says so names the rule.
-    fn decide_unknown(&self, index: u32, cell: &Cell, op: Op, fields: &Fields) -> Decision {
+    /// Denies if some completion of the unknown fields is denied. The box that says so stands for the rule.
+    fn decide_unknown(
+        &self,
+        at: impl Fn(u32) -> Option<RuleRef>,
+        cell: &Cell,
+        op: Op,
+        fields: &Fields,
+    ) -> Decision {
         let denying = self.first_box(cell.denies, cell.denies_count, op, fields);
         let denied = denying.is_some();
         let named = denying.or_else(|| self.first_box(cell.allows, cell.allows_count, op, fields));
         Decision {
             verdict: if denied { Verdict::Deny } else { Verdict::Allow },
-            at: named.map(|(number, _)| RuleRef { cell: index, entry: number, op }),
+            at: named.and_then(|(number, _)| at(number)),
             reason: if denied { Reason::UnknownArgs } else { Reason::Rule },
             errno: named.map_or(Errno::Acces, |(_, entry)| Errno::from_code(entry.errno)),
             report: named.map_or(denied, |(_, entry)| entry.report == 1),

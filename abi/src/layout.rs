@@ -23,12 +23,15 @@
 //! * `deny`, `depend`: operations always denied; operations whose decision depends on the request's fields (arguments,
 //!   uid, gid, kind). Disjoint. All others are always allowed.
 //! * for operations in `depend`, three ranges of [`Entry`]s. `first` is an ordered list: the first entry of the
-//!   operation whose tests all hold decides, and names the rule; the last one of each operation has no test.
+//!   operation whose tests all hold decides; the last one of each operation has no test.
 //!   `denies` are boxes: the request is denied exactly if it lies in one. A field that is unknown is passed over,
 //!   because every box has some value of every field in it: so this is also exact for "denied for some completion".
 //!   `allows` are the boxes of what is allowed: no box left means "denied whatever its arguments".
-//!   Of boxes with unknown fields the first that is possible names the rule: the first, in order, that decides so for
+//!   Of boxes with unknown fields the first that is possible stands for all: the first, in order, that decides so for
 //!   some completion.
+//!
+//! No cell and no entry names a rule: paths at which different rules decide alike have one state. Which rule decided is
+//! told outside the kernel, of the path, by [`crate::image::Origins`].
 //!
 //! # Tests
 //! A [`Test`] holds if its condition has the truth value `holds`. Every condition is false of an absent argument.
@@ -40,7 +43,7 @@ use crate::op::{MAX_ARGS, Op};
 /// First bytes of a blob: `BOEP`.
 pub const BLOB_MAGIC: u32 = u32::from_le_bytes(*b"BOEP");
 /// The version of everything in this module. A blob of another version is refused.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// The largest blob, in bytes.
 pub const MAX_BLOB: u32 = 64 << 20;
 /// The longest path that is judged, in bytes without a terminating NUL. Longer ones are denied.
@@ -274,8 +277,8 @@ wire_struct! {
         tests: u32,
         /// How many.
         test_count: u32,
-        /// The rule that decides, as the debug section numbers it; [`NO_RULE`] for a default.
-        rule: u32,
+        /// 1 if no rule decides, but the policy's default.
+        by_default: u32,
         /// 1 denies, 0 allows.
         deny: u8,
         /// Errno code of a denial.

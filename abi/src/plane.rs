@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::image::{RuleRef, ValidImage};
-use crate::layout::NO_RULE;
+use crate::image::ValidImage;
+use crate::layout::{Cell, NO_RULE};
 use crate::op::{Coverage, Op, OpSet};
 
 /// Where decisions are enforced.
@@ -63,21 +63,36 @@ pub fn stands_alone(deny: OpSet) -> bool {
 }
 
 impl ValidImage {
-    /// Rules that deny `op` to somebody somewhere where nothing else keeps a process from it.
-    pub fn denials_alone(&self, op: Op) -> impl Iterator<Item = RuleRef> + '_ {
-        let cells = (0..self.header().cell_count).map(|index| (index, self.cell(index)));
-        let alone = cells.filter(|(_, cell)| stands_alone(OpSet::from_bits(cell.deny)));
-        alone.flat_map(move |(index, cell)| {
-            let has = move |mask: u32| OpSet::from_bits(mask).contains(op);
-            let always = (has(cell.deny) && !has(cell.by_default)).then_some(NO_RULE);
-            let lines = self.entries(cell.first, cell.first_count);
-            let sometimes = lines
-                .filter(move |(_, entry)| {
-                    has(cell.depend & entry.ops) && entry.deny == 1 && entry.rule != NO_RULE
-                })
-                .map(|(number, _)| number);
-            always.into_iter().chain(sometimes).map(move |entry| RuleRef { cell: index, entry, op })
+    /// Whether a rule denies `op` to somebody somewhere where nothing else keeps a process from it.
+    #[must_use]
+    pub fn denies_alone(&self, op: Op) -> bool {
+        (0..self.header().cell_count).any(|index| self.denied_alone(&self.cell(index), op).next().is_some())
+    }
+
+    /// Rules that deny `op` to somebody somewhere where nothing else keeps a process from it, as far as they are named.
+    pub fn denials_alone(&self, op: Op) -> impl Iterator<Item = u32> + '_ {
+        let named = self.named();
+        (0..named.cell_count()).flat_map(move |number| {
+            let entries = self.denied_alone(&named.cell(number), op).collect::<Vec<_>>();
+            entries.into_iter().filter_map(move |entry| match entry {
+                NO_RULE => named.rule(number, op),
+                entry => named.entry_rule(number, entry),
+            })
         })
+    }
+
+    /// What in `cell` denies `op` by a rule: [`NO_RULE`] for its masks, or entries; nothing if the process is kept from
+    /// it anyway.
+    fn denied_alone(&self, cell: &Cell, op: Op) -> impl Iterator<Item = u32> + use<'_> {
+        let has = move |mask: u32| OpSet::from_bits(mask).contains(op);
+        let alone = stands_alone(OpSet::from_bits(cell.deny));
+        let always = (alone && has(cell.deny) && !has(cell.by_default)).then_some(NO_RULE);
+        let depend = cell.depend;
+        let lines = self.entries(cell.first, if alone { cell.first_count } else { 0 });
+        let sometimes = lines
+            .filter(move |(_, entry)| has(depend & entry.ops) && entry.deny == 1 && entry.by_default == 0)
+            .map(|(number, _)| number);
+        always.into_iter().chain(sometimes)
     }
 
     /// Operations that a plane which cannot see them may leave unjudged: every rule that denies one of them where

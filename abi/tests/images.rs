@@ -23,7 +23,10 @@ fn request(op: Op, path: &str, args: &[&str], uid: Option<u32>) -> Request {
 /// The verdict, and the id of the rule that decided.
 fn decided(image: &ValidImage, request: &Request) -> (Verdict, Option<String>) {
     let decision = image.decide_request(request);
-    (decision.verdict, decision.at.and_then(|at| image.rule(at)).map(|rule| rule.id.clone()))
+    (
+        decision.verdict,
+        decision.at.and_then(|at| image.rule(request.obj(), at)).map(|rule| rule.id.to_owned()),
+    )
 }
 
 #[test]
@@ -91,9 +94,13 @@ fn arguments_and_caller_decide_exactly_or_against_the_request() {
 #[test]
 fn a_rule_has_its_errno_and_level() {
     let image = image(CASBIN);
-    let decision = image.decide_request(&request(Op::Unlink, "/srv/a.key", &[], Some(1000)));
+    let request = request(Op::Unlink, "/srv/a.key", &[], Some(1000));
+    let decision = image.decide_request(&request);
     assert_eq!((decision.verdict, decision.errno), (Verdict::Deny, Errno::Rofs));
-    assert_eq!(decision.at.and_then(|at| image.rule(at)).map(|rule| rule.level), Some(Level::Alert));
+    assert_eq!(
+        decision.at.and_then(|at| image.rule(request.obj(), at)).map(|rule| rule.level),
+        Some(Level::Alert)
+    );
 }
 
 /// The effective decision about a request of the agent, with its caller known.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
-use boesfs_abi::image::{ClassId, RuleRef, State, ValidImage};
+use boesfs_abi::image::{ClassId, State, ValidImage};
 use boesfs_abi::layout::NO_RULE;
 use boesfs_abi::op::OpSet;
 use boesfs_abi::subjects::SubjectLiteral;
@@ -108,22 +108,23 @@ impl Graph {
     /// # Errors
     /// [`TooLarge`] if there are more than `limit` nodes.
     pub fn automaton(image: &ValidImage, limit: usize) -> Result<Self, TooLarge> {
+        let named = image.named();
         let mut graph = Self::default();
         let mut known: HashMap<State, usize> = HashMap::new();
-        let start = image.path_start();
+        let start = named.start();
         let mut todo = VecDeque::from([start]);
         known.insert(start, 0);
         graph.nodes.push(format!("start\n{}", rules_at(image, start)));
         while let Some(state) = todo.pop_front() {
             let from = known[&state];
-            let (own, other) = image.edges(state);
+            let (own, other) = named.edges(state);
             let mut ways: BTreeMap<State, Vec<String>> = BTreeMap::new();
             let mut bytes: BTreeMap<State, Vec<u8>> = BTreeMap::new();
             for (byte, mut to) in own {
                 let mut run = vec![byte];
                 // Inside a run nothing else can happen but to leave it.
                 while to.inside != 0 {
-                    let (next, _) = image.edges(to);
+                    let (next, _) = named.edges(to);
                     let Some((byte, after)) = next.first() else { break };
                     run.push(*byte);
                     to = *after;
@@ -136,7 +137,7 @@ impl Graph {
             for (to, bytes) in bytes {
                 ways.entry(to).or_default().push(byte_words(&bytes));
             }
-            if !image.is_sink(state) {
+            if !named.is_sink(state) {
                 ways.entry(other).or_default().push("else".to_owned());
             }
             for (to, words) in ways {
@@ -208,18 +209,17 @@ impl Graph {
 fn rules_at(image: &ValidImage, state: State) -> String {
     const MOST: usize = 6;
     let mut rules = BTreeSet::new();
+    let named = image.named();
     for class in image.classes() {
-        let Some((number, cell)) = image.cell_at(state, class) else { continue };
-        for op in OpSet::ALL.iter().filter(|op| !OpSet::from_bits(cell.depend).contains(*op)) {
-            rules.insert(image.rule_index(RuleRef { cell: number, entry: NO_RULE, op }));
-        }
-        for (entry, _) in image.entries(cell.first, cell.first_count) {
-            let op = boesfs_abi::op::Op::Lookup;
-            rules.insert(image.rule_index(RuleRef { cell: number, entry, op }));
-        }
+        let Some(number) = named.cell_number(named.label(state), class) else { continue };
+        let cell = named.cell(number);
+        let masked = OpSet::ALL.difference(OpSet::from_bits(cell.depend));
+        rules.extend(masked.iter().map(|op| named.rule(number, op)));
+        let lines = image.entries(cell.first, cell.first_count);
+        rules.extend(lines.map(|(entry, _)| named.entry_rule(number, entry)));
     }
     let lines = |rule: &u32| match image.debug().and_then(|debug| debug.rules.get(*rule as usize)) {
-        Some(rule) => rule.id.clone(),
+        Some(rule) => rule.id.to_owned(),
         None => format!("#{}", rule + 1),
     };
     let named: Vec<String> = rules.iter().flatten().map(lines).collect();

@@ -1,11 +1,11 @@
 //! The stages one after the other: sources to syntax tree, model, rules, automaton and image, with what each has to say.
 
-use boesfs_abi::image::{ValidImage, decode};
+use boesfs_abi::image::ValidImage;
 use boesfs_grammar::{Source, Span, SyntaxTree, parse};
 
-use crate::automaton::{self, AutomatonError, Compiled};
+use crate::automaton::{self, AutomatonError, Compiled, Decisions};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::image::{PackError, fits, pack};
+use crate::image::{PackError, fits, pack_decisions};
 use crate::lint;
 use crate::model::{Model, Settings, resolve};
 use crate::rules::{self, LowerError, Problem, RuleSet};
@@ -134,12 +134,16 @@ fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Sta
             Err(errors) => outcome.diagnostics.extend(errors.into_iter().map(Diagnostic::from)),
         }
     }
+    let mut decisions = None;
     if until >= Stage::Dfa
         && let Some(rules) = &outcome.rules
     {
         match Compiled::new(rules, &limits.automaton) {
             Ok(dfa) => match fits(&dfa, rules) {
-                Ok(()) => outcome.dfa = Some(dfa),
+                Ok(made) => {
+                    outcome.dfa = Some(dfa);
+                    decisions = made;
+                }
                 Err(error) => outcome.diagnostics.push(no_room(&error, &model)),
             },
             Err(error) => outcome.diagnostics.push(too_large(&error, rules, &model)),
@@ -152,7 +156,7 @@ fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Sta
     if until >= Stage::Image
         && let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa)
     {
-        match image(rules, dfa) {
+        match image(rules, dfa, decisions) {
             Ok(packed) => outcome.packed = Some(packed),
             Err(error) => outcome.diagnostics.push(no_room(&error, &model)),
         }
@@ -167,9 +171,9 @@ fn no_room(error: &PackError, model: &Model) -> Diagnostic {
         .help("divide it into several policies")
 }
 
-fn image(rules: &RuleSet, dfa: &Compiled) -> Result<Packed, PackError> {
-    let file = pack(dfa, rules)?;
-    let image = decode(&file)?;
+fn image(rules: &RuleSet, dfa: &Compiled, decisions: Option<Decisions>) -> Result<Packed, PackError> {
+    let decisions = decisions.unwrap_or_else(|| Decisions::new(dfa));
+    let (file, image) = pack_decisions(dfa, &decisions, rules)?;
     Ok(Packed { file, image })
 }
 

@@ -9,8 +9,8 @@ typedef unsigned int __u32;
 typedef unsigned long long __u64;
 
 #define BOESFS_BLOB_MAGIC 0x50454f42u
-#define BOESFS_ABI_VERSION 0x2u
-#define BOESFS_ABI_FINGERPRINT 0xaa1546fcu
+#define BOESFS_ABI_VERSION 0x3u
+#define BOESFS_ABI_FINGERPRINT 0xfe5b8d22u
 #define BOESFS_MAX_BLOB 0x4000000u
 #define BOESFS_MAX_PATH 0xfffu
 #define BOESFS_MAX_ITEMS 0x1000000u
@@ -326,8 +326,8 @@ struct boesfs_entry {
 	__u32 tests;
 	/* How many. */
 	__u32 test_count;
-	/* The rule that decides, as the debug section numbers it; `NO_RULE` for a default. */
-	__u32 rule;
+	/* 1 if no rule decides, but the policy's default. */
+	__u32 by_default;
 	/* 1 denies, 0 allows. */
 	__u8 deny;
 	/* Errno code of a denial. */
@@ -344,7 +344,7 @@ _Static_assert(sizeof(struct boesfs_entry) == 24, "size of boesfs_entry");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, ops) == 0, "boesfs_entry.ops");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, tests) == 4, "boesfs_entry.tests");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, test_count) == 8, "boesfs_entry.test_count");
-_Static_assert(__builtin_offsetof(struct boesfs_entry, rule) == 12, "boesfs_entry.rule");
+_Static_assert(__builtin_offsetof(struct boesfs_entry, by_default) == 12, "boesfs_entry.by_default");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, deny) == 16, "boesfs_entry.deny");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, errno) == 17, "boesfs_entry.errno");
 _Static_assert(__builtin_offsetof(struct boesfs_entry, report) == 18, "boesfs_entry.report");

@@ -181,7 +181,7 @@ static __always_inline void boesfs_decide_list(struct boesfs_work *w, const stru
 	if (w->scan.truth == BOESFS_YES) {
 		w->decision.entry = w->scan.entry;
 		boesfs_set_decision(w, w->scan.found.deny,
-				    w->scan.found.rule == BOESFS_NO_RULE ? BOESFS_REASON_DEFAULT : BOESFS_REASON_RULE,
+				    w->scan.found.by_default ? BOESFS_REASON_DEFAULT : BOESFS_REASON_RULE,
 				    w->scan.found.errno, w->scan.found.report);
 		return;
 	}

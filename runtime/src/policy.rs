@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use boesfs_abi::image::{Defaults, ImageError, Literal, RuleInfo, RuleRef, ValidImage, decode};
+use boesfs_abi::image::{Defaults, ImageError, Literal, RuleInfo, ValidImage, decode};
 use boesfs_abi::op::Op;
 use boesfs_abi::verdict::Effect;
 
@@ -116,7 +116,8 @@ pub fn check_outside(image: &ValidImage, dir: &Path) -> Result<(), PolicyError> 
             by: if outside.by_default {
                 "it denies by default".to_owned()
             } else {
-                describe(image, outside.at)
+                let rule = image.rule(&outside.path, outside.at);
+                rule.map_or_else(|| "a rule".to_owned(), describe_rule)
             },
         }),
     }
@@ -181,8 +182,12 @@ impl Links<'_> {
 pub fn check_coverage(image: &ValidImage, plane: Plane) -> Result<Vec<String>, PolicyError> {
     let mut warnings = Vec::new();
     for (op, why) in plane.unseen().filter(|(op, _)| image.may_deny().contains(*op)) {
-        let Some(at) = image.denials_alone(op).next() else { continue };
-        let error = PolicyError::Unenforceable { rule: describe(image, at), op, plane, why };
+        if !image.denies_alone(op) {
+            continue;
+        }
+        let rule = image.denials_alone(op).next();
+        let rule = rule.map_or_else(|| "a rule".to_owned(), |rule| name_rule(image, rule));
+        let error = PolicyError::Unenforceable { rule, op, plane, why };
         if !image.accepted().contains(op) {
             return Err(error);
         }
@@ -191,15 +196,11 @@ pub fn check_coverage(image: &ValidImage, plane: Plane) -> Result<Vec<String>, P
     Ok(warnings)
 }
 
-fn describe(image: &ValidImage, at: RuleRef) -> String {
-    image.rule(at).map_or_else(|| "a rule".to_owned(), describe_rule)
-}
-
 fn name_rule(image: &ValidImage, index: u32) -> String {
     let rule = image.debug().and_then(|debug| debug.rules.get(index as usize));
     rule.map_or_else(|| format!("rule {index}"), describe_rule)
 }
 
-fn describe_rule(rule: &RuleInfo) -> String {
+fn describe_rule(rule: RuleInfo<'_>) -> String {
     format!("line {} (`{}`)", rule.line, rule.text)
 }

@@ -1,26 +1,23 @@
-//! The debug section: which rule decided, for people.
+//! The debug section: the rules, and which of them decided, for people.
 
-use super::{Reader, Writer};
-use crate::layout::NO_RULE;
-use crate::op::Op;
+use super::{Origins, Reader, Writer};
+use crate::layout::Cell;
 use crate::verdict::{Effect, Level};
 
 /// The debug section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debug {
     /// The rules, in file order.
-    pub rules: Vec<RuleInfo>,
-    /// `cell_rules[cell * Op::COUNT + op]` is the rule by which the cell's masks decide, or [`NO_RULE`].
-    pub cell_rules: Vec<u32>,
-    /// The rule behind each number by which list entries name one: what decides does not depend on places in a file.
-    pub entry_rules: Vec<u32>,
+    pub rules: Rules,
+    /// Which rule decides where.
+    pub origins: Origins,
 }
 
 /// A rule, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleInfo {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleInfo<'a> {
     /// Its `#@ id=`, or its line.
-    pub id: String,
+    pub id: &'a str,
     /// Line in its source, from 1.
     pub line: u32,
     /// Which source: 0 the policy, 1 the model.
@@ -30,43 +27,96 @@ pub struct RuleInfo {
     /// Its `#@ level=`.
     pub level: Level,
     /// The line as written.
-    pub text: String,
+    pub text: &'a str,
     /// Its `#@ reason=`, or empty.
-    pub reason: String,
+    pub reason: &'a str,
 }
 
-impl Debug {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::default();
-        w.number(self.rules.len() as u32);
-        for rule in &self.rules {
-            w.number(rule.line);
-            w.number(rule.file);
-            w.number(u32::from(rule.effect == Effect::Deny) | (rule.level as u32) << 8);
-            w.bytes(rule.id.as_bytes());
-            w.bytes(rule.text.as_bytes());
-            w.bytes(rule.reason.as_bytes());
-        }
-        w.number(self.cell_rules.len() as u32);
-        for rule in &self.cell_rules {
-            w.number(*rule);
-        }
-        w.number(self.entry_rules.len() as u32);
-        for rule in &self.entry_rules {
-            w.number(*rule);
-        }
-        w.0
+/// Rules, for people. All their texts are one, because there may be a million of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    rules: Vec<Stored>,
+    texts: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stored {
+    line: u32,
+    file: u32,
+    effect: Effect,
+    level: Level,
+    /// Where id, text and reason end.
+    ends: [u32; 3],
+}
+
+impl Rules {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
     }
 
-    /// Reads the section of an image with `cell_count` cells; `None` if it is malformed.
-    pub(super) fn decode(bytes: &[u8], cell_count: u32) -> Option<Self> {
-        let mut r = Reader(bytes);
-        let count = r.count(24)?;
-        let mut rules = Vec::with_capacity(count);
-        for _ in 0..count {
-            let line = r.number()?;
-            let file = r.number()?;
-            let bits = r.number()?;
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The rule with this index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<RuleInfo<'_>> {
+        let Stored { line, file, effect, level, ends } = *self.rules.get(index)?;
+        let before = index.checked_sub(1).map_or(0, |before| self.rules[before].ends[2]);
+        let text = |from: u32, to: u32| &self.texts[from as usize..to as usize];
+        let (id, text, reason) = (text(before, ends[0]), text(ends[0], ends[1]), text(ends[1], ends[2]));
+        Some(RuleInfo { id, line, file, effect, level, text, reason })
+    }
+
+    /// The rules, in order.
+    pub fn iter(&self) -> impl Iterator<Item = RuleInfo<'_>> {
+        (0..self.rules.len()).map_while(|index| self.get(index))
+    }
+
+    /// Adds a rule behind the others.
+    pub fn push(&mut self, rule: &RuleInfo<'_>) {
+        let ends = [rule.id, rule.text, rule.reason].map(|text| {
+            self.texts.push_str(text);
+            u32::try_from(self.texts.len()).expect("INVARIANT: the texts of a policy are below 4 GiB")
+        });
+        let RuleInfo { line, file, effect, level, .. } = *rule;
+        self.rules.push(Stored { line, file, effect, level, ends });
+    }
+
+    fn encode(&self, w: &mut Writer) {
+        let mut last = 0;
+        w.numbers(
+            self.rules.iter().map(|rule| rule.line.wrapping_sub(std::mem::replace(&mut last, rule.line))),
+        );
+        w.numbers(self.rules.iter().map(|rule| rule.file));
+        w.numbers(
+            self.rules.iter().map(|rule| u32::from(rule.effect == Effect::Deny) | (rule.level as u32) << 8),
+        );
+        let mut last = 0;
+        let lengths: Vec<u32> = self
+            .rules
+            .iter()
+            .flat_map(|rule| rule.ends)
+            .map(|end| end - std::mem::replace(&mut last, end))
+            .collect();
+        w.numbers(lengths.into_iter());
+        w.bytes(self.texts.as_bytes());
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Option<Self> {
+        let (lines, files, bits, lengths) = (r.numbers()?, r.numbers()?, r.numbers()?, r.numbers()?);
+        let texts = std::str::from_utf8(r.bytes()?).ok()?.to_owned();
+        if [files.len(), bits.len()] != [lines.len(); 2] || lengths.len() / 3 != lines.len() {
+            return None;
+        }
+        let (lengths, []) = lengths.as_chunks::<3>() else { return None };
+        let (mut line, mut end) = (0u32, 0u32);
+        let mut rules = Vec::with_capacity(lines.len());
+        for (((step, file), bits), lengths) in lines.into_iter().zip(files).zip(bits).zip(lengths) {
             let effect = match bits & 0xff {
                 0 => Effect::Allow,
                 1 => Effect::Deny,
@@ -78,26 +128,43 @@ impl Debug {
                 2 => Level::Alert,
                 _ => return None,
             };
-            let mut text = || Some(std::str::from_utf8(r.bytes()?).ok()?.to_owned());
-            rules.push(RuleInfo { id: text()?, text: text()?, reason: text()?, line, file, effect, level });
-        }
-        let count = r.count(4)?;
-        if count != cell_count as usize * Op::COUNT {
-            return None;
-        }
-        let mut cell_rules = Vec::with_capacity(count);
-        for _ in 0..count {
-            let rule = r.number()?;
-            if rule != NO_RULE && rule as usize >= rules.len() {
-                return None;
+            line = line.wrapping_add(step);
+            let mut ends = [0; 3];
+            for (place, length) in ends.iter_mut().zip(lengths) {
+                end = end.checked_add(*length)?;
+                if !texts.is_char_boundary(end as usize) {
+                    return None;
+                }
+                *place = end;
             }
-            cell_rules.push(rule);
+            rules.push(Stored { line, file, effect, level, ends });
         }
-        let count = r.count(4)?;
-        let mut entry_rules = Vec::with_capacity(count);
-        for _ in 0..count {
-            entry_rules.push(r.number().filter(|rule| (*rule as usize) < rules.len())?);
-        }
-        r.finished().then_some(Self { rules, cell_rules, entry_rules })
+        (end as usize == texts.len()).then_some(Self { rules, texts })
+    }
+}
+
+impl<'a> FromIterator<RuleInfo<'a>> for Rules {
+    fn from_iter<I: IntoIterator<Item = RuleInfo<'a>>>(rules: I) -> Self {
+        let mut all = Self::default();
+        rules.into_iter().for_each(|rule| all.push(&rule));
+        all
+    }
+}
+
+impl Debug {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        self.rules.encode(&mut w);
+        self.origins.encode(&mut w);
+        w.0
+    }
+
+    /// Reads the section of an image with these classes and cells; `None` if it is malformed.
+    pub(super) fn decode(bytes: &[u8], class_count: u32, cells: &[Cell]) -> Option<Self> {
+        let mut r = Reader(bytes);
+        let rules = Rules::decode(&mut r)?;
+        let origins = Origins::decode(&mut r)?;
+        let sound = origins.is_sound(class_count, cells, rules.len());
+        (sound && r.finished()).then_some(Self { rules, origins })
     }
 }

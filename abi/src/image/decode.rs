@@ -2,13 +2,15 @@
 
 use std::mem::size_of;
 
+use super::agree::agree;
 use super::encode::{decode_literals, decode_subjects, digests};
+use super::packed::unpack;
 use super::signature::signed;
 use super::view::{NodeView, ValidImage};
 use super::{Debug, HEADER_LEN, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION};
 use crate::layout::{
     ABI_VERSION, BLOB_MAGIC, CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, CONDITION_TEXT, Cell,
-    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_CHAIN, MAX_ITEMS, NO_RULE, NODE_BRANCH,
+    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_CHAIN, MAX_ITEMS, NODE_BRANCH,
     NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test, fingerprint,
 };
 use crate::op::{Op, OpSet};
@@ -74,25 +76,24 @@ pub fn decode(file: &[u8]) -> Result<ValidImage, ImageError> {
     let subjects = section(SectionKind::Subjects)
         .and_then(|bytes| decode_subjects(bytes, header.class_count))
         .ok_or(malformed("subjects"))?;
-    let literals = section(SectionKind::Literals).and_then(decode_literals).ok_or(malformed("literals"))?;
+    let literals = section(SectionKind::Literals)
+        .and_then(unpack)
+        .and_then(|bytes| decode_literals(&bytes))
+        .ok_or(malformed("literals"))?;
+    let cells: Vec<Cell> = (0..header.cell_count as usize).map(|index| cell(blob, &header, index)).collect();
     let debug = match section(SectionKind::Debug) {
         Some(bytes) => Some(
-            Debug::decode(bytes, header.cell_count)
-                .filter(|debug| names_entries(blob, &header, debug))
+            unpack(bytes)
+                .and_then(|bytes| Debug::decode(&bytes, header.class_count, &cells))
                 .ok_or(malformed("debug section"))?,
         ),
         None => None,
     };
+    if debug.as_ref().is_some_and(|debug| !agree(blob, &header, &debug.origins)) {
+        return Err(malformed("the debug section speaks of other decisions"));
+    }
     let id = super::view::bytes(file, 32);
     Ok(ValidImage::new(blob.to_vec(), header, id, subjects, literals, debug, signed))
-}
-
-/// Whether every rule that an entry of `blob` names is in `debug`.
-fn names_entries(blob: &[u8], header: &PolicyHeader, debug: &Debug) -> bool {
-    (0..header.entry_count as usize).all(|index| {
-        let entry: Entry = super::view::read(blob, header.entries_off as usize + index * size_of::<Entry>());
-        entry.rule == NO_RULE || (entry.rule as usize) < debug.entry_rules.len()
-    })
 }
 
 /// The sections of a file whose container is sound and whose hashes hold.
@@ -225,7 +226,12 @@ fn check_blob(blob: &[u8]) -> Result<PolicyHeader, ImageError> {
     table(header.tests_off, header.test_count.into(), size_of::<Test>() as u64)?;
     table(header.sets_off, u64::from(header.set_count) * u64::from(words), 4)?;
     table(header.gains_off, u64::from(header.list_count) * u64::from(header.list_count), 4)?;
-    check_nodes(blob, &header)?;
+    // Path nodes are labelled with rows, text nodes with text classes; which of the two a node is follows from the start
+    // it is reached from.
+    let starts = [(1, header.path_start, header.row_count), (2, header.text_start, header.text_count)];
+    let nodes = &blob[..header.nodes_off as usize + header.nodes_len as usize];
+    let count = if header.text_start == 0 { 1 } else { 2 };
+    check_nodes(nodes, header.nodes_off as usize, &starts[..count])?;
     check_tests(blob, &header)?;
     let entry_ops = check_entries(blob, &header)?;
     check_cells(blob, &header, &entry_ops)?;
@@ -244,10 +250,11 @@ fn check_blob(blob: &[u8]) -> Result<PolicyHeader, ImageError> {
     Ok(header)
 }
 
-/// Nodes lie one behind the other; every reference is to the start of one; path nodes are labelled with rows, text
-/// nodes with text classes. Which of the two a node is follows from the start it is reached from.
-fn check_nodes(blob: &[u8], header: &PolicyHeader) -> Result<(), ImageError> {
-    let (start, len) = (header.nodes_off as usize, header.nodes_len as usize);
+/// Nodes lie one behind the other from `start` to the end of `bytes`; every reference is to the begin of one. Each of
+/// `from` has a bit, a node, and what the labels of all nodes that it leads to are below.
+pub(super) fn check_nodes(bytes: &[u8], start: usize, from: &[(u8, u32, u32)]) -> Result<(), ImageError> {
+    let blob = bytes;
+    let len = bytes.len() - start;
     if !len.is_multiple_of(8) {
         return Err(malformed("length of the nodes"));
     }
@@ -278,12 +285,7 @@ fn check_nodes(blob: &[u8], header: &PolicyHeader) -> Result<(), ImageError> {
     };
     // Which labels a node may have: bit 0 reached as a path, bit 1 as a text.
     let mut reached = vec![0u8; len / 8];
-    for (bit, from, bound) in
-        [(1, header.path_start, header.row_count), (2, header.text_start, header.text_count)]
-    {
-        if bit == 2 && from == 0 {
-            continue;
-        }
+    for &(bit, from, bound) in from {
         if !known(from) {
             return Err(malformed("a start is no node"));
         }
@@ -347,6 +349,7 @@ fn check_entries(blob: &[u8], header: &PolicyHeader) -> Result<Vec<(u32, u32)>, 
             || entry.deny > 1
             || entry.errno > 3
             || entry.report > 1
+            || entry.by_default > 1
             || (entry.gives > 15 || entry.deny == 1 && entry.gives != 0)
             || entry.reserved2 != 0
         {
@@ -357,10 +360,14 @@ fn check_entries(blob: &[u8], header: &PolicyHeader) -> Result<Vec<(u32, u32)>, 
     Ok(seen)
 }
 
+fn cell(blob: &[u8], header: &PolicyHeader, index: usize) -> Cell {
+    super::view::read(blob, header.cells_off as usize + index * size_of::<Cell>())
+}
+
 fn check_cells(blob: &[u8], header: &PolicyHeader, entry_ops: &[(u32, u32)]) -> Result<(), ImageError> {
     let lookup = OpSet::of(&[Op::Lookup, Op::Lookup2]).bits();
     for index in 0..header.cell_count as usize {
-        let cell: Cell = super::view::read(blob, header.cells_off as usize + index * size_of::<Cell>());
+        let cell = cell(blob, header, index);
         let masks =
             cell.deny | cell.depend | cell.report | cell.by_default | cell.errno_low | cell.errno_high;
         if masks & !OpSet::ALL.bits() != 0

@@ -3,8 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use super::decode::decode;
+use super::packed::pack;
 use super::{
-    Debug, HEADER_LEN, ImageError, Literal, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION, Writer,
+    Debug, HEADER_LEN, ImageError, Literal, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION, ValidImage,
+    Writer,
 };
 use crate::layout::fingerprint;
 use crate::subjects::{SubjectLiteral, Subjects};
@@ -28,17 +30,33 @@ pub struct Parts {
 /// # Errors
 /// As [`decode`]: the caller has built something that is not an image.
 pub fn encode(parts: &Parts) -> Result<Vec<u8>, ImageError> {
-    let mut sections = vec![
-        (SectionKind::Blob, parts.blob.clone()),
-        (SectionKind::Subjects, encode_subjects(&parts.subjects)),
-        (SectionKind::Literals, encode_literals(&parts.literals)),
+    Ok(encode_read_back(parts)?.0)
+}
+
+/// As [`encode`], with what [`decode`] made of the file.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_read_back(parts: &Parts) -> Result<(Vec<u8>, ValidImage), ImageError> {
+    let subjects = encode_subjects(&parts.subjects);
+    // The two take long of a large policy, and neither needs the other.
+    let (literals, debug) = std::thread::scope(|scope| {
+        let literals = scope.spawn(|| pack(&encode_literals(&parts.literals)));
+        let debug = parts.debug.as_ref().map(|debug| pack(&debug.encode()));
+        (literals.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), debug)
+    });
+    let mut sections: Vec<(SectionKind, &[u8])> = vec![
+        (SectionKind::Blob, &parts.blob),
+        (SectionKind::Subjects, &subjects),
+        (SectionKind::Literals, &literals),
     ];
-    if let Some(debug) = &parts.debug {
-        sections.push((SectionKind::Debug, debug.encode()));
+    if let Some(debug) = &debug {
+        sections.push((SectionKind::Debug, debug));
     }
     let file = assemble(&sections);
-    decode(&file)?;
-    Ok(file)
+    drop((literals, debug));
+    let image = decode(&file)?;
+    Ok((file, image))
 }
 
 /// The image without what is there for people only, and without a signature, which spoke of more.
@@ -129,12 +147,13 @@ fn encode_subjects(subjects: &Subjects) -> Vec<u8> {
 
 fn encode_literals(literals: &[Literal]) -> Vec<u8> {
     let mut w = Writer::default();
-    w.number(literals.len() as u32);
-    for literal in literals {
-        w.number(u32::from(literal.effect == Effect::Deny));
-        w.number(literal.rule);
-        w.bytes(&literal.path);
-    }
+    let mut last = 0;
+    w.numbers(literals.iter().map(|literal| u32::from(literal.effect == Effect::Deny)));
+    w.numbers(
+        literals.iter().map(|literal| literal.rule.wrapping_sub(std::mem::replace(&mut last, literal.rule))),
+    );
+    w.numbers(literals.iter().map(|literal| literal.path.len() as u32));
+    literals.iter().for_each(|literal| w.0.extend_from_slice(&literal.path));
     w.0
 }
 
@@ -189,15 +208,20 @@ pub(super) fn decode_subjects(bytes: &[u8], class_count: u32) -> Option<Subjects
 /// Reads the literals section; `None` if it is malformed.
 pub(super) fn decode_literals(bytes: &[u8]) -> Option<Vec<Literal>> {
     let mut r = Reader(bytes);
-    let count = r.count(12)?;
-    let mut literals = Vec::with_capacity(count);
-    for _ in 0..count {
-        let effect = match r.number()? {
+    let (effects, steps, lengths) = (r.numbers()?, r.numbers()?, r.numbers()?);
+    if [steps.len(), lengths.len()] != [effects.len(); 2] {
+        return None;
+    }
+    let mut literals = Vec::with_capacity(effects.len());
+    let mut rule = 0u32;
+    for ((effect, step), length) in effects.into_iter().zip(steps).zip(lengths) {
+        let effect = match effect {
             0 => Effect::Allow,
             1 => Effect::Deny,
             _ => return None,
         };
-        literals.push(Literal { effect, rule: r.number()?, path: r.bytes()?.to_vec() });
+        rule = rule.wrapping_add(step);
+        literals.push(Literal { effect, rule, path: r.take(length as usize)?.to_vec() });
     }
     r.finished().then_some(literals)
 }

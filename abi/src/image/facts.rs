@@ -94,22 +94,22 @@ impl ValidImage {
             let Some((index, cell)) = self.cell_at(state, class) else { continue };
             let rules = OpSet::from_bits(cell.deny & !cell.by_default);
             if let Some(op) = rules.iter().next() {
-                return Some((RuleRef { cell: index, entry: NO_RULE, op }, false));
+                return Some((RuleRef { class, cell: index, entry: NO_RULE, op }, false));
             }
             for (number, entry) in self.entries(cell.first, cell.first_count) {
                 let ops = OpSet::from_bits(entry.ops & cell.depend);
                 if entry.deny == 1
                     && let Some(op) = ops.iter().next()
                 {
-                    let at = RuleRef { cell: index, entry: number, op };
-                    if entry.rule != NO_RULE {
+                    let at = RuleRef { class, cell: index, entry: number, op };
+                    if entry.by_default == 0 {
                         return Some((at, false));
                     }
                     fallback = Some((at, true));
                 }
             }
             if let Some(op) = OpSet::from_bits(cell.by_default).iter().next() {
-                fallback = Some((RuleRef { cell: index, entry: NO_RULE, op }, true));
+                fallback = Some((RuleRef { class, cell: index, entry: NO_RULE, op }, true));
             }
         }
         fallback.filter(|_| defaults == Defaults::Count)

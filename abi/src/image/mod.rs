@@ -15,22 +15,28 @@
 //! Sections follow in the table's order without gaps, each padded with zeros to a multiple of 8. Numbers are
 //! little-endian. There is no timestamp and no path of the machine that built it: equal policies are equal bytes.
 
+mod agree;
 mod debug;
 mod decode;
 mod encode;
 mod facts;
+mod named;
+mod origins;
+mod packed;
 mod signature;
 pub(crate) mod view;
 
-pub use debug::{Debug, RuleInfo};
+pub use debug::{Debug, RuleInfo, Rules};
 pub use decode::{ImageError, decode};
-pub use encode::{Parts, encode, strip};
+pub use encode::{Parts, encode, encode_read_back, strip};
 pub use facts::{Defaults, Literal, Outside};
+pub use named::Named;
+pub use origins::{OriginCell, Origins};
 pub use signature::{KeyError, PublicKey, Release, SecretKey, Signed, sign};
 pub use view::{ClassId, RuleRef, State, ValidImage};
 
 /// The version of the file's format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The first bytes.
 pub const MAGIC: [u8; 8] = *b"BOESIMG\0";
 /// Bytes before the section table.
@@ -48,7 +54,7 @@ pub enum SectionKind {
     Subjects = 2,
     /// Literal paths of rules, to be checked against symbolic links where the policy is loaded. Required.
     Literals = 3,
-    /// Rule ids, lines and texts. Optional.
+    /// Rule ids, lines and texts, and which of them decides at which path. Optional.
     Debug = 4,
     /// The name and revision under which the image is signed. Optional; with a signature only.
     Release = 5,
@@ -90,6 +96,14 @@ impl Writer {
     }
 }
 
+impl Writer {
+    fn numbers(&mut self, numbers: impl ExactSizeIterator<Item = u32>) {
+        self.number(u32::try_from(numbers.len()).expect("INVARIANT: a policy has fewer items than 2^32"));
+        self.0.reserve(numbers.len() * 4);
+        numbers.for_each(|number| self.number(number));
+    }
+}
+
 /// Takes little-endian values; `None` at the end of the input.
 struct Reader<'a>(&'a [u8]);
 
@@ -107,6 +121,12 @@ impl<'a> Reader<'a> {
     fn bytes(&mut self) -> Option<&'a [u8]> {
         let len = self.number()?;
         self.take(len as usize)
+    }
+
+    fn numbers(&mut self) -> Option<Vec<u32>> {
+        let count = self.count(4)?;
+        let (words, _) = self.take(count * 4)?.as_chunks();
+        Some(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
     }
 
     /// A count of things that take at least `each` bytes, so that no list is allocated beyond the input.

@@ -3,10 +3,10 @@
 
 use std::mem::size_of;
 
-use super::{Debug, Literal, RuleInfo, Signed};
+use super::{Debug, Literal, Named, RuleInfo, Signed};
 use crate::layout::{
     Cell, Entry, EventRecord, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES,
-    FLAG_MOVES_JUDGED, NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test,
+    FLAG_MOVES_JUDGED, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test,
 };
 use crate::op::{Op, OpSet};
 use crate::subjects::Subjects;
@@ -18,6 +18,8 @@ pub struct ClassId(pub u32);
 /// What decided: a cell by its masks, or one of its entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RuleRef {
+    /// The class that asked.
+    pub class: ClassId,
     /// The cell.
     pub cell: u32,
     /// The entry, or [`NO_RULE`] if the cell's masks decided.
@@ -123,7 +125,7 @@ plain!(Entry {
     ops: u32,
     tests: u32,
     test_count: u32,
-    rule: u32,
+    by_default: u32,
     deny: u8,
     errno: u8,
     report: u8,
@@ -176,7 +178,7 @@ impl<'a> NodeView<'a> {
         Self { node: read(blob, at), reference, tail: &blob[at + size_of::<Node>()..] }
     }
 
-    fn chain(&self) -> &'a [u8] {
+    pub(super) fn chain(&self) -> &'a [u8] {
         if self.node.kind == NODE_CHAIN { &self.tail[..self.node.len as usize] } else { &[] }
     }
 
@@ -191,14 +193,13 @@ impl<'a> NodeView<'a> {
     }
 
     /// Every node an edge leads to, the default's first.
-    pub(super) fn targets(&self) -> Vec<u32> {
-        let mut targets = vec![self.node.other];
-        match self.node.kind {
-            NODE_CHAIN => targets.push(self.node.next),
-            NODE_BRANCH => targets.extend((0..self.node.len as usize).map(|index| self.edge(index))),
-            _ => {}
-        }
-        targets
+    pub(super) fn targets(&self) -> impl Iterator<Item = u32> + '_ {
+        let (next, edges) = match self.node.kind {
+            NODE_CHAIN => (Some(self.node.next), 0),
+            NODE_BRANCH => (None, self.node.len as usize),
+            _ => (None, 0),
+        };
+        std::iter::once(self.node.other).chain(next).chain((0..edges).map(|index| self.edge(index)))
     }
 
     pub(super) fn padding_is_zero(&self) -> bool {
@@ -208,7 +209,7 @@ impl<'a> NodeView<'a> {
         padding.all(|b| *b == 0) && (!odd || self.edge(len) == 0)
     }
 
-    fn after(&self, inside: u16, byte: u8) -> State {
+    pub(super) fn after(&self, inside: u16, byte: u8) -> State {
         let to = |node| State { node, inside: 0 };
         match self.node.kind {
             NODE_SINK => to(self.reference),
@@ -220,6 +221,18 @@ impl<'a> NodeView<'a> {
                 Err(_) => to(self.node.other),
             },
         }
+    }
+}
+
+impl NodeView<'_> {
+    /// The bytes that lead somewhere of their own, this far into a chain, and where all others lead.
+    pub(super) fn ways(&self, inside: u16) -> (Vec<(u8, State)>, State) {
+        let listed = match self.node.kind {
+            NODE_CHAIN => &self.chain()[inside as usize..=inside as usize],
+            _ => self.edges(),
+        };
+        let own = listed.iter().map(|byte| (*byte, self.after(inside, *byte))).collect();
+        (own, State { node: self.node.other, inside: 0 })
     }
 }
 
@@ -373,13 +386,7 @@ impl ValidImage {
     /// The bytes that lead somewhere of their own from `state`, in order, and where all others lead.
     #[must_use]
     pub fn edges(&self, state: State) -> (Vec<(u8, State)>, State) {
-        let view = NodeView::new(&self.blob, state.node);
-        let listed: Vec<u8> = match view.node.kind {
-            NODE_CHAIN => vec![view.chain()[state.inside as usize]],
-            _ => view.edges().to_vec(),
-        };
-        let own = listed.into_iter().map(|byte| (byte, view.after(state.inside, byte))).collect();
-        (own, State { node: view.node.other, inside: 0 })
+        NodeView::new(&self.blob, state.node).ways(state.inside)
     }
 
     /// Whether no input leaves `state`: everything below has its row.
@@ -461,29 +468,23 @@ impl ValidImage {
         Some(OpSet::from_bits(u32::from_le_bytes(bytes(&self.blob, at))))
     }
 
-    /// The index of the rule that decided; `None` for a default or in a stripped image.
+    /// The index of the rule that decided at `path`; `None` for a default, in a stripped image, or if what decided
+    /// there is not `at`.
     #[must_use]
-    pub fn rule_index(&self, at: RuleRef) -> Option<u32> {
-        let rule = if at.entry == NO_RULE {
-            let index = at.cell as usize * Op::COUNT + at.op as usize;
-            *self.debug.as_ref()?.cell_rules.get(index)?
-        } else if at.entry < self.header.entry_count {
-            return self.entry_rule(&self.entries(at.entry, 1).next()?.1);
-        } else {
-            NO_RULE
-        };
-        (rule != NO_RULE).then_some(rule)
+    pub fn rule_index(&self, path: &[u8], at: RuleRef) -> Option<u32> {
+        let named = self.named();
+        named.decider(named.label(named.walk(named.start(), path)), at)
     }
 
-    /// The index of the rule that `entry` stems from; `None` for a default or in a stripped image.
+    /// The rule that decided at `path`; `None` as of [`ValidImage::rule_index`].
     #[must_use]
-    pub fn entry_rule(&self, entry: &Entry) -> Option<u32> {
-        self.debug.as_ref()?.entry_rules.get(entry.rule as usize).copied()
+    pub fn rule(&self, path: &[u8], at: RuleRef) -> Option<RuleInfo<'_>> {
+        self.debug.as_ref()?.rules.get(self.rule_index(path, at)? as usize)
     }
 
-    /// The rule that decided; `None` for a default or in a stripped image.
+    /// The image with the rules that decide, as far as it tells them.
     #[must_use]
-    pub fn rule(&self, at: RuleRef) -> Option<&RuleInfo> {
-        self.debug.as_ref()?.rules.get(self.rule_index(at)? as usize)
+    pub fn named(&self) -> Named<'_> {
+        Named::new(self)
     }
 }

@@ -235,16 +235,18 @@ impl<'p> Panel<'p> {
             },
             Engine::Image(image, model) => {
                 let decision = image.decide_request(request);
-                let index = decision.at.and_then(|at| image.rule_index(at));
+                let index = decision.at.and_then(|at| image.rule_index(request.obj(), at));
                 let rule = match (index, model) {
                     (Some(index), Some(model)) => Some(self.decider(model, index as usize)),
-                    (Some(_), None) => decision.at.and_then(|at| image.rule(at)).map(|info| Decider {
-                        index: None,
-                        id: info.id.clone(),
-                        file: self.file(info.file),
-                        line: info.line,
-                        text: info.text.clone(),
-                    }),
+                    (Some(_), None) => {
+                        decision.at.and_then(|at| image.rule(request.obj(), at)).map(|info| Decider {
+                            index: None,
+                            id: info.id.to_owned(),
+                            file: self.file(info.file),
+                            line: info.line,
+                            text: info.text.to_owned(),
+                        })
+                    }
                     (None, _) => None,
                 };
                 (decision.verdict, rule, decision.reason == Reason::UnknownArgs)

@@ -98,6 +98,12 @@ struct Step<S> {
 }
 
 impl<S: Copy + Eq + Hash> Witnesses<S> {
+    /// None.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { steps: Vec::new(), found: Vec::new() }
+    }
+
     /// Explores `automaton`.
     #[must_use]
     pub fn explore<A: Walk<State = S>>(automaton: &A, inputs: Inputs) -> Self {

@@ -121,7 +121,7 @@ pub(crate) fn spelt_ops(ops: OpSet) -> String {
 }
 
 /// A rule by its index, or the default.
-pub(crate) fn spelt_rule(rule: u32) -> String {
+fn spelt_rule(rule: u32) -> String {
     if rule == NO_RULE { "default".to_owned() } else { format!("rule {rule}") }
 }
 

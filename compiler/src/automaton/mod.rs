@@ -9,6 +9,7 @@ mod boxes;
 mod canonical;
 mod cell;
 mod decide;
+mod decisions;
 mod dfa;
 mod dump;
 mod fields;
@@ -27,6 +28,7 @@ mod utf8;
 pub use canonical::{Canonical, Inputs, Walk, Witnesses};
 pub use cell::{Cell, Line, Outcome};
 pub use decide::Decision;
+pub use decisions::Decisions;
 pub use dfa::{Dfa, Edge, Form, Node, NodeEdge, NodeId, StateId};
 pub(crate) use dump::{spelt_byte, spelt_ops, spelt_test};
 pub(crate) use fields::relevant;
@@ -111,21 +113,8 @@ impl Compiled {
 
     /// Numbers rows and cells in the order in which states come, without those that no state has.
     fn number_by_state(&mut self) {
-        const NEW: u32 = u32::MAX;
-        let mut row_number = vec![NEW; self.rows.len()];
-        let mut order = Vec::new();
-        for node in self.paths.nodes() {
-            let row = self.paths.node(node).label;
-            let number = &mut row_number[row as usize];
-            if *number == NEW {
-                *number = u32::try_from(order.len()).expect("INVARIANT: fewer rows than states");
-                order.push(row);
-            }
-        }
-        self.paths.relabel(|row| row_number[row as usize]);
+        let (row_number, cells) = numbered_by_state(&mut self.paths, &mut self.rows, self.cells.len());
         self.row_of_set.iter_mut().for_each(|row| *row = row_number[*row as usize]);
-        let (rows, cells) = self.rows.renumbered(&order, self.cells.len());
-        self.rows = rows;
         let mut old: Vec<Option<Cell>> = std::mem::take(&mut self.cells).into_iter().map(Some).collect();
         let kept = cells.iter().map(|cell| old[*cell as usize].take());
         self.cells = kept.map(|cell| cell.expect("INVARIANT: each cell is numbered once")).collect();
@@ -161,4 +150,24 @@ impl Compiled {
     pub fn may_depend(&self) -> OpSet {
         self.cells.iter().fold(OpSet::EMPTY, |ops, cell| ops.union(cell.depend))
     }
+}
+
+/// Numbers `rows`, and their cells, of which there are so many, in the order in which states of `paths` come, without
+/// those that no state has. Returns the new number of each old row, and the old number of each new cell.
+fn numbered_by_state(paths: &mut Dfa, rows: &mut RowTable, cells: usize) -> (Vec<u32>, Vec<u32>) {
+    const NEW: u32 = u32::MAX;
+    let mut row_number = vec![NEW; rows.len()];
+    let mut order = Vec::new();
+    for node in paths.nodes() {
+        let row = paths.node(node).label;
+        let number = &mut row_number[row as usize];
+        if *number == NEW {
+            *number = u32::try_from(order.len()).expect("INVARIANT: fewer rows than states");
+            order.push(row);
+        }
+    }
+    paths.relabel(|row| row_number[row as usize]);
+    let (renumbered, old) = rows.renumbered(&order, cells);
+    *rows = renumbered;
+    (row_number, old)
 }

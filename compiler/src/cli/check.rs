@@ -221,7 +221,11 @@ fn explain(code: &str, screen: &mut Screen) -> Result<Exit, CommandError> {
 fn unenforced(image: &ValidImage, planes: &[Plane]) -> Option<String> {
     let unseen = planes.iter().flat_map(|plane| plane.unseen().map(move |(op, why)| (plane, op, why)));
     unseen.filter(|(_, op, _)| !image.accepted().contains(*op)).find_map(|(plane, op, why)| {
-        let rule = image.rule(image.denials_alone(op).next()?);
+        if !image.denies_alone(op) {
+            return None;
+        }
+        let rule = image.denials_alone(op).next();
+        let rule = rule.and_then(|rule| image.debug()?.rules.get(rule as usize));
         let rule = rule.map_or_else(|| "a rule".to_owned(), |rule| format!("line {}", rule.line));
         Some(format!("{rule} denies `{op}`, which the `{plane}` plane cannot enforce: {why}"))
     })

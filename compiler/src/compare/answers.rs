@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use boesfs_abi::image::{ClassId, RuleRef, ValidImage};
-use boesfs_abi::layout::{Cell, NO_RULE, Test};
+use boesfs_abi::image::{ClassId, ValidImage};
+use boesfs_abi::layout::{Cell, Entry, Test};
 use boesfs_abi::op::{MAX_ARGS, Op, OpSet};
 use boesfs_abi::verdict::{Errno, Verdict};
 use hashbrown::HashMap;
@@ -71,9 +71,10 @@ impl<'a> Answers<'a> {
         Self { images, arguments, by, limits, known: HashMap::new() }
     }
 
-    /// The number of the cell of `class` in row `row`; `None` for a class that is not there.
+    /// The number of the cell of `class` in row `row`, as finely as rules are told apart; `None` for a class that is not
+    /// there.
     pub(super) fn cell(&self, side: usize, row: u32, class: ClassId) -> Option<u32> {
-        self.images[side].cell_number(row, class)
+        self.images[side].named().cell_number(row, class)
     }
 
     /// The pieces of `op` in cell `number` of image `side`: together all its requests.
@@ -90,17 +91,17 @@ impl<'a> Answers<'a> {
         let pieces: Rc<[Piece]> = match number {
             None => vec![Piece { answer: UNRESOLVED, within: FieldBox::default() }].into(),
             Some(number) => {
-                let cell = image.cell(number);
+                let cell = image.named().cell(number);
                 let (asked, keeps_args) = image.asked_as(op);
                 if !OpSet::from_bits(cell.depend).contains(asked) {
                     let answer = masked(image, number, &cell, asked);
                     vec![Piece { answer, within: FieldBox::default() }].into()
                 } else if !keeps_args {
-                    self.without_arguments(side, &cell, asked, op)?.into()
+                    self.without_arguments(side, (number, &cell), asked, op)?.into()
                 } else if self.by == By::Rule {
-                    self.by_rule(side, &cell, op)?.into()
+                    self.by_rule(side, number, &cell, op)?.into()
                 } else {
-                    self.by_verdict(side, &cell, op).into()
+                    self.by_verdict(side, number, &cell, op).into()
                 }
             }
         };
@@ -108,36 +109,40 @@ impl<'a> Answers<'a> {
         Ok(pieces)
     }
 
-    fn by_verdict(&self, side: usize, cell: &Cell, op: Op) -> Vec<Piece> {
+    fn by_verdict(&self, side: usize, number: u32, cell: &Cell, op: Op) -> Vec<Piece> {
         let image = self.images[side];
         let lists = [(cell.denies, cell.denies_count), (cell.allows, cell.allows_count)];
         let mut pieces = Vec::new();
         for (from, count) in lists {
-            for (_, entry) in image.entries(from, count) {
+            for (place, entry) in image.entries(from, count) {
                 if !OpSet::from_bits(entry.ops).contains(op) {
                     continue;
                 }
                 let tests = self.arguments.tests(side, image, &entry, op);
                 let within = tests.and_then(|tests| self.boxed(&tests, op));
-                pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
+                pieces.extend(
+                    within.map(|within| Piece { answer: answer(image, number, (place, &entry)), within }),
+                );
             }
         }
         pieces
     }
 
     /// The ordered list as boxes of requests that each line decides.
-    fn by_rule(&self, side: usize, cell: &Cell, op: Op) -> Result<Vec<Piece>, CompareError> {
+    fn by_rule(&self, side: usize, number: u32, cell: &Cell, op: Op) -> Result<Vec<Piece>, CompareError> {
         let image = self.images[side];
         let mut pieces = Vec::new();
         let mut rest = vec![FieldBox::default()];
-        for (_, entry) in image.entries(cell.first, cell.first_count) {
+        for (place, entry) in image.entries(cell.first, cell.first_count) {
             if !OpSet::from_bits(entry.ops).contains(op) {
                 continue;
             }
             let Some(tests) = self.arguments.tests(side, image, &entry, op) else { continue };
             let classes = &self.arguments.classes;
             let within = rest.iter().filter_map(|part| part.with_all(&tests, op, classes));
-            pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
+            pieces.extend(
+                within.map(|within| Piece { answer: answer(image, number, (place, &entry)), within }),
+            );
             rest = self.outside(rest, &tests, op)?;
         }
         Ok(pieces)
@@ -147,7 +152,7 @@ impl<'a> Answers<'a> {
     fn without_arguments(
         &self,
         side: usize,
-        cell: &Cell,
+        (number, cell): (u32, &Cell),
         asked: Op,
         op: Op,
     ) -> Result<Vec<Piece>, CompareError> {
@@ -155,7 +160,7 @@ impl<'a> Answers<'a> {
         let mut pieces = Vec::new();
         let mut rest = vec![FieldBox::default()];
         let of = |test: &Test| usize::from(test.field) >= MAX_ARGS;
-        for (_, entry) in image.entries(cell.denies, cell.denies_count) {
+        for (place, entry) in image.entries(cell.denies, cell.denies_count) {
             if !OpSet::from_bits(entry.ops).contains(asked) {
                 continue;
             }
@@ -165,10 +170,12 @@ impl<'a> Answers<'a> {
             }
             tests.retain(of);
             let within = self.boxed(&tests, op);
-            pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
+            pieces.extend(
+                within.map(|within| Piece { answer: answer(image, number, (place, &entry)), within }),
+            );
             rest = self.outside(rest, &tests, op)?;
         }
-        for (_, entry) in image.entries(cell.allows, cell.allows_count) {
+        for (place, entry) in image.entries(cell.allows, cell.allows_count) {
             if !OpSet::from_bits(entry.ops).contains(asked) {
                 continue;
             }
@@ -176,7 +183,9 @@ impl<'a> Answers<'a> {
             tests.retain(of);
             let classes = &self.arguments.classes;
             let within = rest.iter().filter_map(|part| part.with_all(&tests, op, classes));
-            pieces.extend(within.map(|within| Piece { answer: answer(image, &entry), within }));
+            pieces.extend(
+                within.map(|within| Piece { answer: answer(image, number, (place, &entry)), within }),
+            );
             rest = self.outside(rest, &tests, op)?;
         }
         Ok(pieces)
@@ -266,11 +275,11 @@ fn add(deltas: &mut Vec<Delta>, old: Option<Answer>, new: Option<Answer>, within
     }
 }
 
-fn answer(image: &ValidImage, entry: &boesfs_abi::layout::Entry) -> Answer {
+fn answer(image: &ValidImage, number: u32, (place, entry): (u32, &Entry)) -> Answer {
     let denied = entry.deny == 1;
     Answer {
         verdict: if denied { Verdict::Deny } else { Verdict::Allow },
-        rule: image.entry_rule(entry),
+        rule: image.named().entry_rule(number, place),
         errno: if denied { entry.errno } else { 0 },
         report: entry.report == 1,
     }
@@ -282,7 +291,7 @@ fn masked(image: &ValidImage, number: u32, cell: &Cell, op: Op) -> Answer {
     let code = u8::from(has(cell.errno_low)) | u8::from(has(cell.errno_high)) << 1;
     Answer {
         verdict: if denied { Verdict::Deny } else { Verdict::Allow },
-        rule: image.rule_index(RuleRef { cell: number, entry: NO_RULE, op }),
+        rule: image.named().rule(number, op),
         errno: if denied { code } else { 0 },
         report: has(cell.report),
     }

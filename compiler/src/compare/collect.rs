@@ -315,7 +315,7 @@ impl<'a, 'p> Collector<'a, 'p> {
         let rules = [self.policies.0, self.policies.1]
             .into_iter()
             .filter_map(|policy| policy.image.debug())
-            .flat_map(|debug| debug.rules.iter().map(|rule| &*rule.text));
+            .flat_map(|debug| debug.rules.iter().map(|rule| rule.text));
         Candidates::of_rules(rules, Inputs::Paths, &self.effort)
     }
 }

@@ -1,6 +1,6 @@
 //! Several automata walked side by side, over canonical paths or over all texts.
 
-use boesfs_abi::image::{State, ValidImage};
+use boesfs_abi::image::{Named, State, ValidImage};
 use hashbrown::HashMap;
 
 use crate::automaton::{Canonical, Dfa, Inputs, StateId, Walk as _};
@@ -10,8 +10,10 @@ use super::CompareError;
 /// One automaton of a product.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Machine<'a> {
-    /// An image's, from one of its starts.
+    /// That of an image over arguments, from its start.
     Image(&'a ValidImage, State),
+    /// That of an image over paths.
+    Named(Named<'a>),
     /// That of a pattern.
     Pattern(&'a Dfa),
     /// None: one state, which no byte leaves.
@@ -30,6 +32,7 @@ impl Machine<'_> {
     fn start(&self) -> At {
         match self {
             Self::Image(_, start) => At::Image(*start),
+            Self::Named(image) => At::Image(image.start()),
             Self::Pattern(dfa) => At::Pattern(dfa.start()),
             Self::Nothing => At::Nothing,
         }
@@ -40,6 +43,9 @@ impl Machine<'_> {
             (Self::Image(image, _), At::Image(state)) => {
                 bytes.extend(image.edges(state).0.into_iter().map(|(byte, _)| byte));
             }
+            (Self::Named(image), At::Image(state)) => {
+                bytes.extend(image.edges(state).0.into_iter().map(|(byte, _)| byte));
+            }
             (Self::Pattern(dfa), At::Pattern(state)) => dfa.listed(state, bytes),
             _ => {}
         }
@@ -48,6 +54,7 @@ impl Machine<'_> {
     fn step(&self, at: At, byte: u8) -> At {
         match (self, at) {
             (Self::Image(image, _), At::Image(state)) => At::Image(image.step(state, byte)),
+            (Self::Named(image), At::Image(state)) => At::Image(image.step(state, byte)),
             (Self::Pattern(dfa), At::Pattern(state)) => At::Pattern(dfa.next(state, byte)),
             _ => At::Nothing,
         }
@@ -57,15 +64,16 @@ impl Machine<'_> {
     pub(super) fn label(&self, at: At) -> u32 {
         match (self, at) {
             (Self::Image(image, _), At::Image(state)) => image.label(state),
+            (Self::Named(image), At::Image(state)) => image.label(state),
             (Self::Pattern(dfa), At::Pattern(state)) => dfa.label(state),
             _ => 0,
         }
     }
 }
 
-/// The path automaton of `image`.
+/// The path automaton of `image`, whose labels are rows that tell rules apart.
 pub(super) fn paths_of(image: &ValidImage) -> Machine<'_> {
-    Machine::Image(image, image.path_start())
+    Machine::Named(image.named())
 }
 
 /// The automaton over arguments of `image`.

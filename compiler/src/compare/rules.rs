@@ -62,7 +62,7 @@ impl Side<'_> {
     fn rule(&self, index: u32) -> Option<Decider> {
         let info = self.info(index)?;
         Some(Decider {
-            id: info.id.clone(),
+            id: info.id.to_owned(),
             file: self.files.get(info.file as usize).cloned().unwrap_or_default(),
             line: info.line,
             text: info.text.to_string(),
@@ -70,7 +70,7 @@ impl Side<'_> {
         })
     }
 
-    fn info(&self, index: u32) -> Option<&RuleInfo> {
+    fn info(&self, index: u32) -> Option<RuleInfo<'_>> {
         self.image.debug()?.rules.get(index as usize)
     }
 
@@ -78,11 +78,11 @@ impl Side<'_> {
     pub(super) fn identity(&self, index: u32) -> Option<(&str, &'static str)> {
         let info = self.info(index)?;
         let named = info.id != info.line.to_string();
-        Some((if named { &info.id } else { &info.text }, info.level.name()))
+        Some((if named { info.id } else { info.text }, info.level.name()))
     }
 
     fn texts(&self) -> Vec<&str> {
-        self.image.debug().map_or_else(Vec::new, |debug| debug.rules.iter().map(|rule| &*rule.text).collect())
+        self.image.debug().map_or_else(Vec::new, |debug| debug.rules.iter().map(|rule| rule.text).collect())
     }
 }
 

@@ -10,7 +10,7 @@ use boesfs_abi::op::OpSet;
 use crate::automaton::{spelt_byte, spelt_ops};
 
 use super::inspect::{Summary, nodes};
-use super::place::{Decided, decided, decider, deciding, entry_words};
+use super::place::{Decided, decided, deciding, entry_words};
 
 /// `image` as text.
 #[must_use]
@@ -42,9 +42,10 @@ fn write(out: &mut String, image: &ValidImage) -> fmt::Result {
         }
     }
     writeln!(out, "\nrows:")?;
+    let rules = rules_of_cells(image);
     for row in 0..header.row_count {
         let cells: Vec<u32> = image.classes().filter_map(|class| image.cell_number(row, class)).collect();
-        let lines = lines_of(image, &cells);
+        let lines = lines_of(image, &rules, &cells);
         let cells: Vec<String> = cells.iter().map(u32::to_string).collect();
         writeln!(out, "  row {row}: cells {}{lines}", cells.join(" "))?;
     }
@@ -55,10 +56,20 @@ fn write(out: &mut String, image: &ValidImage) -> fmt::Result {
     Ok(())
 }
 
+/// For each cell of the blob the rules that decide something in it, somewhere.
+fn rules_of_cells(image: &ValidImage) -> Vec<BTreeSet<u32>> {
+    let named = image.named();
+    let mut rules = vec![BTreeSet::new(); image.header().cell_count as usize];
+    for number in 0..named.cell_count() {
+        rules[named.blob_cell(number) as usize].extend(deciding(image, number));
+    }
+    rules
+}
+
 /// The lines that decide something in `cells`.
-fn lines_of(image: &ValidImage, cells: &[u32]) -> String {
+fn lines_of(image: &ValidImage, rules: &[BTreeSet<u32>], cells: &[u32]) -> String {
     let Some(debug) = image.debug() else { return String::new() };
-    let rules: BTreeSet<u32> = cells.iter().flat_map(|cell| deciding(image, *cell)).collect();
+    let rules: BTreeSet<u32> = cells.iter().flat_map(|cell| rules[*cell as usize].iter().copied()).collect();
     let rules = rules.into_iter().filter_map(|rule| debug.rules.get(rule as usize));
     let lines: Vec<String> = rules.map(|rule| rule.line.to_string()).collect();
     if lines.is_empty() { String::new() } else { format!(", lines {}", lines.join(" ")) }
@@ -67,9 +78,9 @@ fn lines_of(image: &ValidImage, cells: &[u32]) -> String {
 fn write_cell(out: &mut String, image: &ValidImage, number: u32) -> fmt::Result {
     let cell = image.cell(number);
     writeln!(out, "  cell {number}:")?;
-    for Decided { verdict, ops, rule, errno } in decided(image, number) {
+    for Decided { verdict, ops, errno, .. } in decided(image, &cell, |_| None) {
         let errno = errno.map(|errno| format!(" ({})", errno.name())).unwrap_or_default();
-        writeln!(out, "    {verdict}{errno} {} {}", spelt_ops(ops), decider(image, rule))?;
+        writeln!(out, "    {verdict}{errno} {}", spelt_ops(ops))?;
     }
     writeln!(out, "    reports {}", spelt_ops(OpSet::from_bits(cell.report)))?;
     for (what, from, count) in [

@@ -9,6 +9,7 @@ mod emit;
 mod gains;
 mod inspect;
 mod nodes;
+mod origins;
 mod place;
 mod room;
 mod tables;
@@ -21,7 +22,7 @@ pub use inspect::{SectionSize, Summary};
 pub use place::Place;
 pub use room::fits;
 
-use boesfs_abi::image::{self, Debug, ImageError, Literal, Parts, RuleInfo, ValidImage};
+use boesfs_abi::image::{self, Debug, ImageError, Literal, Parts, RuleInfo, Rules, ValidImage};
 use boesfs_abi::layout::{
     ABI_VERSION, BLOB_MAGIC, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES,
     FLAG_MOVES_JUDGED, MAX_BLOB, MAX_ITEMS, PolicyHeader,
@@ -30,7 +31,7 @@ use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::plane::Plane;
 use boesfs_abi::verdict::Effect;
 
-use crate::automaton::Compiled;
+use crate::automaton::{Compiled, Decisions};
 use crate::lint;
 use crate::model::{Moves, Shape, SubjectMode};
 use crate::rules::RuleSet;
@@ -70,14 +71,25 @@ pub enum PackError {
 /// # Errors
 /// [`PackError`] if a limit of the format is exceeded.
 pub fn pack(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
-    let tables = Tables::new(compiled);
+    Ok(pack_decisions(compiled, &Decisions::new(compiled), rules)?.0)
+}
+
+/// As [`pack`], of a policy whose decisions are known, with what was read back from the file.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_decisions(
+    compiled: &Compiled,
+    decisions: &Decisions,
+    rules: &RuleSet,
+) -> Result<(Vec<u8>, ValidImage), PackError> {
     let parts = Parts {
-        blob: blob(compiled, &tables, rules)?,
+        blob: blob(compiled, decisions, rules)?,
         subjects: compiled.subjects.clone(),
         literals: literals(rules),
-        debug: Some(debug(compiled, rules, tables.entry_rules)),
+        debug: Some(debug(compiled, decisions, rules)),
     };
-    Ok(image::encode(&parts)?)
+    Ok(image::encode_read_back(&parts)?)
 }
 
 /// The image of `compiled`, read back.
@@ -85,7 +97,7 @@ pub fn pack(compiled: &Compiled, rules: &RuleSet) -> Result<Vec<u8>, PackError> 
 /// # Errors
 /// As [`pack`].
 pub fn packed(compiled: &Compiled, rules: &RuleSet) -> Result<ValidImage, PackError> {
-    Ok(image::decode(&pack(compiled, rules)?)?)
+    Ok(pack_decisions(compiled, &Decisions::new(compiled), rules)?.1)
 }
 
 /// Operations some plane cannot see that rules deny where nothing else does, if all of those rules accept that.
@@ -99,9 +111,10 @@ fn accepted(compiled: &Compiled, rules: &RuleSet) -> OpSet {
     unseen.filter(accepted).fold(OpSet::EMPTY, OpSet::with)
 }
 
-fn blob(compiled: &Compiled, tables: &Tables, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
+fn blob(compiled: &Compiled, decisions: &Decisions, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
+    let tables = Tables::new(compiled, decisions);
     let nodes_off = size_of::<PolicyHeader>();
-    let mut body = Bytes(nodes::pack(&compiled.paths, nodes_off));
+    let mut body = Bytes(nodes::pack(&decisions.paths, nodes_off));
     let offset = |body: &Bytes| nodes_off + body.0.len();
     let texts = if tables.sets.is_empty() { None } else { compiled.texts.dfa.as_ref() };
     let text_start = texts.map_or(0, |_| offset(&body) / 8);
@@ -111,7 +124,7 @@ fn blob(compiled: &Compiled, tables: &Tables, rules: &RuleSet) -> Result<Vec<u8>
     let nodes_len = body.0.len();
 
     let rows_off = offset(&body);
-    body.words(compiled.rows.rows().flat_map(|row| compiled.rows.row(row)));
+    body.words(decisions.rows.rows().flat_map(|row| decisions.rows.row(row)));
     body.align();
     let cells_off = offset(&body);
     tables.cells.iter().for_each(|cell| body.cell(cell));
@@ -135,7 +148,7 @@ fn blob(compiled: &Compiled, tables: &Tables, rules: &RuleSet) -> Result<Vec<u8>
         Ok(count) if count <= MAX_ITEMS => Ok(count),
         _ => Err(PackError::TooMany { what, needed, limit: MAX_ITEMS as usize }),
     };
-    count("cells in rows", compiled.rows.len() * compiled.class_count as usize)?;
+    count("cells in rows", decisions.rows.len() * compiled.class_count as usize)?;
     let header = PolicyHeader {
         magic: BLOB_MAGIC,
         version: ABI_VERSION,
@@ -151,7 +164,7 @@ fn blob(compiled: &Compiled, tables: &Tables, rules: &RuleSet) -> Result<Vec<u8>
         nodes_off: at(nodes_off),
         nodes_len: at(nodes_len),
         rows_off: at(rows_off),
-        row_count: count("rows", compiled.rows.len())?,
+        row_count: count("rows", decisions.rows.len())?,
         cells_off: at(cells_off),
         cell_count: count("cells", tables.cells.len())?,
         entries_off: at(entries_off),
@@ -170,7 +183,10 @@ fn blob(compiled: &Compiled, tables: &Tables, rules: &RuleSet) -> Result<Vec<u8>
         accepted: accepted(compiled, rules).bits(),
         reserved2: [0; 2],
     };
-    debug_assert!(room::most(compiled) >= blob_len, "INVARIANT(room): no blob is larger than foreseen");
+    debug_assert!(
+        room::most(compiled, decisions) >= blob_len,
+        "INVARIANT(room): no blob is larger than foreseen"
+    );
     let mut blob = Bytes::default();
     blob.header(&header);
     blob.0.append(&mut body.0);
@@ -200,19 +216,26 @@ fn literals(rules: &RuleSet) -> Vec<Literal> {
         .collect()
 }
 
-fn debug(compiled: &Compiled, rules: &RuleSet, entry_rules: Vec<u32>) -> Debug {
-    let info = rules.rules.iter().map(|rule| RuleInfo {
-        id: rule.annotations.id.clone().unwrap_or_else(|| rule.line.to_string()),
-        line: rule.line,
-        file: rule.file,
-        effect: rule.eft,
-        level: rule.annotations.level,
-        text: rule.text.to_string(),
-        reason: rule.annotations.reason.clone().unwrap_or_default(),
-    });
-    Debug {
-        rules: info.collect(),
-        cell_rules: compiled.cells.iter().flat_map(|cell| cell.rules).collect(),
-        entry_rules,
+fn debug(compiled: &Compiled, decisions: &Decisions, rules: &RuleSet) -> Debug {
+    let mut infos = Rules::default();
+    for rule in &rules.rules {
+        let line;
+        let id = match &rule.annotations.id {
+            Some(id) => id,
+            None => {
+                line = rule.line.to_string();
+                &line
+            }
+        };
+        infos.push(&RuleInfo {
+            id,
+            line: rule.line,
+            file: rule.file,
+            effect: rule.eft,
+            level: rule.annotations.level,
+            text: &rule.text,
+            reason: rule.annotations.reason.as_deref().unwrap_or_default(),
+        });
     }
+    Debug { rules: infos, origins: origins::origins(compiled, decisions) }
 }

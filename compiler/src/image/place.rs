@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use boesfs_abi::image::{ClassId, RuleInfo, RuleRef, State, ValidImage};
-use boesfs_abi::layout::{Entry, NO_RULE};
-use boesfs_abi::op::OpSet;
+use boesfs_abi::image::{ClassId, RuleInfo, State, ValidImage};
+use boesfs_abi::layout::{Cell, Entry};
+use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::verdict::{Errno, Verdict};
 use serde_json::{Value, json};
 
@@ -21,13 +21,14 @@ pub struct Place<'a> {
     state: State,
     nodes: usize,
     subjects: Vec<Subjects>,
-    others: Vec<RuleInfo>,
+    others: Vec<RuleInfo<'a>>,
 }
 
 /// Classes that one cell is for.
 #[derive(Clone, Debug)]
 struct Subjects {
     who: Vec<String>,
+    /// The cell, as finely as rules are told apart.
     cell: u32,
 }
 
@@ -44,9 +45,8 @@ pub(super) struct Decided {
     pub(super) errno: Option<Errno>,
 }
 
-/// What cell `number` says of operations whose decision depends on nothing else, by rule.
-pub(super) fn decided(image: &ValidImage, number: u32) -> Vec<Decided> {
-    let cell = image.cell(number);
+/// What `cell` says of operations whose decision depends on nothing else, by `rule`.
+pub(super) fn decided(image: &ValidImage, cell: &Cell, rule: impl Fn(Op) -> Option<u32>) -> Vec<Decided> {
     let shape = if image.is_boesfs() { Shape::Boesfs } else { Shape::Casbin };
     let mut found: Vec<Decided> = Vec::new();
     for op in decided_ops(shape).difference(OpSet::from_bits(cell.depend)).iter() {
@@ -54,7 +54,7 @@ pub(super) fn decided(image: &ValidImage, number: u32) -> Vec<Decided> {
         let verdict = if has(cell.deny) { Verdict::Deny } else { Verdict::Allow };
         let code = u8::from(has(cell.errno_low)) | u8::from(has(cell.errno_high)) << 1;
         let errno = (verdict == Verdict::Deny).then(|| Errno::from_code(code));
-        let rule = image.rule_index(RuleRef { cell: number, entry: NO_RULE, op });
+        let rule = rule(op);
         match found
             .iter_mut()
             .find(|known| (known.verdict, known.rule, known.errno) == (verdict, rule, errno))
@@ -66,13 +66,14 @@ pub(super) fn decided(image: &ValidImage, number: u32) -> Vec<Decided> {
     found
 }
 
-/// The rules that decide something in cell `number`.
+/// The rules that decide something in cell `number`, of those that tell rules apart.
 pub(super) fn deciding(image: &ValidImage, number: u32) -> Vec<u32> {
-    let cell = image.cell(number);
-    let mut rules: Vec<u32> = decided(image, number).into_iter().filter_map(|decided| decided.rule).collect();
-    rules.extend(
-        image.entries(cell.first, cell.first_count).filter_map(|(_, entry)| image.entry_rule(&entry)),
-    );
+    let named = image.named();
+    let cell = named.cell(number);
+    let masked = decided(image, &cell, |op| named.rule(number, op));
+    let mut rules: Vec<u32> = masked.into_iter().filter_map(|decided| decided.rule).collect();
+    let lines = image.entries(cell.first, cell.first_count);
+    rules.extend(lines.filter_map(|(entry, _)| named.entry_rule(number, entry)));
     rules
 }
 
@@ -82,12 +83,12 @@ pub(super) fn decider(image: &ValidImage, rule: Option<u32>) -> String {
         return if image.debug().is_some() { "by default" } else { "by a rule or by default" }.to_owned();
     };
     match image.debug().and_then(|debug| debug.rules.get(rule as usize)) {
-        Some(info) => format!("by {}", line(info)),
+        Some(info) => format!("by {}", line(&info)),
         None => format!("by rule {rule}"),
     }
 }
 
-fn line(rule: &RuleInfo) -> String {
+fn line(rule: &RuleInfo<'_>) -> String {
     let file = if rule.file == 0 { "" } else { " of the model" };
     let id = if rule.id == rule.line.to_string() { String::new() } else { format!(" ({})", rule.id) };
     format!("line {}{file}{id}: {}", rule.line, rule.text.trim())
@@ -103,12 +104,16 @@ pub(super) fn entry_words(image: &ValidImage, entry: &Entry) -> String {
     } else {
         "allow".to_owned()
     };
-    let by = match image.entry_rule(entry) {
+    format!("{}{}: {verdict}", spelt_ops(ops), tests.concat())
+}
+
+/// Who decides by a line of a list, in words.
+fn entry_decider(image: &ValidImage, rule: Option<u32>, entry: &Entry) -> String {
+    match rule {
         rule @ Some(_) => decider(image, rule),
-        None if entry.rule == NO_RULE => "by default".to_owned(),
+        None if entry.by_default == 1 => "by default".to_owned(),
         None => "by a rule".to_owned(),
-    };
-    format!("{}{}: {verdict} {by}", spelt_ops(ops), tests.concat())
+    }
 }
 
 impl<'a> Place<'a> {
@@ -123,8 +128,10 @@ impl<'a> Place<'a> {
             state = next;
         }
         let mut cells: BTreeMap<u32, Vec<ClassId>> = BTreeMap::new();
+        let named = image.named();
+        let row = named.label(named.walk(named.start(), path));
         for class in image.classes() {
-            if let Some(cell) = image.cell_number(image.label(state), class) {
+            if let Some(cell) = named.cell_number(row, class) {
                 cells.entry(cell).or_default().push(class);
             }
         }
@@ -140,7 +147,7 @@ impl<'a> Place<'a> {
         let deciding: BTreeSet<u32> =
             self.subjects.iter().flat_map(|subjects| deciding(self.image, subjects.cell)).collect();
         let others = rules.iter().filter(|rule| !deciding.contains(rule));
-        self.others = others.filter_map(|rule| debug.rules.get(*rule as usize)).cloned().collect();
+        self.others = others.filter_map(|rule| debug.rules.get(*rule as usize)).collect();
         self
     }
 
@@ -149,14 +156,16 @@ impl<'a> Place<'a> {
     pub fn json(&self) -> Value {
         let names = |ops: OpSet| ops.iter().map(|op| op.name()).collect::<Vec<_>>();
         let told =
-            |rule: &RuleInfo| json!({"id": rule.id, "line": rule.line, "file": rule.file, "text": rule.text});
+            |rule: &RuleInfo<'_>| json!({"id": rule.id, "line": rule.line, "file": rule.file, "text": rule.text});
         let rule = |rule: Option<u32>| {
             let found = rule.and_then(|rule| self.image.debug()?.rules.get(rule as usize));
-            found.map_or(Value::Null, told)
+            found.map_or(Value::Null, |rule| told(&rule))
         };
         let subjects = self.subjects.iter().map(|subjects| {
-            let cell = self.image.cell(subjects.cell);
-            let always = decided(self.image, subjects.cell).into_iter().map(|decided| {
+            let named = self.image.named();
+            let cell = named.cell(subjects.cell);
+            let masked = decided(self.image, &cell, |op| named.rule(subjects.cell, op));
+            let always = masked.into_iter().map(|decided| {
                 json!({
                     "decision": decided.verdict.to_string(),
                     "ops": names(decided.ops),
@@ -164,19 +173,19 @@ impl<'a> Place<'a> {
                     "rule": rule(decided.rule),
                 })
             });
-            let first = self.image.entries(cell.first, cell.first_count).map(|(_, entry)| {
+            let first = self.image.entries(cell.first, cell.first_count).map(|(place, entry)| {
                 let ops = OpSet::from_bits(entry.ops);
                 let verdict = if entry.deny == 1 { Verdict::Deny } else { Verdict::Allow };
                 json!({
                     "decision": verdict.to_string(),
                     "ops": names(ops),
                     "tests": self.image.tests(&entry).map(|test| spelt_test(&test, ops)).collect::<Vec<_>>(),
-                    "rule": rule(self.image.entry_rule(&entry)),
+                    "rule": rule(named.entry_rule(subjects.cell, place)),
                 })
             });
             json!({
                 "who": subjects.who,
-                "cell": subjects.cell,
+                "cell": named.blob_cell(subjects.cell),
                 "always": always.collect::<Vec<_>>(),
                 "first": first.collect::<Vec<_>>(),
             })
@@ -208,18 +217,21 @@ impl fmt::Display for Place<'_> {
             if self.image.is_sink(self.state) { ", the same for everything that follows" } else { "" }
         )?;
         for Subjects { who, cell } in &self.subjects {
-            writeln!(f, "\n{}, cell {cell}:", who.join(", "))?;
-            for Decided { verdict, ops, rule, errno } in decided(self.image, *cell) {
+            let named = self.image.named();
+            writeln!(f, "\n{}, cell {}:", who.join(", "), named.blob_cell(*cell))?;
+            let of_blob = named.cell(*cell);
+            let masked = decided(self.image, &of_blob, |op| named.rule(*cell, op));
+            for Decided { verdict, ops, rule, errno } in masked {
                 let errno = errno.map(|errno| format!(" ({})", errno.name())).unwrap_or_default();
                 writeln!(f, "  {verdict}{errno} {}", spelt_ops(ops))?;
                 writeln!(f, "    {}", decider(self.image, rule))?;
             }
-            let cell = self.image.cell(*cell);
-            if cell.first_count > 0 {
-                writeln!(f, "  {}: the first that holds", spelt_ops(OpSet::from_bits(cell.depend)))?;
+            if of_blob.first_count > 0 {
+                writeln!(f, "  {}: the first that holds", spelt_ops(OpSet::from_bits(of_blob.depend)))?;
             }
-            for (_, entry) in self.image.entries(cell.first, cell.first_count) {
-                writeln!(f, "    {}", entry_words(self.image, &entry))?;
+            for (place, entry) in self.image.entries(of_blob.first, of_blob.first_count) {
+                let by = entry_decider(self.image, named.entry_rule(*cell, place), &entry);
+                writeln!(f, "    {} {by}", entry_words(self.image, &entry))?;
             }
         }
         if !self.others.is_empty() {

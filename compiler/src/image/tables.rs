@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use boesfs_abi::layout::{CONDITION_ANY_BIT, CONDITION_TEXT, Cell as WireCell, Entry, NO_RULE, Test};
 use boesfs_abi::op::{Access, MAX_ARGS, OPEN_PATH, Op, OpSet};
 
-use crate::automaton::{Cell, Compiled, FieldBox, Line, TextSet};
+use crate::automaton::{Cell, Compiled, Decisions, FieldBox, Line, TextSet};
 
 use super::gains::{self, ListKey};
 
@@ -20,27 +20,32 @@ pub(super) struct Tables {
     pub(super) list_count: u32,
     /// Operations one of whose arguments some test looks at.
     pub(super) tests_args: OpSet,
-    /// The rule behind each number by which entries name one. Numbers go with first uses and not with places in the
-    /// file, so that policies that decide the same are the same bytes.
-    pub(super) entry_rules: Vec<u32>,
 }
 
 /// What was stored already, and where.
 #[derive(Default)]
 struct Stored {
-    lists: HashMap<Vec<Entry>, (u32, u32)>,
+    /// By which of a cell's lists they are: so that an entry's number says in which of them it stands.
+    lists: HashMap<(List, Vec<Entry>), (u32, u32)>,
     tests: HashMap<Vec<Test>, (u32, u32)>,
     sets: HashMap<u32, u32>,
     numbers: HashMap<ListKey, u32>,
-    rules: HashMap<u32, u32>,
+}
+
+/// Which of a cell's lists.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum List {
+    First,
+    Denies,
+    Allows,
 }
 
 impl Tables {
-    pub(super) fn new(compiled: &Compiled) -> Self {
+    pub(super) fn new(compiled: &Compiled, decisions: &Decisions) -> Self {
         let mut tables = Self::default();
         let mut stored = Stored::default();
         let mut lists: Vec<&Cell> = Vec::new();
-        for cell in &compiled.cells {
+        for cell in decisions.cells.iter().map(|cell| &compiled.cells[*cell as usize]) {
             let mut list = 0;
             if !cell.depend.is_empty() {
                 let next = index(lists.len() + 1);
@@ -62,9 +67,9 @@ impl Tables {
     }
 
     fn cell(&mut self, cell: &Cell, list: u32, compiled: &Compiled, stored: &mut Stored) -> WireCell {
-        let (first, first_count) = self.list(&cell.first, compiled, stored);
-        let (denies, denies_count) = self.list(&cell.denies, compiled, stored);
-        let (allows, allows_count) = self.list(&cell.allows, compiled, stored);
+        let (first, first_count) = self.list((List::First, &cell.first), compiled, stored);
+        let (denies, denies_count) = self.list((List::Denies, &cell.denies), compiled, stored);
+        let (allows, allows_count) = self.list((List::Allows, &cell.allows), compiled, stored);
         WireCell {
             deny: cell.deny.bits(),
             depend: cell.depend.bits(),
@@ -84,7 +89,12 @@ impl Tables {
         }
     }
 
-    fn list(&mut self, lines: &[Line], compiled: &Compiled, stored: &mut Stored) -> (u32, u32) {
+    fn list(
+        &mut self,
+        (list, lines): (List, &[Line]),
+        compiled: &Compiled,
+        stored: &mut Stored,
+    ) -> (u32, u32) {
         let entries: Vec<Entry> = lines
             .iter()
             .map(|line| {
@@ -93,7 +103,7 @@ impl Tables {
                     ops: line.ops.bits(),
                     tests,
                     test_count,
-                    rule: self.rule(line.outcome.rule, stored),
+                    by_default: u32::from(line.outcome.rule == NO_RULE),
                     deny: line.outcome.deny.into(),
                     errno: line.outcome.errno,
                     report: line.outcome.report.into(),
@@ -106,20 +116,9 @@ impl Tables {
             return (0, 0);
         }
         let (from, all) = (self.entries.len(), &mut self.entries);
-        *stored.lists.entry(entries).or_insert_with_key(|entries| {
+        *stored.lists.entry((list, entries)).or_insert_with_key(|(_, entries)| {
             all.extend_from_slice(entries);
             (index(from), index(entries.len()))
-        })
-    }
-
-    fn rule(&mut self, rule: u32, stored: &mut Stored) -> u32 {
-        if rule == NO_RULE {
-            return NO_RULE;
-        }
-        let rules = &mut self.entry_rules;
-        *stored.rules.entry(rule).or_insert_with(|| {
-            rules.push(rule);
-            index(rules.len() - 1)
         })
     }
 

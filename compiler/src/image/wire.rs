@@ -32,7 +32,18 @@ impl Bytes {
     }
 
     pub(super) fn entry(&mut self, e: &Entry) {
-        put!(self, e.ops, e.tests, e.test_count, e.rule, e.deny, e.errno, e.report, e.gives, e.reserved2);
+        put!(
+            self,
+            e.ops,
+            e.tests,
+            e.test_count,
+            e.by_default,
+            e.deny,
+            e.errno,
+            e.report,
+            e.gives,
+            e.reserved2
+        );
     }
 
     pub(super) fn test(&mut self, t: &Test) {

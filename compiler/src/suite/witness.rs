@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use boesfs_abi::image::{RuleRef, ValidImage};
-use boesfs_abi::layout::NO_RULE;
+use boesfs_abi::image::ValidImage;
 use boesfs_abi::op::{OPS, Op, OpSet};
 use boesfs_abi::request::Request;
 use boesfs_abi::verdict::Verdict;
@@ -12,7 +11,7 @@ use super::report::request_fields;
 use crate::automaton::{Inputs, Witnesses};
 use crate::pipeline;
 use crate::reference::Reference;
-use crate::validate::{ImageWalk, Samples, everybody};
+use crate::validate::{NamedWalk, Samples, everybody};
 
 /// A request for a test.
 #[derive(Clone, Debug)]
@@ -37,12 +36,13 @@ pub(super) fn for_rules(policy: &pipeline::Outcome, wanted: &[usize]) -> BTreeMa
     let mut found = BTreeMap::new();
     let (Some(model), Some(packed)) = (&policy.model, &policy.packed) else { return found };
     let image = &packed.image;
+    let named = image.named();
     let mut wanted: BTreeSet<usize> = wanted.iter().copied().collect();
     if wanted.is_empty() {
         return found;
     }
     let reference = Reference::new(model);
-    let witnesses = Witnesses::explore(&ImageWalk { image, start: image.path_start() }, Inputs::Paths);
+    let witnesses = Witnesses::explore(&NamedWalk(named), Inputs::Paths);
     let who = everybody(image);
     let mut samples = Samples::new(image);
     let (mut rows, mut cells) = (HashSet::new(), HashSet::new());
@@ -50,12 +50,13 @@ pub(super) fn for_rules(policy: &pipeline::Outcome, wanted: &[usize]) -> BTreeMa
         if wanted.is_empty() {
             break;
         }
-        if !rows.insert(image.label(state)) {
+        if !rows.insert(named.label(state)) {
             continue;
         }
         let path = witnesses.input(number);
         for who in who.iter().filter(|who| who.first) {
-            let Some((index, cell)) = image.cell_at(state, who.class) else { continue };
+            let Some(index) = named.cell_number(named.label(state), who.class) else { continue };
+            let cell = named.cell(index);
             if !cells.insert(index) {
                 continue;
             }
@@ -71,7 +72,7 @@ pub(super) fn for_rules(policy: &pipeline::Outcome, wanted: &[usize]) -> BTreeMa
                 let (asked, keeps_args) = image.asked_as(op);
                 let mut requests = vec![plain.clone()];
                 if OpSet::from_bits(cell.depend).contains(asked) {
-                    for point in samples.of(index, &cell, asked).iter() {
+                    for point in samples.of(named.blob_cell(index), &cell, asked).iter() {
                         let mut request = plain.clone();
                         (request.uid, request.gid, request.kind) = (point.uid, point.gid, point.kind);
                         let args = if keeps_args { point.args.clone() } else { Vec::new() };
@@ -93,11 +94,12 @@ pub(super) fn for_rules(policy: &pipeline::Outcome, wanted: &[usize]) -> BTreeMa
 /// The rules that can decide `op` in a cell.
 fn rules_in(image: &ValidImage, index: u32, op: Op) -> Vec<usize> {
     let (op, _) = image.asked_as(op);
-    let cell = image.cell(index);
+    let named = image.named();
+    let cell = named.cell(index);
     let of_entries = image
         .entries(cell.first, cell.first_count)
         .filter(|(_, entry)| OpSet::from_bits(entry.ops).contains(op))
-        .filter_map(|(_, entry)| image.entry_rule(&entry));
-    let always = image.rule_index(RuleRef { cell: index, entry: NO_RULE, op });
+        .filter_map(|(entry, _)| named.entry_rule(index, entry));
+    let always = named.rule(index, op);
     of_entries.chain(always).map(|rule| rule as usize).collect()
 }

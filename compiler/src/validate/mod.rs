@@ -7,13 +7,14 @@
 //! the decoder and the reference; of what compiled the policy it uses the languages' automaton, to find paths.
 
 mod sample;
+mod spread;
 mod who;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use boesfs_abi::decide::Fields;
-use boesfs_abi::image::{ClassId, State, ValidImage};
+use boesfs_abi::image::{ClassId, Named, State, ValidImage};
 use boesfs_abi::op::{OPS, Op, OpSet};
 use boesfs_abi::request::{ArgValue, Request};
 use boesfs_abi::verdict::{Audit, Errno, Reason, Verdict};
@@ -23,6 +24,7 @@ use crate::model::Model;
 use crate::reference::{self, Index, Reference};
 
 pub(crate) use sample::Samples;
+use spread::spread;
 use who::Who;
 pub(crate) use who::everybody;
 
@@ -35,24 +37,28 @@ pub struct Effort {
     /// Rules that may be asked otherwise: then places and classes are sampled. One half goes to one place of each row
     /// and each combination of languages, the rest to the other places, both at equal distances.
     pub sampled: u64,
+    /// States of the languages' automaton up to which each is looked at. Of a larger one a sample of nodes is asked
+    /// about, and of the rules' literal paths.
+    pub states: usize,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { complete: 12_000_000, sampled: 3_000_000 }
+        Self { complete: 12_000_000, sampled: 3_000_000, states: 4_000_000 }
     }
 }
 
 impl Effort {
     /// Everything is asked, however long it takes.
-    pub const ALL: Self = Self { complete: u64::MAX, sampled: u64::MAX };
+    pub const ALL: Self = Self { complete: u64::MAX, sampled: u64::MAX, states: usize::MAX };
 }
 
 /// What was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Pairs of a state of the image and a state of the languages' automaton that one canonical path leads to, and
-    /// literal paths beside these.
+    /// Combinations of states of the image's automata and a state of the languages' automaton that one canonical path
+    /// leads to, and literal paths beside these; states of the languages' automaton, where it is too large to look at
+    /// each.
     pub places: usize,
     /// How many of them were asked about, for some class at least.
     pub places_asked: usize,
@@ -150,7 +156,7 @@ pub fn validate(
 ) -> Result<Report, Box<Mismatch>> {
     let index = Index::new(model);
     let who = everybody(image);
-    let shared = Shared { image, model, index: &index, who: &who };
+    let shared = Shared { image, named: image.named(), model, index: &index, who: &who };
     shared.run(&languages.dfa, effort)
 }
 
@@ -160,6 +166,13 @@ struct Place {
     path: PlacePath,
     /// How many rules can match there.
     rules: u64,
+}
+
+/// Where a path leads: the state that decides, and the row that names rules.
+#[derive(Clone, Copy)]
+struct Reached {
+    state: State,
+    row: u32,
 }
 
 /// How the path of a place is known.
@@ -183,6 +196,7 @@ enum Asked {
 #[derive(Clone, Copy)]
 struct Shared<'a> {
     image: &'a ValidImage,
+    named: Named<'a>,
     model: &'a Model,
     index: &'a Index,
     who: &'a [Who],
@@ -218,35 +232,96 @@ impl Walk for ImageWalk<'_> {
     }
 }
 
+/// The automaton over paths by which an image names rules.
+pub(crate) struct NamedWalk<'a>(pub(crate) Named<'a>);
+
+impl Walk for NamedWalk<'_> {
+    type State = State;
+
+    fn start(&self) -> State {
+        self.0.start()
+    }
+
+    fn listed(&self, state: State, bytes: &mut Vec<u8>) {
+        bytes.extend(self.0.edges(state).0.into_iter().map(|(byte, _)| byte));
+    }
+
+    fn step(&self, state: State, byte: u8) -> State {
+        self.0.step(state, byte)
+    }
+}
+
+/// Where a path leads in the languages' automaton, in the one that decides and in the one that names rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Spot {
+    language: StateId,
+    state: State,
+    named: State,
+}
+
 /// The languages' automaton and the image's side by side.
 struct Both<'a> {
     languages: &'a Dfa,
     image: ImageWalk<'a>,
+    named: NamedWalk<'a>,
 }
 
 impl Walk for Both<'_> {
-    type State = (StateId, State);
+    type State = Spot;
 
-    fn start(&self) -> Self::State {
-        (self.languages.start(), self.image.start)
+    fn start(&self) -> Spot {
+        Spot { language: self.languages.start(), state: self.image.start, named: self.named.start() }
     }
 
-    fn listed(&self, (language, state): Self::State, bytes: &mut Vec<u8>) {
-        bytes.extend(self.languages.edges(language).map(|edge| edge.byte));
-        self.image.listed(state, bytes);
+    fn listed(&self, spot: Spot, bytes: &mut Vec<u8>) {
+        bytes.extend(self.languages.edges(spot.language).map(|edge| edge.byte));
+        self.image.listed(spot.state, bytes);
+        self.named.listed(spot.named, bytes);
         bytes.sort_unstable();
         bytes.dedup();
     }
 
-    fn step(&self, (language, state): Self::State, byte: u8) -> Self::State {
-        (self.languages.next(language, byte), self.image.step(state, byte))
+    fn step(&self, spot: Spot, byte: u8) -> Spot {
+        Spot {
+            language: self.languages.next(spot.language, byte),
+            state: self.image.step(spot.state, byte),
+            named: self.named.step(spot.named, byte),
+        }
     }
 }
 
 impl<'a> Shared<'a> {
-    fn run(self, languages: &Dfa, effort: Effort) -> Result<Report, Box<Mismatch>> {
+    /// Asks about a sample, without looking at every state.
+    fn run_sampled(self, languages: &Dfa, effort: Effort) -> Result<Report, Box<Mismatch>> {
         let start = self.image.path_start();
-        let both = Both { languages, image: ImageWalk { image: self.image, start } };
+        let classes = self.who.iter().filter(|who| who.first).count() as u64;
+        let each = (OPS.len() as u64).saturating_mul(classes).max(1);
+        let count = usize::try_from(effort.sampled / each / 2).unwrap_or(usize::MAX);
+        let place = |path: Vec<u8>| Place {
+            state: self.image.walk(start, &path),
+            rules: self.index.rules_at(&path).len() as u64,
+            path: PlacePath::Literal(path),
+        };
+        let literals = self.index.paths();
+        let stride = literals.len().div_ceil(count.max(1)).max(1);
+        let literals = literals.into_iter().step_by(stride).map(place).collect();
+        let literals = sampled(literals, classes, effort.sampled / 2);
+        let nodes =
+            sampled(spread(languages, count).into_iter().map(place).collect(), classes, effort.sampled / 2);
+        let mut report = Report { places: languages.state_count(), ..Report::default() };
+        let none = Witnesses::none();
+        report.add(self.ask_all(&literals, Asked::EachClass, &none)?);
+        report.add(self.ask_all(&nodes, Asked::EachClass, &none)?);
+        Ok(report)
+    }
+
+    fn run(self, languages: &Dfa, effort: Effort) -> Result<Report, Box<Mismatch>> {
+        if languages.state_count() > effort.states {
+            return self.run_sampled(languages, effort);
+        }
+        let start = self.image.path_start();
+        let named = self.named;
+        let both = Both { languages, image: ImageWalk { image: self.image, start }, named: NamedWalk(named) };
         let witnesses = Witnesses::explore(&both, Inputs::Paths);
 
         let mut combinations = HashSet::new();
@@ -256,15 +331,17 @@ impl<'a> Shared<'a> {
         // Where no rule can match, the rules say the same of every path, and the image says the same of every state
         // with one label: one such place stands for all.
         let mut bare = HashSet::new();
-        for ((language, state), number) in witnesses.states() {
+        for (spot, number) in witnesses.states() {
+            let Spot { language, state, .. } = spot;
+            let labels = (self.image.label(state), named.label(spot.named));
             let path = witnesses.input(number);
             let rules = self.index.rules_at(&path).len() as u64;
             report.places += 1;
-            if rules == 0 && !bare.insert(self.image.label(state)) {
+            if rules == 0 && !bare.insert(labels) {
                 report.places_asked += 1;
                 continue;
             }
-            let new = combinations.insert((languages.label(language), self.image.label(state)));
+            let new = combinations.insert((languages.label(language), labels));
             let list = if new { &mut first } else { &mut rest };
             list.push(Place { state, path: PlacePath::Witness(number), rules });
             if rules > 0 {
@@ -304,7 +381,7 @@ impl<'a> Shared<'a> {
         self,
         places: &[Place],
         asked: Asked,
-        witnesses: &Witnesses<(StateId, State)>,
+        witnesses: &Witnesses<Spot>,
     ) -> Result<Report, Box<Mismatch>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         // A thread makes its own tables, which small policies are not worth.
@@ -365,7 +442,7 @@ impl Validation<'_> {
         &mut self,
         place: &Place,
         asked: Asked,
-        witnesses: &Witnesses<(StateId, State)>,
+        witnesses: &Witnesses<Spot>,
     ) -> Result<(), Box<Mismatch>> {
         let witness;
         let path: &[u8] = match &place.path {
@@ -377,6 +454,8 @@ impl Validation<'_> {
         };
         let shared = self.shared;
         let rules = shared.index.rules_at(path);
+        let named = shared.named;
+        let at = Reached { state: place.state, row: named.label(named.walk(named.start(), path)) };
         let mut cells = BTreeSet::new();
         self.report.places_asked += 1;
         for (number, who) in shared.who.iter().enumerate() {
@@ -388,14 +467,14 @@ impl Validation<'_> {
                 }
             };
             if ask {
-                self.ask(place.state, path, &rules, number)?;
+                self.ask(at, path, &rules, number)?;
             }
         }
         Ok(())
     }
 
     /// Asks every operation of one subject on one path, which `rules` are all that can match.
-    fn ask(&mut self, state: State, path: &[u8], rules: &[usize], who: usize) -> Result<(), Box<Mismatch>> {
+    fn ask(&mut self, place: Reached, path: &[u8], rules: &[usize], who: usize) -> Result<(), Box<Mismatch>> {
         let Who { subject, domain, class, .. } = &self.shared.who[who];
         let mut asking =
             Request::new(subject, path, Op::Open).expect("INVARIANT: witnesses are canonical paths");
@@ -404,9 +483,9 @@ impl Validation<'_> {
         }
         for op in OPS.iter().map(|spec| spec.op) {
             asking = asking.about(op);
-            self.compare(&asking, *class, state, rules)?;
+            self.compare(&asking, *class, place, rules)?;
             let (asked, keeps_args) = self.shared.image.asked_as(op);
-            let Some((number, cell)) = self.shared.image.cell_at(state, *class) else { continue };
+            let Some((number, cell)) = self.shared.image.cell_at(place.state, *class) else { continue };
             if OpSet::from_bits(cell.depend).contains(asked) {
                 let points = self.samples.of(number, &cell, asked);
                 for point in points.iter() {
@@ -415,7 +494,7 @@ impl Validation<'_> {
                     if keeps_args {
                         request = request.with_args(point.args.clone()).expect("INVARIANT: values are typed");
                     }
-                    self.compare(&request, *class, state, rules)?;
+                    self.compare(&request, *class, place, rules)?;
                 }
             }
         }
@@ -426,7 +505,7 @@ impl Validation<'_> {
         &mut self,
         request: &Request,
         class: ClassId,
-        state: State,
+        place: Reached,
         rules: &[usize],
     ) -> Result<(), Box<Mismatch>> {
         let wanted = if rules.is_empty() {
@@ -440,11 +519,11 @@ impl Validation<'_> {
         };
         let fields = Fields { uid: request.uid, gid: request.gid, kind: request.kind, ..Fields::UNKNOWN }
             .with_args(self.shared.image, request.args());
-        let have = self.shared.image.decide(state, class, request.op(), &fields);
+        let have = self.shared.image.decide(place.state, class, request.op(), &fields);
 
         let expected = self.answer(&wanted, request.op());
         let denied = have.verdict == Verdict::Deny;
-        let rule = have.at.and_then(|at| self.shared.image.rule_index(at)).map(|rule| rule as usize);
+        let rule = have.at.and_then(|at| self.shared.named.decider(place.row, at)).map(|rule| rule as usize);
         let answer = Answer {
             verdict: have.verdict,
             rule: if self.shared.image.debug().is_some() { rule } else { expected.rule },

@@ -68,7 +68,7 @@ proptest! {
             let want = naive::decide(&rules, &request, class);
             let in_image = image.decide_request(&request);
             prop_assert_eq!(
-                (in_image.verdict, in_image.at.and_then(|at| image.rule_index(at)), in_image.report),
+                (in_image.verdict, in_image.at.and_then(|at| image.rule_index(request.obj(), at)), in_image.report),
                 (have.verdict, have.rule.map(|rule| rule.0), have.report),
                 "{:?}\n{}", request, dump(&image)
             );

@@ -103,11 +103,11 @@ impl Policy {
 
     /// What `outcome` comes to, given that `args` are the tuple of `asked`.
     fn ruling(&self, outcome: Outcome, asked: Op, args: Vec<ArgValue>) -> Ruling {
-        let rule = outcome.at.and_then(|at| self.image().rule(at));
+        let rule = outcome.at.and_then(|at| self.image().rule(&outcome.path, at));
         let named = rule.map(|rule| RuleRef {
-            id: if rule.id.is_empty() { rule.line.to_string() } else { rule.id.clone() },
+            id: if rule.id.is_empty() { rule.line.to_string() } else { rule.id.to_owned() },
             line: rule.line,
-            text: rule.text.clone(),
+            text: rule.text.to_owned(),
         });
         Ruling {
             verdict: outcome.verdict,

@@ -1,7 +1,7 @@
 //! From the ring buffer's bytes to events.
 
 use boesfs_abi::event::{self, Event as Raw};
-use boesfs_abi::image::{RuleRef as At, ValidImage};
+use boesfs_abi::image::{ClassId, RuleRef as At, ValidImage};
 use boesfs_abi::layout::{EVENT_KILLED, EVENT_PATH_TRUNCATED, NO_RULE};
 use boesfs_abi::op::{ArgType, Op};
 use boesfs_abi::request::ArgValue;
@@ -37,12 +37,13 @@ impl Translator<'_> {
         let denied = record.deny == 1;
         // The event names the operation that was called, the cell that of which it is an alias.
         let (op, _) = self.image.asked_as(raw.op);
-        let at = (record.cell != NO_RULE).then_some(At { cell: record.cell, entry: record.entry, op });
-        let rule = at.and_then(|at| self.image.rule(at));
+        let class = ClassId(record.class);
+        let at = (record.cell != NO_RULE).then_some(At { class, cell: record.cell, entry: record.entry, op });
+        let rule = at.and_then(|at| self.image.rule(raw.path, at));
         let named = rule.map(|rule| RuleRef {
-            id: if rule.id.is_empty() { rule.line.to_string() } else { rule.id.clone() },
+            id: if rule.id.is_empty() { rule.line.to_string() } else { rule.id.to_owned() },
             line: rule.line,
-            text: rule.text.clone(),
+            text: rule.text.to_owned(),
         });
         Event {
             time: self.boot + record.time,
@@ -106,6 +107,7 @@ mod tests {
         let at = decision.at.expect("a rule decides");
         let mut bytes = Vec::new();
         let record = EventRecord {
+            class: at.class.0,
             cell: at.cell,
             entry: at.entry,
             errno: u32::try_from(decision.errno.number()).unwrap(),

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use boesfs_abi::image::{ClassId, Debug, Literal, Parts, RuleInfo, encode};
-use boesfs_abi::layout::{ABI_VERSION, BLOB_MAGIC, FLAG_HIDES, NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK};
+use boesfs_abi::image::{ClassId, Debug, Literal, OriginCell, Origins, Parts, RuleInfo, encode};
+use boesfs_abi::layout::{ABI_VERSION, BLOB_MAGIC, FLAG_HIDES, NODE_BRANCH, NODE_CHAIN, NODE_SINK};
 use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::subjects::Subjects;
 use boesfs_abi::verdict::{Effect, Level};
@@ -21,24 +21,43 @@ pub(crate) const LINE: u32 = 7;
 pub(crate) fn denying(ops: &[Op], path: &Path) -> Vec<u8> {
     let path = path.to_str().unwrap();
     let ops = OpSet::of(ops);
-    let mut rule_of_cell = vec![NO_RULE; Op::COUNT];
-    rule_of_cell.extend((0..Op::COUNT).map(|id| if ops.bits() >> id & 1 == 1 { 0 } else { NO_RULE }));
     let rule = RuleInfo {
-        id: "no-entry".into(),
+        id: "no-entry",
         line: LINE,
         file: 0,
         effect: Effect::Deny,
         level: Level::Warning,
-        text: RULE.into(),
-        reason: String::new(),
+        text: RULE,
+        reason: "",
     };
     let parts = Parts {
         blob: blob(ops, path.as_bytes()),
         subjects: Subjects { groups: vec![(None, None)], classes: vec![ClassId(0)], ..Subjects::default() },
         literals: vec![Literal { effect: Effect::Deny, rule: 0, path: path.into() }],
-        debug: Some(Debug { rules: vec![rule], cell_rules: rule_of_cell, entry_rules: Vec::new() }),
+        debug: Some(Debug { rules: [rule].into_iter().collect(), origins: origins(ops, path.as_bytes()) }),
     };
     encode(&parts).unwrap()
+}
+
+/// What decides: nothing but rule 0 in cell 1.
+fn origins(ops: OpSet, path: &[u8]) -> Origins {
+    // The start has to be the first of these nodes.
+    let mut nodes = Vec::new();
+    let chain = 16 + u32::try_from(path.len().next_multiple_of(8)).unwrap();
+    let (end, sink) = (chain / 8, chain / 8 + 2);
+    node(&mut nodes, [0, sink, end], u16::try_from(path.len()).unwrap(), NODE_CHAIN);
+    nodes.extend_from_slice(path);
+    nodes.resize(nodes.len().next_multiple_of(8), 0);
+    node(&mut nodes, [1, sink, 0], 0, NODE_BRANCH);
+    node(&mut nodes, [0, sink, 0], 0, NODE_SINK);
+    Origins {
+        nodes,
+        base: vec![0],
+        ends: vec![0, 1],
+        differences: vec![(0, 1)],
+        cells: vec![OriginCell { cell: 0, deciders: 0 }, OriginCell { cell: 1, deciders: 1 }],
+        deciders: vec![0, 1, ops.bits(), 0],
+    }
 }
 
 /// Such an image as a file in `dir`.

@@ -56,9 +56,10 @@ pub(super) fn answer(image: &ValidImage, request: &Request, call: &Call) -> Outc
         return Outcome::Failed(format!("no answer: deny {}, reason {}", call.deny, call.reason));
     };
     let (op, _) = image.asked_as(request.op());
-    let at = RuleRef { cell: call.cell, entry: call.entry, op: Op::decided_as(op) };
+    let class = image.class_of(request.sub(), request.dom());
+    let at = RuleRef { class, cell: call.cell, entry: call.entry, op: Op::decided_as(op) };
     let known = at.cell < image.header().cell_count;
-    let because = match known.then(|| image.rule_index(at)).flatten() {
+    let because = match known.then(|| image.rule_index(request.obj(), at)).flatten() {
         Some(rule) => Because::Rule(rule),
         None if reason == Reason::Default => Because::Default,
         None => Because::Untold,

@@ -26,7 +26,7 @@ impl Prepared for Decoded<'_> {
     fn ask(&mut self, question: &Question) -> Outcome {
         let request = &question.request;
         let image = self.0;
-        let because = |at, reason| match (image.rule_index(at), reason) {
+        let because = |path: &[u8], at, reason| match (image.rule_index(path, at), reason) {
             (Some(rule), _) => Because::Rule(rule),
             (None, Reason::Default) => Because::Default,
             (None, _) => Because::Untold,
@@ -34,7 +34,8 @@ impl Prepared for Decoded<'_> {
         Outcome::Answered(match &question.judged {
             Judged::Decision => {
                 let decision = image.decide_request(request);
-                let because = decision.at.map_or(Because::Untold, |at| because(at, decision.reason));
+                let because =
+                    decision.at.map_or(Because::Untold, |at| because(request.obj(), at, decision.reason));
                 Answer { verdict: decision.verdict, because, stopped_by: None }
             }
             Judged::Effective { dir } => {
@@ -47,7 +48,9 @@ impl Prepared for Decoded<'_> {
                 let stopped = outcome.verdict == Verdict::Deny && !itself;
                 Answer {
                     verdict: outcome.verdict,
-                    because: outcome.at.map_or(Because::Untold, |at| because(at, outcome.reason)),
+                    because: outcome
+                        .at
+                        .map_or(Because::Untold, |at| because(&outcome.path, at, outcome.reason)),
                     stopped_by: stopped.then_some((outcome.op, outcome.path)),
                 }
             }

@@ -370,7 +370,8 @@ impl Sandboxes<'_> {
 
     fn contradiction(&self, expected: &Expectation, errno: i32, events: &[Event]) -> String {
         let wanted = &expected.exact;
-        let rule = wanted.at.and_then(|at| self.policy.image().rule(at)).map_or("-", |rule| rule.id.as_str());
+        let rule =
+            wanted.at.and_then(|at| self.policy.image().rule(&wanted.path, at)).map_or("-", |rule| rule.id);
         let told: Vec<String> = events
             .iter()
             .map(|event| {
@@ -421,7 +422,7 @@ impl Sandboxes<'_> {
         }
         let itself = got.op.decided_as() == request.op().decided_as() && got.path == request.obj();
         let because = match (got.verdict, itself) {
-            (Verdict::Deny, true) => match got.at.and_then(|at| image.rule_index(at)) {
+            (Verdict::Deny, true) => match got.at.and_then(|at| image.rule_index(&got.path, at)) {
                 Some(rule) => Because::Rule(rule),
                 None if got.reason == Reason::Default => Because::Default,
                 None => Because::Untold,
@@ -448,7 +449,7 @@ fn refused_by_kernel(plane: RealPlane, wanted: &judge::Outcome, errno: i32) -> b
 
 /// Whether `event` tells of the denial `wanted`.
 fn tells(plane: RealPlane, image: &ValidImage, event: &Event, wanted: &judge::Outcome) -> bool {
-    let rule = wanted.at.and_then(|at| image.rule(at)).map(|rule| (rule.id.as_str(), rule.line));
+    let rule = wanted.at.and_then(|at| image.rule(&wanted.path, at)).map(|rule| (rule.id, rule.line));
     event.verdict == "deny"
         && event.plane == plane.name()
         && event.op.as_deref().and_then(Op::from_name).map(Op::decided_as) == Some(wanted.op.decided_as())
