@@ -3,7 +3,7 @@
 use boesfs_abi::decide::Fields;
 use boesfs_abi::image::{ClassId, Parts, ValidImage, decode, encode};
 use boesfs_abi::layout::{
-    ABI_VERSION, BLOB_MAGIC, CONDITION_BETWEEN, FIELD_UID, NO_RULE, NODE_BRANCH, NODE_CHAIN, NODE_SINK,
+    ABI_VERSION, BLOB_MAGIC, CONDITION_BETWEEN, FIELD_UID, NODE_BRANCH, NODE_CHAIN, NODE_SINK,
 };
 use boesfs_abi::map::Call;
 use boesfs_abi::op::{Access, Op};
@@ -77,14 +77,14 @@ fn blob() -> Vec<u8> {
     blob.numbers(&[0, 1]);
     blob.numbers(&[0; 16]);
     blob.numbers(&[unlink, read, unlink, 0, 0, 0, 0, 2, 2, 1, 3, 1, 0, 0, 0, 0]);
-    let entry = |blob: &mut Blob, tests: u32, rule: u32, deny: u8| {
-        blob.numbers(&[read, 0, tests, rule]);
+    let entry = |blob: &mut Blob, tests: u32, by_default: u32, deny: u8| {
+        blob.numbers(&[read, 0, tests, by_default]);
         blob.0.extend([deny, 0, deny, 0, 0, 0, 0, 0]);
     };
     entry(&mut blob, 1, 0, 1);
-    entry(&mut blob, 0, NO_RULE, 0);
-    entry(&mut blob, 1, NO_RULE, 1);
-    entry(&mut blob, 0, NO_RULE, 0);
+    entry(&mut blob, 0, 1, 0);
+    entry(&mut blob, 1, 1, 1);
+    entry(&mut blob, 0, 1, 0);
     blob.0.extend([10u64, 20].iter().flat_map(|number| number.to_le_bytes()));
     blob.numbers(&[0]);
     blob.0.extend([FIELD_UID, CONDITION_BETWEEN, 1, 0]);

@@ -3,7 +3,7 @@
 use super::view::{NodeView, State, ValidImage};
 use super::{ClassId, Origins, RuleRef};
 use crate::layout::{Cell, NO_RULE, NODE_SINK};
-use crate::op::Op;
+use crate::op::{Op, OpSet};
 
 /// The path automaton of an image whose states, rows and cells also tell which rules decide; that of the blob if the
 /// image is stripped, and then no rule is told.
@@ -83,6 +83,32 @@ impl<'a> Named<'a> {
     #[must_use]
     pub fn cell(&self, number: u32) -> Cell {
         self.image.cell(self.blob_cell(number))
+    }
+
+    /// The cell of each class in rows that say nothing else of it; none if no rule is told.
+    #[must_use]
+    pub fn base(&self) -> &'a [u32] {
+        self.origins.map_or(&[], |origins| &origins.base)
+    }
+
+    /// The classes that have another cell in `row` than in the base, in increasing order, and these cells; none if no
+    /// rule is told.
+    #[must_use]
+    pub fn differences(&self, row: u32) -> &'a [(u32, u32)] {
+        self.origins.map_or(&[], |origins| origins.differences(row))
+    }
+
+    /// The rules that decide in cell `number`, [`NO_RULE`] for a default: with the operations that each decides by the
+    /// cell's masks, and then by each line of its lists, all operations together. None if no rule is told.
+    pub fn deciders(&self, number: u32) -> impl Iterator<Item = (OpSet, u32)> + 'a {
+        let lines = {
+            let cell = self.cell(number);
+            cell.first_count + cell.denies_count + cell.allows_count
+        };
+        let (masks, lines) =
+            self.origins.map_or((&[][..], &[][..]), |origins| origins.deciders(number, lines));
+        let by_masks = masks.chunks_exact(2).map(|pair| (OpSet::from_bits(pair[0]), pair[1]));
+        by_masks.chain(lines.iter().map(|rule| (OpSet::ALL, *rule)))
     }
 
     /// The rule by which `at` decided where the row is `row`; `None` for a default, in a stripped image, or if what

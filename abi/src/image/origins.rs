@@ -69,6 +69,13 @@ impl Origins {
         self.deciders[at + 1 + self.deciders[at] as usize * 2 + place as usize]
     }
 
+    /// The pairs of operations and rule of cell `number`, and the rules of its lines, which are so many.
+    pub(super) fn deciders(&self, number: u32, lines: u32) -> (&[u32], &[u32]) {
+        let at = self.cells[number as usize].deciders as usize;
+        let (pairs, lines) = (self.deciders[at] as usize * 2, lines as usize);
+        self.deciders[at + 1..at + 1 + pairs + lines].split_at(pairs)
+    }
+
     pub(super) fn encode(&self, w: &mut Writer) {
         w.bytes(&self.nodes);
         w.numbers(self.base.iter().copied());

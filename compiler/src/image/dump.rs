@@ -10,7 +10,7 @@ use boesfs_abi::op::OpSet;
 use crate::automaton::{spelt_byte, spelt_ops};
 
 use super::inspect::{Summary, nodes};
-use super::place::{Decided, decided, deciding, entry_words};
+use super::place::{Decided, decided, decider, deciding, entry_words};
 
 /// `image` as text.
 #[must_use]
@@ -51,7 +51,7 @@ fn write(out: &mut String, image: &ValidImage) -> fmt::Result {
     }
     writeln!(out, "\ncells:")?;
     for number in 0..header.cell_count {
-        write_cell(out, image, number)?;
+        write_cell(out, image, number, &rules[number as usize])?;
     }
     Ok(())
 }
@@ -75,7 +75,10 @@ fn lines_of(image: &ValidImage, rules: &[BTreeSet<u32>], cells: &[u32]) -> Strin
     if lines.is_empty() { String::new() } else { format!(", lines {}", lines.join(" ")) }
 }
 
-fn write_cell(out: &mut String, image: &ValidImage, number: u32) -> fmt::Result {
+/// How many rules are written out that decide in one cell.
+const WRITTEN_OUT: usize = 3;
+
+fn write_cell(out: &mut String, image: &ValidImage, number: u32, rules: &BTreeSet<u32>) -> fmt::Result {
     let cell = image.cell(number);
     writeln!(out, "  cell {number}:")?;
     for Decided { verdict, ops, errno, .. } in decided(image, &cell, |_| None) {
@@ -91,6 +94,12 @@ fn write_cell(out: &mut String, image: &ValidImage, number: u32) -> fmt::Result 
         for (_, entry) in image.entries(from, count) {
             writeln!(out, "    {what} {}", entry_words(image, &entry))?;
         }
+    }
+    for rule in rules.iter().take(WRITTEN_OUT) {
+        writeln!(out, "    {}", decider(image, Some(*rule)))?;
+    }
+    if let Some(more) = rules.len().checked_sub(WRITTEN_OUT + 1) {
+        writeln!(out, "    and by {} more", more + 1)?;
     }
     Ok(())
 }

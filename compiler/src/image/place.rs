@@ -155,8 +155,7 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn json(&self) -> Value {
         let names = |ops: OpSet| ops.iter().map(|op| op.name()).collect::<Vec<_>>();
-        let told =
-            |rule: &RuleInfo<'_>| json!({"id": rule.id, "line": rule.line, "file": rule.file, "text": rule.text});
+        let told = |rule: &RuleInfo<'_>| json!({"id": rule.id, "line": rule.line, "file": rule.file, "text": rule.text});
         let rule = |rule: Option<u32>| {
             let found = rule.and_then(|rule| self.image.debug()?.rules.get(rule as usize));
             found.map_or(Value::Null, |rule| told(&rule))

@@ -3,9 +3,10 @@
 //! It leaves out no rule that can match, and so makes no difference to a decision; a test holds it against the plain
 //! scan. It knows nothing of the automaton.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use boesfs_abi::request::is_canonical;
+use hashbrown::HashMap;
 
 use crate::model::{CompareOp, Expr, Model, Node, Operand, PathFunction, RequestField, Rule, Scope, Shape};
 

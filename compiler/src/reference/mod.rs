@@ -3,6 +3,7 @@
 //! It reads rules one by one for every request and is right before it is fast. It shares no matching code with
 //! lowering, automaton or image, so that they can be judged by it. It knows no state, no class and no plane.
 
+mod alike;
 mod complete;
 mod effective;
 mod index;
@@ -21,6 +22,7 @@ use boesfs_abi::request::{ArgValue, Kind, Request};
 use boesfs_abi::verdict::{Effect, Verdict};
 
 use crate::model::{BaseEffect, Expr, Model, Node, Operand, PathFunction, Shape};
+pub(crate) use alike::Alike;
 pub use effective::{Effective, effective};
 pub use index::Index;
 use pattern::Pattern;

@@ -211,7 +211,7 @@ impl<'m> Leaf<'m> {
 }
 
 /// The fields of the request that `expr` itself looks at.
-fn reads(expr: &Expr) -> Vec<&RequestField> {
+pub(super) fn reads(expr: &Expr) -> Vec<&RequestField> {
     let operands: Vec<&Operand> = match expr {
         Expr::Compare(_, left, right) => vec![left, right],
         Expr::In(left, list) => std::iter::once(left).chain(list).collect(),

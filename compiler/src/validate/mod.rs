@@ -7,6 +7,7 @@
 //! the decoder and the reference; of what compiled the policy it uses the languages' automaton, to find paths.
 
 mod sample;
+mod sights;
 mod spread;
 mod who;
 
@@ -24,6 +25,7 @@ use crate::model::Model;
 use crate::reference::{self, Index, Reference};
 
 pub(crate) use sample::Samples;
+use sights::Sights;
 use spread::spread;
 use who::Who;
 pub(crate) use who::everybody;
@@ -326,37 +328,31 @@ impl<'a> Shared<'a> {
 
         let mut combinations = HashSet::new();
         let (mut first, mut rest) = (Vec::new(), Vec::new());
-        let mut seen: HashSet<Vec<u8>> = HashSet::new();
         let mut report = Report { complete: true, ..Report::default() };
-        // Where no rule can match, the rules say the same of every path, and the image says the same of every state
-        // with one label: one such place stands for all.
-        let mut bare = HashSet::new();
+        let mut sights = Sights::new(self);
         for (spot, number) in witnesses.states() {
             let Spot { language, state, .. } = spot;
-            let labels = (self.image.label(state), named.label(spot.named));
             let path = witnesses.input(number);
-            let rules = self.index.rules_at(&path).len() as u64;
+            let at = Reached { state, row: named.label(spot.named) };
             report.places += 1;
-            if rules == 0 && !bare.insert(labels) {
+            let Some(rules) = sights.new_at(at, &path) else {
                 report.places_asked += 1;
                 continue;
-            }
-            let new = combinations.insert((languages.label(language), labels));
+            };
+            let new = combinations.insert((languages.label(language), self.image.label(state), at.row));
             let list = if new { &mut first } else { &mut rest };
             list.push(Place { state, path: PlacePath::Witness(number), rules });
-            if rules > 0 {
-                seen.insert(path);
-            }
         }
         for path in self.index.paths() {
-            if !seen.contains(&path) {
-                let state = self.image.walk(start, &path);
-                let rules = self.index.rules_at(&path).len() as u64;
-                report.places += 1;
-                rest.push(Place { state, path: PlacePath::Literal(path), rules });
+            let state = self.image.walk(start, &path);
+            report.places += 1;
+            let at = Reached { state, row: named.label(named.walk(named.start(), &path)) };
+            match sights.new_at(at, &path) {
+                Some(rules) => rest.push(Place { state, path: PlacePath::Literal(path), rules }),
+                None => report.places_asked += 1,
             }
         }
-        drop(seen);
+        drop(sights);
         let classes = self.who.iter().filter(|who| who.first).count() as u64;
         let everybody = self.who.len() as u64;
         let asked = if needed(&first, everybody).saturating_add(needed(&rest, classes)) <= effort.complete {
