@@ -9,11 +9,15 @@
 //! * [`NODE_CHAIN`]: `len` bytes follow, zero-padded to a multiple of 8. Input equal to all of them leads to `next`.
 //!   Input that ends inside them ends with this node's `label`; a byte that differs leads to `other`.
 //!   INVARIANT(chain): so all states inside a chain have one label and one default.
-//! * [`NODE_BRANCH`]: `len` bytes follow in increasing order, zero-padded to a multiple of 8, then `len` node
-//!   references (`u32`), zero-padded to a multiple of 8. The byte that is listed at place `i` leads to reference `i`,
-//!   any other to `other`. `next` is 0.
+//! * [`NODE_BRANCH`]: `len` bytes, at most [`MAX_BRANCH`], follow in increasing order, zero-padded to a multiple of 8,
+//!   then `len` node references (`u32`), zero-padded to a multiple of 8. The byte that is listed at place `i` leads to
+//!   reference `i`, any other to `other`. `next` is 0.
+//! * [`NODE_TABLE`]: `len` node references (`u32`) follow, zero-padded to a multiple of 8. Byte `low + i` leads to
+//!   reference `i`, any other to `other`. `low + len` is at most 256; `next` is 0.
 //! * [`NODE_SINK`]: whatever follows, the label stays: every byte leads to the node itself. `other` is its own
 //!   reference, `len` and `next` are 0.
+//!
+//! `low` is 0 but in a table. A branch is small and is searched, 8 bytes at a time; a table is read at once.
 //!
 //! The label of a path node is a row, that of a text node a text class, that of a subject node a literal's index + 1.
 //!
@@ -43,7 +47,7 @@ use crate::op::{MAX_ARGS, Op};
 /// First bytes of a blob: `BOEP`.
 pub const BLOB_MAGIC: u32 = u32::from_le_bytes(*b"BOEP");
 /// The version of everything in this module. A blob of another version is refused.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 /// The largest blob, in bytes.
 pub const MAX_BLOB: u32 = 64 << 20;
 /// The longest path that is judged, in bytes without a terminating NUL. Longer ones are denied.
@@ -61,8 +65,12 @@ pub const NODE_CHAIN: u8 = 1;
 pub const NODE_BRANCH: u8 = 2;
 /// State that no input leaves.
 pub const NODE_SINK: u8 = 3;
+/// Table over bytes.
+pub const NODE_TABLE: u8 = 4;
 /// The longest chain in one node, in bytes.
 pub const MAX_CHAIN: u16 = 248;
+/// The most edges of one branch; a node with more is a table.
+pub const MAX_BRANCH: u16 = 32;
 
 /// The policy has `BoesFS`'s shape: `exec` is judged as `open` and `ioctl` as `setattr`, with an unknown tuple, and
 /// `symlink` also by its target.
@@ -227,8 +235,8 @@ wire_struct! {
         len: u16,
         /// `NODE_*`.
         kind: u8,
-        /// 0.
-        reserved: u8,
+        /// Table: the byte that its first reference is for.
+        low: u8,
     }
 }
 

@@ -7,8 +7,9 @@ use crate::map::{CALL_PATH, MAX_MOUNTS, Mount, Program, Recording, Sandbox, WORK
 
 /// The sizes of blob that programs are compiled for, in bytes: a policy gets the smallest that holds it.
 pub const BLOB_ROOMS: [usize; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
-/// Bytes of a blob's map value behind the blob, always zero.
-pub const BLOB_SLACK: usize = 128;
+/// Bytes of a blob's map value behind the blob, always zero: what begins in the blob, and be it the largest node, ends
+/// in them at the latest.
+pub const BLOB_SLACK: usize = 2048;
 /// Bytes in which one call is judged: `struct boesfs_scratch`.
 pub const SCRATCH: usize = 26_832;
 /// Bytes of the ring buffer that carries events.

@@ -9,8 +9,8 @@ typedef unsigned int __u32;
 typedef unsigned long long __u64;
 
 #define BOESFS_BLOB_MAGIC 0x50454f42u
-#define BOESFS_ABI_VERSION 0x3u
-#define BOESFS_ABI_FINGERPRINT 0xfe5b8d22u
+#define BOESFS_ABI_VERSION 0x4u
+#define BOESFS_ABI_FINGERPRINT 0xb93a039du
 #define BOESFS_MAX_BLOB 0x4000000u
 #define BOESFS_MAX_PATH 0xfffu
 #define BOESFS_MAX_ITEMS 0x1000000u
@@ -20,7 +20,9 @@ typedef unsigned long long __u64;
 #define BOESFS_NODE_CHAIN 0x1u
 #define BOESFS_NODE_BRANCH 0x2u
 #define BOESFS_NODE_SINK 0x3u
+#define BOESFS_NODE_TABLE 0x4u
 #define BOESFS_MAX_CHAIN 0xf8u
+#define BOESFS_MAX_BRANCH 0x20u
 #define BOESFS_FLAG_BOESFS 0x1u
 #define BOESFS_FLAG_ENTRY_SUBJECT 0x2u
 #define BOESFS_FLAG_MOVES_JUDGED 0x4u
@@ -257,8 +259,8 @@ struct boesfs_node {
 	__u16 len;
 	/* `NODE_*`. */
 	__u8 kind;
-	/* 0. */
-	__u8 reserved;
+	/* Table: the byte that its first reference is for. */
+	__u8 low;
 };
 _Static_assert(sizeof(struct boesfs_node) == 16, "size of boesfs_node");
 _Static_assert(__builtin_offsetof(struct boesfs_node, label) == 0, "boesfs_node.label");
@@ -266,7 +268,7 @@ _Static_assert(__builtin_offsetof(struct boesfs_node, other) == 4, "boesfs_node.
 _Static_assert(__builtin_offsetof(struct boesfs_node, next) == 8, "boesfs_node.next");
 _Static_assert(__builtin_offsetof(struct boesfs_node, len) == 12, "boesfs_node.len");
 _Static_assert(__builtin_offsetof(struct boesfs_node, kind) == 14, "boesfs_node.kind");
-_Static_assert(__builtin_offsetof(struct boesfs_node, reserved) == 15, "boesfs_node.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_node, low) == 15, "boesfs_node.low");
 
 /* What one class may do at one path. */
 struct boesfs_cell {

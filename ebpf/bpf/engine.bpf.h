@@ -53,12 +53,8 @@ static long boesfs_walk_body(__u32 i, void *ctx)
 	asm volatile("" : "+r"(which));
 	if (!b.base || which > 2)
 		return 1;
-	for (int k = 0; k < 2; k++) {
-		boesfs_walk_step(b, &w->walk, w->path[which]);
-		if (w->walk.status != BOESFS_WALK_GOING)
-			return 1;
-	}
-	return 0;
+	boesfs_walk_some(b, &w->walk, w->path[which]);
+	return w->walk.status != BOESFS_WALK_GOING;
 }
 
 __attribute__((noinline)) int boesfs_walk_call(struct boesfs_work *w)
@@ -67,7 +63,7 @@ __attribute__((noinline)) int boesfs_walk_call(struct boesfs_work *w)
 
 	if (!w)
 		return 0;
-	bpf_loop(BOESFS_PATH_ROOM, boesfs_walk_body, &loop, 0);
+	bpf_loop(BOESFS_WALK_TURNS, boesfs_walk_body, &loop, 0);
 	if (w->walk.status == BOESFS_WALK_GOING)
 		w->walk.status = BOESFS_WALK_CORRUPT;
 	return 0;

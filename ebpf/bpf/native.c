@@ -16,7 +16,7 @@ static __always_inline void boesfs_walk_run(struct boesfs_work *w)
 		return;
 	}
 	while (w->walk.status == BOESFS_WALK_GOING)
-		boesfs_walk_step(boesfs_blob_of(w), &w->walk, w->path[w->walk.which]);
+		boesfs_walk_some(boesfs_blob_of(w), &w->walk, w->path[w->walk.which]);
 }
 
 static __always_inline void boesfs_scan_run(struct boesfs_work *w)
@@ -121,4 +121,39 @@ __u32 boesfs_native_text_class(const __u8 *blob, __u64 blob_len, const __u8 *tex
 	boesfs_walk_begin(&w->walk, 2, 0, len, h->text_start, 0);
 	boesfs_walk_run(w);
 	return w->walk.status == BOESFS_WALK_DONE ? w->walk.label : BOESFS_NO_RULE;
+}
+
+/*
+ * Walks over the @len bytes at @path name by name, each from the state that the one before led to: what a call does whose names
+ * may be hidden, or that goes on from a directory. Writes one past the last byte of each name and its label to @names, for
+ * @room of them at most. Returns how many names there are, or BOESFS_NO_RULE if the policy cannot be used.
+ */
+__u32 boesfs_native_names(const __u8 *blob, __u64 blob_len, const __u8 *path, __u32 len, __u32 (*names)[2], __u32 room)
+{
+	static _Thread_local struct boesfs_work work;
+	struct boesfs_work *w = &work;
+	const struct boesfs_policy_header *h;
+	__u32 count = 0;
+
+	w->blob = blob;
+	w->blob_len = blob_len;
+	h = boesfs_header(boesfs_blob_of(w));
+	if (!h || len > BOESFS_PATH_END)
+		return BOESFS_NO_RULE;
+	memcpy(w->path[1], path, len);
+	boesfs_walk_begin(&w->walk, 1, 0, len, h->path_start, 0);
+	for (;;) {
+		w->walk.by_component = 1;
+		boesfs_walk_run(w);
+		if (w->walk.status == BOESFS_WALK_CORRUPT)
+			return BOESFS_NO_RULE;
+		if (count < room) {
+			names[count][0] = w->walk.at;
+			names[count][1] = w->walk.label;
+		}
+		count++;
+		if (w->walk.status == BOESFS_WALK_DONE)
+			return count;
+		boesfs_walk_begin(&w->walk, 1, w->walk.at, len, w->walk.node, w->walk.inside);
+	}
 }

@@ -1,34 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Walking an automaton of a policy over bytes; the twin of `ValidImage::walk`. */
+/*
+ * Walking an automaton of a policy over bytes; the twin of `ValidImage::walk`.
+ *
+ * A walk begins at any state, a node and how many bytes of its chain are read (boesfs_walk_begin()), reads a stretch of
+ * bytes, and says what these come to: the label, and the state they lead to. So a walk over a path may be begun
+ * at the state that the path's directory led to.
+ */
 #ifndef BOESFS_WALK_H
 #define BOESFS_WALK_H
 
 #include "work.h"
 
-/* How many of the low bytes of @diff are zero, if not all 8. */
-static __always_inline __u32 boesfs_equal_bytes(__u64 diff)
-{
-	__u32 n = 0;
+/* How many nodes boesfs_walk_some() looks at. VERIFIER: which looks at each of them, and that costs more than a few calls. */
+#define BOESFS_WALK_NODES 8
+/* As often as this it reads the longest input, for every node but the last reads a byte. */
+#define BOESFS_WALK_TURNS (BOESFS_PATH_END / BOESFS_WALK_NODES + 1)
 
-	if (!(diff & 0xffffffffull)) {
-		n += 4;
-		diff >>= 32;
-	}
-	if (!(diff & 0xffff)) {
-		n += 2;
-		diff >>= 16;
-	}
-	return n + !(diff & 0xff);
+#define BOESFS_EACH_BYTE 0x0101010101010101ull
+#define BOESFS_HIGH_BITS 0x8080808080808080ull
+
+/* Marks the bytes of @word that are zero by their high bits. Of the marks the lowest is exact: borrows only travel upwards. */
+static __always_inline __u64 boesfs_zero_bytes(__u64 word)
+{
+	return (word - BOESFS_EACH_BYTE) & ~word & BOESFS_HIGH_BITS;
+}
+
+/* How many bytes lie wholly below the lowest bit of @bits, of which there is one. */
+static __always_inline __u32 boesfs_bytes_below(__u64 bits)
+{
+	/* One bit for each of them, summed up in the highest byte. */
+	return (((bits - 1) & ~bits) >> 7 & BOESFS_EACH_BYTE) * BOESFS_EACH_BYTE >> 56;
 }
 
 /* The place of the first '/' among the low bytes of @word; 8 if there is none. */
 static __always_inline __u32 boesfs_first_slash(__u64 word)
 {
-	__u64 x = word ^ 0x2f2f2f2f2f2f2f2full;
-	/* The lowest marked byte is exact: borrows only travel upwards. */
-	__u64 zero = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
+	__u64 slashes = boesfs_zero_bytes(word ^ '/' * BOESFS_EACH_BYTE);
 
-	return zero ? boesfs_equal_bytes(zero) : 8;
+	return slashes ? boesfs_bytes_below(slashes) : 8;
 }
 
 /* Begins a walk over bytes @start to @end of path @which, from node @node, @inside bytes into its chain. */
@@ -41,129 +50,137 @@ static __always_inline void boesfs_walk_begin(struct boesfs_walk *w, __u32 which
 	w->at = start;
 	w->end = end;
 	w->which = which;
+	w->over = start;
 	w->label = 0;
 	w->by_component = 0;
 	w->status = BOESFS_WALK_GOING;
 }
 
-/* 1 if @a < @b, for numbers below 2^31. VERIFIER: without a branch, each of which doubles what is to be verified. */
-static __always_inline __u32 boesfs_less(__u32 a, __u32 b)
+/* The reference that the branch @n has for @byte; NULL if it is inconsistent. */
+static __always_inline const __u32 *boesfs_branch(struct boesfs_blob b, const struct boesfs_node *n, __u8 byte)
 {
-	return (a - b) >> 31;
-}
+	__u32 len = n->len, first = 0, place;
+	__u64 pattern = byte * BOESFS_EACH_BYTE, found = boesfs_zero_bytes(boesfs_word_in(b, n, sizeof(*n)) ^ pattern);
 
-/*
- * The node an edge of the branch @n at @off leads to on @byte. Returns 0, which is no node, if it is inconsistent.
- * The search always takes 9 rounds, enough for 256 edges.
- */
-static __always_inline __u32 boesfs_branch(struct boesfs_blob b, const struct boesfs_node *n, __u64 off, __u8 byte)
-{
-	__u64 edges = off + sizeof(*n);
-	__u32 low = 0, high = n->len, len = n->len;
-	const __u32 *to;
-	const __u8 *edge;
-
+	if (len > BOESFS_MAX_BRANCH)
+		return 0;
 #ifdef __clang__
 #pragma clang loop unroll(full)
 #endif
-	for (int i = 0; i < 9; i++) {
-		__u32 middle = (low + high) / 2, going = boesfs_less(low, high), less;
-
-		edge = boesfs_u8_at(b, edges + middle);
-		if (!edge)
-			return 0;
-		less = going & boesfs_less(*edge, byte);
-		low += less * (middle + 1 - low);
-		high -= (going & ~less) * (high - middle);
+	for (__u32 i = 1; i < BOESFS_MAX_BRANCH / 8; i++) {
+		if (found || len <= 8 * i)
+			break;
+		first = 8 * i;
+		found = boesfs_zero_bytes(boesfs_word_in(b, n, sizeof(*n) + first) ^ pattern);
 	}
-	edge = boesfs_u8_at(b, edges + low);
-	if (!edge)
-		return 0;
-	if (low >= len || *edge != byte)
-		return n->other;
-	to = boesfs_u32_at(b, edges + ((len + 7u) & ~7u) + low * 4ull);
-	return to ? *to : 0;
+	if (!found)
+		return &n->other;
+	place = first + boesfs_bytes_below(found);
+	/* Behind the last edge lie zeros. */
+	if (place >= len)
+		return &n->other;
+	return boesfs_u32_in(b, n, sizeof(*n) + ((len + 7) & 56) + 4 * (place & (BOESFS_MAX_BRANCH - 1)));
+}
+
+/* The reference that the table @n has for @byte; NULL if it is inconsistent. */
+static __always_inline const __u32 *boesfs_table(struct boesfs_blob b, const struct boesfs_node *n, __u8 byte)
+{
+	__u32 place = (byte - n->low) & 0xff;
+
+	if (place >= n->len)
+		return &n->other;
+	return boesfs_u32_in(b, n, sizeof(*n) + 4 * place);
 }
 
 /*
- * Reads up to 8 bytes of @input, the room that holds the walk's path. Call it again while the status is
- * BOESFS_WALK_GOING.
+ * Reads what BOESFS_WALK_NODES nodes read of @input, the room that holds the walk's path: up to 8 bytes each. Call it again
+ * while the status is BOESFS_WALK_GOING; or, if that is BOESFS_WALK_COMPONENT, to go on over the '/'.
+ *
+ * VERIFIER: each turn reads all it goes by from the work or the policy, of which nothing is known: so any is to it as the one
+ * before. The node stays in a register, for it is what the next turn waits for.
  */
-static __always_inline void boesfs_walk_step(struct boesfs_blob b, struct boesfs_walk *w, const __u8 *input)
+static __always_inline void boesfs_walk_some(struct boesfs_blob b, struct boesfs_walk *w, const __u8 *input)
 {
-	const struct boesfs_node *n = boesfs_struct_at(b, boesfs_node, w->node * 8ull);
-	__u64 word, chain_word, diff;
-	const __u64 *chain;
-	__u64 chain_off;
-	__u32 take, at = w->at;
+	__u32 node = w->node, status = BOESFS_WALK_GOING;
 
-	if (!n) {
-		w->status = BOESFS_WALK_CORRUPT;
-		return;
-	}
-	if (at >= w->end || at >= BOESFS_PATH_END) {
-		w->label = n->label;
-		w->status = at == w->end ? BOESFS_WALK_DONE : BOESFS_WALK_CORRUPT;
-		return;
-	}
-	at &= BOESFS_PATH_END - 1; /* VERIFIER: bounds at; no effect. */
-	take = w->end - at < 8 ? w->end - at : 8;
-	word = boesfs_load8(input + at);
-	if (w->by_component) {
-		__u32 slash = boesfs_first_slash(word);
+#ifdef __clang__
+#pragma clang loop unroll(disable)
+#endif
+	for (int i = 0; i < BOESFS_WALK_NODES; i++) {
+		const struct boesfs_node *n = boesfs_node_at(b, node);
+		__u32 at = w->at, end = w->end, take, kind;
+		const __u32 *to;
+		__u64 word;
 
-		if (slash == 0 && at != w->start && w->by_component != 2) {
-			w->label = n->label;
-			w->status = BOESFS_WALK_COMPONENT;
-			/* The next call goes on over the '/'. */
-			w->by_component = 2;
-			return;
+		if (!n) {
+			status = BOESFS_WALK_CORRUPT;
+			break;
 		}
-		w->by_component = 1;
-		if (slash == 0)
-			slash = 1;
-		if (slash < take)
-			take = slash;
+		if (at >= end || at >= BOESFS_PATH_END) {
+			w->label = n->label;
+			status = at == end ? BOESFS_WALK_DONE : BOESFS_WALK_CORRUPT;
+			break;
+		}
+		/* VERIFIER: bounds at; no effect. */
+		word = boesfs_load8(input + (at & (BOESFS_PATH_END - 1)));
+		take = end - at;
+		if (__builtin_expect(w->by_component, 0)) {
+			/* A '/' that is not the first byte ends the component. */
+			__u32 slash = boesfs_first_slash(at == w->over ? word & ~0xffull : word);
+
+			if (!slash) {
+				w->label = n->label;
+				w->over = at;
+				status = BOESFS_WALK_COMPONENT;
+				break;
+			}
+			if (slash < take)
+				take = slash;
+		}
+		kind = n->kind;
+		if (kind == BOESFS_NODE_CHAIN) {
+			__u32 inside = w->inside, left = n->len - inside;
+			__u64 diff;
+
+			if (inside >= n->len || inside > BOESFS_MAX_CHAIN) {
+				status = BOESFS_WALK_CORRUPT;
+				break;
+			}
+			if (left < take)
+				take = left;
+			if (take > 8)
+				take = 8;
+			diff = word ^ boesfs_word_in(b, n, sizeof(*n) + inside);
+			if (diff << (64 - 8 * take)) {
+				take = boesfs_bytes_below(diff) + 1;
+				node = n->other;
+				w->inside = 0;
+			} else if (take == left) {
+				node = n->next;
+				w->inside = 0;
+			} else {
+				w->inside = inside + take;
+			}
+			w->at = at + take;
+		} else if (kind == BOESFS_NODE_SINK) {
+			w->at = at + take;
+		} else {
+			if (kind == BOESFS_NODE_TABLE)
+				to = boesfs_table(b, n, word);
+			else
+				to = kind == BOESFS_NODE_BRANCH ? boesfs_branch(b, n, word) : 0;
+			if (!to) {
+				status = BOESFS_WALK_CORRUPT;
+				break;
+			}
+			node = *to;
+			w->inside = 0;
+			w->at = at + 1;
+		}
+		boesfs_forget();
 	}
-	if (n->kind == BOESFS_NODE_SINK) {
-		w->at = w->by_component ? at + take : w->end;
-		return;
-	}
-	if (n->kind == BOESFS_NODE_BRANCH) {
-		w->node = boesfs_branch(b, n, w->node * 8ull, word & 0xff);
-		w->inside = 0;
-		w->at = at + 1;
-		return;
-	}
-	if (n->kind != BOESFS_NODE_CHAIN || w->inside >= n->len) {
-		w->status = BOESFS_WALK_CORRUPT;
-		return;
-	}
-	if (n->len - w->inside < take)
-		take = n->len - w->inside;
-	chain_off = w->node * 8ull + sizeof(*n) + w->inside;
-	chain = boesfs_at(b, chain_off & ~7ull, 8, 8);
-	if (!chain) {
-		w->status = BOESFS_WALK_CORRUPT;
-		return;
-	}
-	/* A chain is padded to 8 bytes: read it aligned, and only as far as this word goes. */
-	chain_word = *chain >> 8 * (chain_off & 7);
-	if (8 - (chain_off & 7) < take)
-		take = 8 - (chain_off & 7);
-	diff = (chain_word ^ word) & (~0ull >> 8 * (8 - take));
-	if (diff) {
-		w->node = n->other;
-		w->inside = 0;
-		w->at = at + boesfs_equal_bytes(diff) + 1;
-		return;
-	}
-	w->at = at + take;
-	w->inside += take;
-	if (w->inside == n->len) {
-		w->node = n->next;
-		w->inside = 0;
-	}
+	w->node = node;
+	w->status = status;
 }
 
 #endif

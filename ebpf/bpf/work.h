@@ -40,7 +40,8 @@ struct boesfs_walk {
 	__u32 which;
 	/* Whether to stop after each component. */
 	__u32 by_component;
-	__u32 reserved;
+	/* First byte of the component. */
+	__u32 over;
 };
 
 enum boesfs_walk_status {
@@ -283,7 +284,7 @@ struct boesfs_blob {
 #ifndef BOESFS_BLOB_SIZE
 #error "BOESFS_BLOB_SIZE is given on the command line"
 #endif
-#define BOESFS_BLOB_SLACK 128
+#define BOESFS_BLOB_SLACK 2048
 
 /*
  * The @size bytes at @off of the policy, or NULL if they do not lie in it or are not aligned to @align.
@@ -303,6 +304,40 @@ static __always_inline const void *boesfs_at(struct boesfs_blob b, __u64 off, __
 
 #define boesfs_load8(p) (*(const __u64 *)(p))
 
+/* VERIFIER: what was written to memory is read from there again. */
+static __always_inline void boesfs_forget(void)
+{
+	asm volatile("" : : : "memory");
+}
+
+/*
+ * The node that @reference is to, or NULL if it does not begin in the policy. VERIFIER: the barrier keeps the bound with the
+ * register, and the slack holds what of the largest node goes past the last one that begins there: so what is in a node
+ * needs no bound but its own.
+ */
+static __always_inline const struct boesfs_node *boesfs_node_at(struct boesfs_blob b, __u32 reference)
+{
+	__u64 off = reference * 8ull;
+
+	_Static_assert(sizeof(struct boesfs_node) + 256 * 4 <= BOESFS_BLOB_SLACK, "slack holds any node");
+	asm volatile("" : "+r"(off));
+	if (off >= BOESFS_BLOB_SIZE)
+		return 0;
+	return (const struct boesfs_node *)(b.base + off);
+}
+
+/* The number at byte @off of node @n. */
+static __always_inline const __u32 *boesfs_u32_in(struct boesfs_blob b, const struct boesfs_node *n, __u64 off)
+{
+	return (const __u32 *)((const __u8 *)n + off);
+}
+
+/* The 8 bytes at byte @off of node @n, where bytes of its own begin. */
+static __always_inline __u64 boesfs_word_in(struct boesfs_blob b, const struct boesfs_node *n, __u64 off)
+{
+	return *(const __u64 *)((const __u8 *)n + off);
+}
+
 #else
 
 #include <string.h>
@@ -319,6 +354,32 @@ static __always_inline __u64 boesfs_load8(const void *p)
 	__u64 word;
 
 	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+static __always_inline void boesfs_forget(void)
+{
+}
+
+static __always_inline const struct boesfs_node *boesfs_node_at(struct boesfs_blob b, __u32 reference)
+{
+	return boesfs_at(b, reference * 8ull, 8, sizeof(struct boesfs_node));
+}
+
+static __always_inline const __u32 *boesfs_u32_in(struct boesfs_blob b, const struct boesfs_node *n, __u64 off)
+{
+	return boesfs_at(b, (const __u8 *)n - b.base + off, 4, 4);
+}
+
+/* Past the policy's end are zeros: a node's own bytes may end there. */
+static __always_inline __u64 boesfs_word_in(struct boesfs_blob b, const struct boesfs_node *n, __u64 off)
+{
+	__u64 word = 0, at = (const __u8 *)n - b.base + off;
+
+	if (at <= b.len && b.len - at >= sizeof(word))
+		return boesfs_load8(b.base + at);
+	if (at < b.len)
+		memcpy(&word, b.base + at, b.len - at);
 	return word;
 }
 

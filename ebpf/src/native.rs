@@ -10,6 +10,14 @@ pub use boesfs_abi::map::Call;
 unsafe extern "C" {
     fn boesfs_native_decide(blob: *const u64, blob_len: u64, call: *mut Call, path: *const u8) -> i32;
     fn boesfs_native_text_class(blob: *const u64, blob_len: u64, text: *const u8, len: u32) -> u32;
+    fn boesfs_native_names(
+        blob: *const u64,
+        blob_len: u64,
+        path: *const u8,
+        len: u32,
+        names: *mut [u32; 2],
+        room: u32,
+    ) -> u32;
 }
 
 /// A policy as the C code reads it.
@@ -70,5 +78,22 @@ impl NativePolicy {
         // SAFETY: both outlive the call; C reads `len` bytes of the blob and of the text.
         let class = unsafe { boesfs_native_text_class(self.words.as_ptr(), self.len(), text.as_ptr(), len) };
         if class == boesfs_abi::layout::NO_RULE { Err(Unusable) } else { Ok(class) }
+    }
+
+    /// For each name on the way to `path`, where it ends and the row it leads to, walked each from where the one before
+    /// led to.
+    ///
+    /// # Errors
+    /// As [`NativePolicy::decide`].
+    pub fn names(&self, path: &[u8]) -> Result<Vec<(usize, u32)>, Unusable> {
+        let len = u32::try_from(path.len()).ok().filter(|len| *len <= CALL_PATH).ok_or(Unusable)?;
+        let mut names = vec![[0; 2]; path.len() + 1];
+        let room = len + 1;
+        // SAFETY: all outlive the call; C reads `len` bytes of the blob and of the path, and writes at most `room` pairs.
+        let count = unsafe {
+            boesfs_native_names(self.words.as_ptr(), self.len(), path.as_ptr(), len, names.as_mut_ptr(), room)
+        };
+        let names = names.get(..count as usize).ok_or(Unusable)?;
+        Ok(names.iter().map(|[end, label]| (*end as usize, *label)).collect())
     }
 }

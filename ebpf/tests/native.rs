@@ -12,29 +12,11 @@ use boesfs_abi::verdict::Verdict;
 use boesfs_ebpf::native::NativePolicy;
 use proptest::prelude::*;
 
+mod support;
+use support::Blob;
+
 /// Where the parts of the test's blob lie.
 const NODES: u32 = 128;
-
-struct Blob(Vec<u8>);
-
-impl Blob {
-    fn numbers(&mut self, numbers: &[u32]) {
-        self.0.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-    }
-
-    fn node(&mut self, label: u32, other: u32, next: u32, len: u16, kind: u8) -> u32 {
-        let reference = self.0.len() as u32 / 8;
-        self.numbers(&[label, other, next]);
-        self.0.extend(len.to_le_bytes());
-        self.0.extend([kind, 0]);
-        reference
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend(bytes);
-        self.0.resize(self.0.len().next_multiple_of(8), 0);
-    }
-}
 
 /// A policy: `/data/x` and `/data/y` deny `unlink`, and `read` to uids 10 to 20; everything else is allowed.
 fn blob() -> Vec<u8> {

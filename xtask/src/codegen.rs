@@ -88,7 +88,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 49] = [
+    let numbers: [(&str, u64); 51] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -101,7 +101,9 @@ fn constants(out: &mut String) {
         ("NODE_CHAIN", layout::NODE_CHAIN.into()),
         ("NODE_BRANCH", layout::NODE_BRANCH.into()),
         ("NODE_SINK", layout::NODE_SINK.into()),
+        ("NODE_TABLE", layout::NODE_TABLE.into()),
         ("MAX_CHAIN", layout::MAX_CHAIN.into()),
+        ("MAX_BRANCH", layout::MAX_BRANCH.into()),
         ("FLAG_BOESFS", layout::FLAG_BOESFS.into()),
         ("FLAG_ENTRY_SUBJECT", layout::FLAG_ENTRY_SUBJECT.into()),
         ("FLAG_MOVES_JUDGED", layout::FLAG_MOVES_JUDGED.into()),

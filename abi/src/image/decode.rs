@@ -10,8 +10,8 @@ use super::view::{NodeView, ValidImage};
 use super::{Debug, HEADER_LEN, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION};
 use crate::layout::{
     ABI_VERSION, BLOB_MAGIC, CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, CONDITION_TEXT, Cell,
-    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_CHAIN, MAX_ITEMS, NODE_BRANCH,
-    NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test, fingerprint,
+    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_BRANCH, MAX_CHAIN, MAX_ITEMS,
+    NODE_BRANCH, NODE_CHAIN, NODE_SINK, NODE_TABLE, Node, PolicyHeader, Test, fingerprint,
 };
 use crate::op::{Op, OpSet};
 
@@ -268,13 +268,17 @@ pub(super) fn check_nodes(bytes: &[u8], start: usize, from: &[(u8, u32, u32)]) -
         let bytes = (node.len as usize).next_multiple_of(8);
         let extra = match node.kind {
             NODE_CHAIN if (1..=MAX_CHAIN).contains(&node.len) => bytes,
-            NODE_BRANCH if node.len <= 256 && node.next == 0 => {
+            NODE_BRANCH if node.len <= MAX_BRANCH && node.next == 0 => {
                 bytes + (node.len as usize * 4).next_multiple_of(8)
+            }
+            NODE_TABLE if node.len != 0 && u16::from(node.low) + node.len <= 256 && node.next == 0 => {
+                (node.len as usize * 4).next_multiple_of(8)
             }
             NODE_SINK if node.len == 0 && node.next == 0 && node.other as usize * 8 == start + at => 0,
             _ => return Err(malformed("a node is of no kind")),
         };
-        if node.reserved != 0 || len - at - size_of::<Node>() < extra {
+        let low_is_used = node.kind == NODE_TABLE;
+        if !low_is_used && node.low != 0 || len - at - size_of::<Node>() < extra {
             return Err(malformed("a node is cut off"));
         }
         starts[at / 8] = true;
@@ -300,7 +304,7 @@ pub(super) fn check_nodes(bytes: &[u8], start: usize, from: &[(u8, u32, u32)]) -
             if view.node.label >= bound {
                 return Err(malformed("a label is out of range"));
             }
-            if view.edges().windows(2).any(|pair| pair[0] >= pair[1]) || !view.padding_is_zero() {
+            if view.listed().windows(2).any(|pair| pair[0] >= pair[1]) || !view.padding_is_zero() {
                 return Err(malformed("edges of a node"));
             }
             for target in view.targets() {

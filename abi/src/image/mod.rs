@@ -36,7 +36,7 @@ pub use signature::{KeyError, PublicKey, Release, SecretKey, Signed, sign};
 pub use view::{ClassId, RuleRef, State, ValidImage};
 
 /// The version of the file's format.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The first bytes.
 pub const MAGIC: [u8; 8] = *b"BOESIMG\0";
 /// Bytes before the section table.

@@ -6,7 +6,7 @@ use std::mem::size_of;
 use super::{Debug, Literal, Named, RuleInfo, Signed};
 use crate::layout::{
     Cell, Entry, EventRecord, FLAG_ANONYMOUS_EXEC, FLAG_BOESFS, FLAG_ENTRY_SUBJECT, FLAG_HIDES,
-    FLAG_MOVES_JUDGED, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node, PolicyHeader, Test,
+    FLAG_MOVES_JUDGED, NODE_BRANCH, NODE_CHAIN, NODE_SINK, NODE_TABLE, Node, PolicyHeader, Test,
 };
 use crate::op::{Op, OpSet};
 use crate::subjects::Subjects;
@@ -103,7 +103,7 @@ plain!(PolicyHeader {
     accepted: u32,
     reserved2: words,
 });
-plain!(Node { label: u32, other: u32, next: u32, len: u16, kind: u8, reserved: u8 });
+plain!(Node { label: u32, other: u32, next: u32, len: u16, kind: u8, low: u8 });
 plain!(Cell {
     deny: u32,
     depend: u32,
@@ -182,57 +182,94 @@ impl<'a> NodeView<'a> {
         if self.node.kind == NODE_CHAIN { &self.tail[..self.node.len as usize] } else { &[] }
     }
 
-    /// The bytes of a branch that have an edge of their own, in order.
-    pub(super) fn edges(&self) -> &'a [u8] {
+    /// The bytes that a branch lists.
+    pub(super) fn listed(&self) -> &'a [u8] {
         if self.node.kind == NODE_BRANCH { &self.tail[..self.node.len as usize] } else { &[] }
     }
 
-    fn edge(&self, index: usize) -> u32 {
-        let targets = (self.node.len as usize).next_multiple_of(8);
-        u32::from_le_bytes(bytes(self.tail, targets + index * 4))
+    /// How many references follow the node.
+    fn reference_count(&self) -> usize {
+        if matches!(self.node.kind, NODE_BRANCH | NODE_TABLE) { self.node.len as usize } else { 0 }
+    }
+
+    /// The reference at a place among those that follow the node.
+    fn reference_at(&self, index: usize) -> u32 {
+        let from = self.listed().len().next_multiple_of(8);
+        u32::from_le_bytes(bytes(self.tail, from + index * 4))
     }
 
     /// Every node an edge leads to, the default's first.
     pub(super) fn targets(&self) -> impl Iterator<Item = u32> + '_ {
-        let (next, edges) = match self.node.kind {
-            NODE_CHAIN => (Some(self.node.next), 0),
-            NODE_BRANCH => (None, self.node.len as usize),
-            _ => (None, 0),
-        };
-        std::iter::once(self.node.other).chain(next).chain((0..edges).map(|index| self.edge(index)))
+        let next = (self.node.kind == NODE_CHAIN).then_some(self.node.next);
+        let own = (0..self.reference_count()).map(|index| self.reference_at(index));
+        std::iter::once(self.node.other).chain(next).chain(own)
     }
 
     pub(super) fn padding_is_zero(&self) -> bool {
-        let len = self.node.len as usize;
+        let len = if self.node.kind == NODE_TABLE { 0 } else { self.node.len as usize };
         let mut padding = self.tail[len..len.next_multiple_of(8)].iter();
-        let odd = self.node.kind == NODE_BRANCH && len % 2 == 1;
-        padding.all(|b| *b == 0) && (!odd || self.edge(len) == 0)
+        let count = self.reference_count();
+        padding.all(|b| *b == 0) && (count.is_multiple_of(2) || self.reference_at(count) == 0)
     }
 
     pub(super) fn after(&self, inside: u16, byte: u8) -> State {
         let to = |node| State { node, inside: 0 };
         match self.node.kind {
+            NODE_TABLE => match usize::from(byte.wrapping_sub(self.node.low)) {
+                index if index < self.node.len as usize => to(self.reference_at(index)),
+                _ => to(self.node.other),
+            },
             NODE_SINK => to(self.reference),
             NODE_CHAIN if self.chain()[inside as usize] != byte => to(self.node.other),
             NODE_CHAIN if inside + 1 == self.node.len => to(self.node.next),
             NODE_CHAIN => State { node: self.reference, inside: inside + 1 },
-            _ => match self.edges().binary_search(&byte) {
-                Ok(index) => to(self.edge(index)),
+            _ => match self.listed().binary_search(&byte) {
+                Ok(index) => to(self.reference_at(index)),
                 Err(_) => to(self.node.other),
             },
+        }
+    }
+
+    /// The state after as much of `input`, which is not empty, as the node reads at once, and how much that is.
+    fn after_some(&self, inside: u16, input: &[u8]) -> (State, usize) {
+        match self.node.kind {
+            NODE_SINK => (State { node: self.reference, inside: 0 }, input.len()),
+            NODE_CHAIN => {
+                let left = &self.chain()[inside as usize..];
+                let same = left.iter().zip(input).take_while(|(have, want)| have == want).count();
+                if same == left.len() {
+                    (State { node: self.node.next, inside: 0 }, same)
+                } else if same == input.len() {
+                    (State { node: self.reference, inside: inside + same as u16 }, same)
+                } else {
+                    (State { node: self.node.other, inside: 0 }, same + 1)
+                }
+            }
+            _ => (self.after(inside, input[0]), 1),
         }
     }
 }
 
 impl NodeView<'_> {
-    /// The bytes that lead somewhere of their own, this far into a chain, and where all others lead.
+    /// The bytes that lead somewhere of their own, this far into a chain, in order, and where all others lead.
     pub(super) fn ways(&self, inside: u16) -> (Vec<(u8, State)>, State) {
-        let listed = match self.node.kind {
-            NODE_CHAIN => &self.chain()[inside as usize..=inside as usize],
-            _ => self.edges(),
+        let to = |node| State { node, inside: 0 };
+        let own = match self.node.kind {
+            NODE_CHAIN => {
+                let byte = self.chain()[inside as usize];
+                vec![(byte, self.after(inside, byte))]
+            }
+            NODE_TABLE => (self.node.low..=255)
+                .zip((0..self.reference_count()).map(|index| self.reference_at(index)))
+                .filter(|(_, node)| *node != self.node.other)
+                .map(|(byte, node)| (byte, to(node)))
+                .collect(),
+            _ => {
+                let nodes = (0..self.reference_count()).map(|index| self.reference_at(index));
+                self.listed().iter().copied().zip(nodes.map(to)).collect()
+            }
         };
-        let own = listed.iter().map(|byte| (*byte, self.after(inside, *byte))).collect();
-        (own, State { node: self.node.other, inside: 0 })
+        (own, to(self.node.other))
     }
 }
 
@@ -370,9 +407,11 @@ impl ValidImage {
 
     /// The state after `input`.
     #[must_use]
-    pub fn walk(&self, mut state: State, input: &[u8]) -> State {
-        for byte in input {
-            state = self.step(state, *byte);
+    pub fn walk(&self, mut state: State, mut input: &[u8]) -> State {
+        while !input.is_empty() {
+            let (after, read) = NodeView::new(&self.blob, state.node).after_some(state.inside, input);
+            state = after;
+            input = &input[read..];
         }
         state
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use boesfs_abi::image::ValidImage;
-use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN};
+use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN, NODE_TABLE};
 use boesfs_abi::op::OpSet;
 
 use crate::automaton::{spelt_byte, spelt_ops};
@@ -24,17 +24,28 @@ fn write(out: &mut String, image: &ValidImage) -> fmt::Result {
     let header = image.header();
     writeln!(out, "\nnodes (paths from {}, arguments from {}):", header.path_start, header.text_start)?;
     for (reference, node, tail) in nodes(image) {
-        let bytes = &tail[..usize::from(node.len)];
         write!(out, "  {reference}: label {}, ", node.label)?;
+        let targets = |from: usize| {
+            let words = tail[from..].chunks_exact(4).take(usize::from(node.len));
+            words.map(|word| u32::from_le_bytes(word.try_into().expect("INVARIANT: four bytes")))
+        };
         match node.kind {
             NODE_CHAIN => {
+                let bytes = &tail[..usize::from(node.len)];
                 writeln!(out, "\"{}\" -> {}, else -> {}", bytes.escape_ascii(), node.next, node.other)?;
             }
             NODE_BRANCH => {
-                let targets = &tail[bytes.len().next_multiple_of(8)..];
-                for (byte, target) in bytes.iter().zip(targets.chunks_exact(4)) {
-                    let target = u32::from_le_bytes(target.try_into().expect("INVARIANT: four bytes"));
+                let bytes = &tail[..usize::from(node.len)];
+                for (byte, target) in bytes.iter().zip(targets(bytes.len().next_multiple_of(8))) {
                     write!(out, "{} -> {target}, ", spelt_byte(*byte))?;
+                }
+                writeln!(out, "else -> {}", node.other)?;
+            }
+            NODE_TABLE => {
+                for (byte, target) in (node.low..=255).zip(targets(0)) {
+                    if target != node.other {
+                        write!(out, "{} -> {target}, ", spelt_byte(byte))?;
+                    }
                 }
                 writeln!(out, "else -> {}", node.other)?;
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use boesfs_abi::hooks::{HOOKS, Hook, Need};
 use boesfs_abi::image::{Signed, ValidImage};
-use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN, Node};
+use boesfs_abi::layout::{NODE_BRANCH, NODE_CHAIN, NODE_TABLE, Node};
 use boesfs_abi::memory::{MapMemory, maps};
 use boesfs_abi::op::OpSet;
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ impl Summary {
                     chains += 1;
                     states += usize::from(node.len);
                 }
-                NODE_BRANCH => {
+                NODE_BRANCH | NODE_TABLE => {
                     branches += 1;
                     states += 1;
                 }
@@ -285,13 +285,14 @@ pub(super) fn nodes(image: &ValidImage) -> impl Iterator<Item = (u32, Node, &[u8
             let bytes = image.blob()[at + from..at + from + 4].try_into();
             u32::from_le_bytes(bytes.expect("INVARIANT: four bytes"))
         };
-        let [low, high, kind, reserved] = word(12).to_le_bytes();
-        let len = u16::from_le_bytes([low, high]);
-        let node = Node { label: word(0), other: word(4), next: word(8), len, kind, reserved };
+        let [len_low, len_high, kind, low] = word(12).to_le_bytes();
+        let len = u16::from_le_bytes([len_low, len_high]);
+        let node = Node { label: word(0), other: word(4), next: word(8), len, kind, low };
         let bytes = usize::from(len).next_multiple_of(8);
         let extra = match kind {
             NODE_CHAIN => bytes,
             NODE_BRANCH => bytes + (usize::from(len) * 4).next_multiple_of(8),
+            NODE_TABLE => (usize::from(len) * 4).next_multiple_of(8),
             _ => 0,
         };
         let reference = u32::try_from(at / 8).expect("INVARIANT: a blob is below 4 GiB");

@@ -1,8 +1,8 @@
 //! An automaton to nodes: those of [`Dfa`], long chains cut.
 
-use boesfs_abi::layout::{MAX_CHAIN, NODE_BRANCH, NODE_CHAIN, NODE_SINK, Node};
+use boesfs_abi::layout::{MAX_BRANCH, MAX_CHAIN, NODE_BRANCH, NODE_CHAIN, NODE_SINK, NODE_TABLE, Node};
 
-use crate::automaton::{Dfa, Form, NodeId};
+use crate::automaton::{Dfa, Form, NodeEdge, NodeId};
 
 use super::wire::Bytes;
 
@@ -25,8 +25,15 @@ pub(super) fn pack(dfa: &Dfa, at: usize) -> Vec<u8> {
         let head = Node { label: node.label, other: to(node.other), ..Node::default() };
         match node.form {
             Form::Branch([]) if node.other == id => bytes.node(&Node { kind: NODE_SINK, ..head }),
+            Form::Branch(edges) if let Some((low, len)) = table(edges) => {
+                bytes.node(&Node { kind: NODE_TABLE, len, low, ..head });
+                let mut edges = edges.iter().peekable();
+                bytes.words((low..=255).take(len.into()).map(|byte| {
+                    edges.next_if(|edge| edge.byte == byte).map_or(head.other, |edge| to(edge.to))
+                }));
+            }
             Form::Branch(edges) => {
-                let len = u16::try_from(edges.len()).expect("INVARIANT(edges): fewer than 256");
+                let len = u16::try_from(edges.len()).expect("INVARIANT: at most MAX_BRANCH");
                 bytes.node(&Node { kind: NODE_BRANCH, len, ..head });
                 bytes.0.extend(edges.iter().map(|edge| edge.byte));
                 bytes.align();
@@ -54,8 +61,21 @@ pub(super) fn size(dfa: &Dfa) -> usize {
     dfa.nodes().map(|id| bytes_of(dfa, id)).sum()
 }
 
+/// The first byte and the length of the table that `edges` become, if they become one: where they are many, or lie so
+/// close together that a table, which is read at once, takes hardly more room than a branch, which is searched.
+fn table(edges: &[NodeEdge]) -> Option<(u8, u16)> {
+    let (first, last) = (edges.first()?.byte, edges.last()?.byte);
+    let len = u16::from(last - first) + 1;
+    let many = edges.len() > usize::from(MAX_BRANCH);
+    let room = if edges.len() <= 8 { 4 + 2 * edges.len() } else { 8 * edges.len() };
+    (many || usize::from(len) <= room).then_some((first, len))
+}
+
 fn bytes_of(dfa: &Dfa, id: NodeId) -> usize {
     match dfa.node(id).form {
+        Form::Branch(edges) if let Some((_, len)) = table(edges) => {
+            size_of::<Node>() + (usize::from(len) * 4).next_multiple_of(8)
+        }
         Form::Branch(edges) => {
             size_of::<Node>() + edges.len().next_multiple_of(8) + (edges.len() * 4).next_multiple_of(8)
         }

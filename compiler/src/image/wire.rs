@@ -22,7 +22,7 @@ impl Bytes {
     }
 
     pub(super) fn node(&mut self, n: &Node) {
-        put!(self, n.label, n.other, n.next, n.len, n.kind, n.reserved);
+        put!(self, n.label, n.other, n.next, n.len, n.kind, n.low);
     }
 
     pub(super) fn cell(&mut self, c: &Cell) {
