@@ -9,13 +9,15 @@ use boesfs_compiler::Policy;
 
 #[test]
 fn images_are_what_their_policies_compile_to() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../abi/tests/images");
-    for name in ["boesfs", "casbin"] {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let own = ["boesfs", "casbin"].map(|name| (name, root.join("abi/tests/images")));
+    let examples = ["tuples", "patterns", "roles"].map(|name| (name, root.join("policies/examples")));
+    for (name, folder) in own.into_iter().chain(examples) {
         let text = fs::read(folder.join(name).with_extension("conf")).expect("a policy");
         let policy =
             Policy::options().allow("all").parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let image = policy.compile().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let path = folder.join(name).with_extension("bin");
+        let path = root.join("abi/tests/images").join(name).with_extension("bin");
         if std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
             fs::write(&path, image.as_bytes()).expect("the image can be written");
         }

@@ -4,16 +4,16 @@ use std::mem::size_of;
 
 use super::agree::agree;
 use super::encode::{decode_literals, decode_subjects, digests};
+use super::lists::check_lists;
 use super::packed::unpack;
 use super::signature::signed;
 use super::view::{NodeView, ValidImage};
 use super::{Debug, HEADER_LEN, MAGIC, Reader, SECTION_LEN, SectionKind, VERSION};
 use crate::layout::{
-    ABI_VERSION, BLOB_MAGIC, CONDITION_ANY_BIT, CONDITION_BETWEEN, CONDITION_KIND, CONDITION_TEXT, Cell,
-    Entry, FIELD_COUNT, FIELD_KIND, FLAG_HIDES, FLAGS, MAX_BLOB, MAX_BRANCH, MAX_CHAIN, MAX_ITEMS,
-    NODE_BRANCH, NODE_CHAIN, NODE_SINK, NODE_TABLE, Node, PolicyHeader, Test, fingerprint,
+    ABI_VERSION, BLOB_MAGIC, Cell, Entry, FLAGS, MAX_BLOB, MAX_BRANCH, MAX_CHAIN, MAX_ITEMS, NODE_BRANCH,
+    NODE_CHAIN, NODE_SINK, NODE_TABLE, Node, PolicyHeader, Test, fingerprint,
 };
-use crate::op::{Op, OpSet};
+use crate::op::OpSet;
 
 /// Why bytes are not an image that can be used here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -207,34 +207,32 @@ fn check_blob(blob: &[u8]) -> Result<PolicyHeader, ImageError> {
         return Err(malformed("an empty table"));
     }
     let words = header.text_count.div_ceil(32);
-    let table = |off: u32, count: u64, each: u64| {
-        let end = u64::from(off).checked_add(count.saturating_mul(each));
-        let within = off.is_multiple_of(8)
-            && off as usize >= size_of::<PolicyHeader>()
-            && end.is_some_and(|end| end <= blob.len() as u64)
-            && count <= u64::from(MAX_ITEMS);
-        if within { Ok(()) } else { Err(malformed("a table lies outside the blob")) }
-    };
     let counted = [header.class_count, header.list_count, header.text_count, header.set_count];
     if counted.iter().any(|count| *count > MAX_ITEMS) {
         return Err(malformed("a count is out of range"));
     }
-    table(header.nodes_off, u64::from(header.nodes_len / 8), 8)?;
-    table(header.rows_off, u64::from(header.row_count) * u64::from(header.class_count), 4)?;
-    table(header.cells_off, header.cell_count.into(), size_of::<Cell>() as u64)?;
-    table(header.entries_off, header.entry_count.into(), size_of::<Entry>() as u64)?;
-    table(header.tests_off, header.test_count.into(), size_of::<Test>() as u64)?;
-    table(header.sets_off, u64::from(header.set_count) * u64::from(words), 4)?;
-    table(header.gains_off, u64::from(header.list_count) * u64::from(header.list_count), 4)?;
+    if !header.nodes_len.is_multiple_of(8) {
+        return Err(malformed("length of the nodes"));
+    }
+    check_places(
+        blob,
+        &[
+            (header.nodes_off, (header.nodes_len / 8).into(), 8),
+            (header.rows_off, u64::from(header.row_count) * u64::from(header.class_count), 4),
+            (header.cells_off, header.cell_count.into(), size_of::<Cell>()),
+            (header.entries_off, header.entry_count.into(), size_of::<Entry>()),
+            (header.tests_off, header.test_count.into(), size_of::<Test>()),
+            (header.sets_off, u64::from(header.set_count) * u64::from(words), 4),
+            (header.gains_off, u64::from(header.list_count) * u64::from(header.list_count), 4),
+        ],
+    )?;
     // Path nodes are labelled with rows, text nodes with text classes; which of the two a node is follows from the start
     // it is reached from.
     let starts = [(1, header.path_start, header.row_count), (2, header.text_start, header.text_count)];
     let nodes = &blob[..header.nodes_off as usize + header.nodes_len as usize];
     let count = if header.text_start == 0 { 1 } else { 2 };
     check_nodes(nodes, header.nodes_off as usize, &starts[..count])?;
-    check_tests(blob, &header)?;
-    let entry_ops = check_entries(blob, &header)?;
-    check_cells(blob, &header, &entry_ops)?;
+    check_lists(blob, &header)?;
     for index in 0..header.row_count as usize * header.class_count as usize {
         let cell: [u8; 4] = super::view::bytes(blob, header.rows_off as usize + index * 4);
         if u32::from_le_bytes(cell) >= header.cell_count {
@@ -248,6 +246,29 @@ fn check_blob(blob: &[u8]) -> Result<PolicyHeader, ImageError> {
         }
     }
     Ok(header)
+}
+
+/// Tables, each with its place, how many lines it has and their bytes, fill the blob behind its header in this order; what
+/// lies between two of them is less than 8 bytes, and zero.
+fn check_places(blob: &[u8], tables: &[(u32, u64, usize)]) -> Result<(), ImageError> {
+    let mut end = size_of::<PolicyHeader>();
+    for &(offset, count, each) in tables {
+        let start = end.next_multiple_of(8);
+        if count > u64::from(MAX_ITEMS) {
+            return Err(malformed("a count is out of range"));
+        }
+        let bytes = usize::try_from(count).ok().and_then(|count| count.checked_mul(each));
+        let fits = bytes.filter(|bytes| offset as usize == start && *bytes <= blob.len() - start);
+        let bytes = fits.ok_or(malformed("a table lies outside the blob, or not behind the one before"))?;
+        if blob[end..start].iter().any(|byte| *byte != 0) {
+            return Err(malformed("padding between tables"));
+        }
+        end = start + bytes;
+    }
+    if end.next_multiple_of(8) != blob.len() || blob[end..].iter().any(|byte| *byte != 0) {
+        return Err(malformed("tables do not fill the blob"));
+    }
+    Ok(())
 }
 
 /// Nodes lie one behind the other from `start` to the end of `bytes`; every reference is to the begin of one. Each of
@@ -319,91 +340,6 @@ pub(super) fn check_nodes(bytes: &[u8], start: usize, from: &[(u8, u32, u32)]) -
     if unreached { Err(malformed("a node that nothing leads to")) } else { Ok(()) }
 }
 
-fn check_tests(blob: &[u8], header: &PolicyHeader) -> Result<(), ImageError> {
-    for index in 0..header.test_count as usize {
-        let test: Test = super::view::read(blob, header.tests_off as usize + index * size_of::<Test>());
-        let fits = match test.condition {
-            CONDITION_BETWEEN => test.a <= test.b && test.set == 0 && test.field != FIELD_KIND,
-            CONDITION_ANY_BIT => test.b == 0 && test.set == 0 && test.field != FIELD_KIND,
-            CONDITION_TEXT => {
-                test.a == 0
-                    && test.b == 0
-                    && test.set < header.set_count
-                    && header.text_start != 0
-                    && (test.field as usize) < crate::op::MAX_ARGS
-            }
-            CONDITION_KIND => test.b == 0 && test.set == 0 && test.a < 128 && test.field == FIELD_KIND,
-            _ => false,
-        };
-        if !fits || test.field >= FIELD_COUNT || test.holds > 1 || test.reserved != 0 {
-            return Err(malformed("a test"));
-        }
-    }
-    Ok(())
-}
-
-/// The operations and test counts of the entries.
-fn check_entries(blob: &[u8], header: &PolicyHeader) -> Result<Vec<(u32, u32)>, ImageError> {
-    let mut seen = Vec::with_capacity(header.entry_count as usize);
-    for index in 0..header.entry_count as usize {
-        let entry: Entry = super::view::read(blob, header.entries_off as usize + index * size_of::<Entry>());
-        let end = entry.tests.checked_add(entry.test_count);
-        if entry.ops & !OpSet::ALL.bits() != 0
-            || end.is_none_or(|end| end > header.test_count)
-            || entry.deny > 1
-            || entry.errno > 3
-            || entry.report > 1
-            || entry.by_default > 1
-            || (entry.gives > 15 || entry.deny == 1 && entry.gives != 0)
-            || entry.reserved2 != 0
-        {
-            return Err(malformed("an entry"));
-        }
-        seen.push((entry.ops, entry.test_count));
-    }
-    Ok(seen)
-}
-
 fn cell(blob: &[u8], header: &PolicyHeader, index: usize) -> Cell {
     super::view::read(blob, header.cells_off as usize + index * size_of::<Cell>())
-}
-
-fn check_cells(blob: &[u8], header: &PolicyHeader, entry_ops: &[(u32, u32)]) -> Result<(), ImageError> {
-    let lookup = OpSet::of(&[Op::Lookup, Op::Lookup2]).bits();
-    for index in 0..header.cell_count as usize {
-        let cell = cell(blob, header, index);
-        let masks =
-            cell.deny | cell.depend | cell.report | cell.by_default | cell.errno_low | cell.errno_high;
-        if masks & !OpSet::ALL.bits() != 0
-            || cell.deny & cell.depend != 0
-            || cell.by_default & !cell.deny != 0
-            || cell.reserved != 0
-            || cell.reserved2 != 0
-            // Without a table, lists are still told apart.
-            || (cell.list >= header.list_count && header.list_count != 0)
-        {
-            return Err(malformed("a cell"));
-        }
-        if (cell.deny | cell.depend) & !header.may_deny != 0 || cell.depend & !header.may_depend != 0 {
-            return Err(malformed("a cell denies what the header says is never denied"));
-        }
-        if (cell.deny | cell.depend) & lookup != 0 && header.flags & FLAG_HIDES == 0 {
-            return Err(malformed("a cell hides, and the header says that none does"));
-        }
-        for (from, count) in [
-            (cell.first, cell.first_count),
-            (cell.denies, cell.denies_count),
-            (cell.allows, cell.allows_count),
-        ] {
-            if from.checked_add(count).is_none_or(|end| end > header.entry_count) {
-                return Err(malformed("a cell names an entry that is not there"));
-            }
-        }
-        let first = &entry_ops[cell.first as usize..(cell.first + cell.first_count) as usize];
-        let total = first.iter().filter(|(_, tests)| *tests == 0).fold(0, |ops, (these, _)| ops | these);
-        if cell.depend & !total != 0 {
-            return Err(malformed("a list that leaves a request undecided"));
-        }
-    }
-    Ok(())
 }

@@ -189,11 +189,12 @@ pub(super) fn decode_subjects(bytes: &[u8], class_count: u32) -> Option<Subjects
         return None;
     }
     for _ in 0..r.count(4)? {
-        let domain = r.bytes()?.to_vec();
-        if subjects.domains.contains(&domain) {
-            return None;
-        }
-        subjects.domains.push(domain);
+        subjects.domains.push(r.bytes()?.to_vec());
+    }
+    let mut unique: Vec<&Vec<u8>> = subjects.domains.iter().collect();
+    unique.sort();
+    if unique.windows(2).any(|pair| pair[0] == pair[1]) {
+        return None;
     }
     for _ in 0..subjects.groups.len().checked_mul(subjects.domains.len() + 1)? {
         let class = r.number()?;

@@ -20,6 +20,7 @@ mod debug;
 mod decode;
 mod encode;
 mod facts;
+mod lists;
 mod named;
 mod origins;
 mod packed;

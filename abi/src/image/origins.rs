@@ -125,7 +125,9 @@ impl Origins {
             })
         });
         let is_rule = |rule: &u32| *rule == NO_RULE || (*rule as usize) < rules;
-        let cell_fits = |origin: &OriginCell| {
+        // Those of one cell follow those of the one before it.
+        let mut end = 0;
+        let mut cell_fits = |origin: &OriginCell| {
             let cell = cells.get(origin.cell as usize)?;
             let rest = self.deciders.get(origin.deciders as usize..)?;
             let (count, rest) = rest.split_first()?;
@@ -133,7 +135,9 @@ impl Origins {
             let lines = [cell.first_count, cell.denies_count, cell.allows_count];
             let lines = lines.iter().try_fold(0usize, |sum, count| sum.checked_add(*count as usize))?;
             let of_lines = rest[pairs.len()..].get(..lines)?;
-            let fits = *count as usize <= Op::COUNT
+            let after = origin.deciders as usize + 1 + pairs.len() + of_lines.len();
+            let fits = std::mem::replace(&mut end, after) == origin.deciders as usize
+                && *count as usize <= Op::COUNT
                 && pairs.chunks_exact(2).all(|pair| pair[0] & !OpSet::ALL.bits() == 0 && is_rule(&pair[1]))
                 && of_lines.iter().all(is_rule);
             Some(fits)
@@ -144,6 +148,7 @@ impl Origins {
             && start == self.differences.len()
             && rows.is_some_and(|rows| check_nodes(&self.nodes, 0, &[(1, 0, rows)]).is_ok())
             && self.cells.iter().all(|origin| cell_fits(origin) == Some(true))
+            && end == self.deciders.len()
     }
 }
 
