@@ -115,7 +115,10 @@ fn a_place_names_the_lines_that_decide_there() {
         human.contains("\n/usr/bin/make, cell ") && human.contains("by line 12: p, /usr/bin/make"),
         "{human}"
     );
-    assert!(!human.contains("line 11"), "{human}");
+    let (here, below) =
+        human.split_once("\nhere or below can be denied: ").expect("what can be denied below");
+    assert!(!here.contains("line 11"), "{human}");
+    assert!(below.contains("below by line 11 (secrets)"), "{human}");
 }
 
 #[test]
@@ -142,6 +145,10 @@ fn a_path_that_is_no_path_is_wrong_usage() {
 #[test]
 fn the_listing_names_the_lines_of_rows_and_cells() {
     let at = Workplace::new();
+    let sized = POLICY.replace("/srv/build/.env, read, *, deny", "/srv/build/a.log, read, (>9), deny");
+    fs::write(at.path().join("sized.conf"), sized).expect("a policy");
+    let lists = at.out("inspect sized.conf --stage image");
+    assert!(lists.contains(": deny (EACCES), lines 13\n"), "{lists}");
     let listing = at.out("inspect policy.bin --stage image");
     assert!(listing.contains(", lines 11"), "{listing}");
     assert!(listing.contains("by line 11 (secrets): p, *, /srv/**/.env, @use, *, deny"), "{listing}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::request::is_canonical;
-use boesfs_compiler::image::{Place, Summary, dump};
+use boesfs_compiler::image::{Checked, Place, Summary, check, dump};
 use boesfs_compiler::pipeline::{Outcome, Stage};
 use boesfs_grammar::{self as grammar, SyntaxTree};
 use clap::{Args, ValueEnum};
@@ -20,6 +20,7 @@ use super::{CommandError, Exit, Format, Screen};
 Examples:
   boesfsc inspect policy.bin
   boesfsc inspect policy.bin --at /srv/app/.env
+  boesfsc inspect policy.bin --check
   boesfsc inspect policy.bin --stage image
   boesfsc inspect policy.conf --stage rules
   boesfsc inspect policy.conf --stage dfa --format json")]
@@ -33,6 +34,10 @@ pub(super) struct InspectArgs {
     /// Say what decides at PATH and below: for each subject the rules that meet there, operation by operation.
     #[arg(long, value_name = "PATH", conflicts_with = "stage", value_parser = canonical)]
     at: Option<Canonical>,
+    /// Verify an image without its source: all that can be proved from its own bytes, beyond what has to hold before it is
+    /// used at all. Exit status 1 if something is wrong.
+    #[arg(long, conflicts_with_all = ["stage", "at"])]
+    check: bool,
     #[command(flatten)]
     reading: Reading,
 }
@@ -69,6 +74,7 @@ impl InspectArgs {
         let until = self.stage.map_or(Stage::LAST, StageArg::stage);
         match self.reading.subject(&self.policy, until)? {
             Subject::Image(image) => match self.stage {
+                None if self.check => self.checked(&image, screen),
                 None => match &self.at {
                     Some(path) => place(&Place::at(&image, &path.0), screen),
                     None => summary(&image, screen),
@@ -78,6 +84,9 @@ impl InspectArgs {
                     "an image holds no text: only `--stage image` can be printed of it".to_owned(),
                 )),
             },
+            Subject::Text(_) if self.check => {
+                Err(CommandError::Usage("`--check` is of an image; `check` is of a policy".to_owned()))
+            }
             Subject::Text(outcome) => {
                 let exit = self.reading.report(&outcome, screen)?;
                 if exit != Exit::Fine && self.stage != Some(StageArg::Tree) {
@@ -106,6 +115,28 @@ impl InspectArgs {
                 Ok(exit)
             }
         }
+    }
+}
+
+impl InspectArgs {
+    fn checked(&self, image: &ValidImage, screen: &mut Screen) -> Result<Exit, CommandError> {
+        let checked = check(image);
+        let fine = checked.iter().all(|line| line.found.is_ok());
+        match screen.format {
+            Format::Human => {
+                writeln!(screen.out, "policy      {}", image.id_hex())?;
+                for line in &checked {
+                    write!(screen.out, "{line}")?;
+                }
+            }
+            Format::Json => screen.json(&json!({
+                "version": 1,
+                "id": image.id_hex(),
+                "ok": fine,
+                "checks": checked.iter().map(Checked::json).collect::<Vec<_>>(),
+            }))?,
+        }
+        Ok(if fine { Exit::Fine } else { Exit::Refused })
     }
 }
 

@@ -1,6 +1,6 @@
 //! An image as text: its nodes as a listing, its rows, cells and lists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 
 use boesfs_abi::image::ValidImage;
@@ -60,9 +60,10 @@ fn write(out: &mut String, image: &ValidImage) -> fmt::Result {
         let cells: Vec<String> = cells.iter().map(u32::to_string).collect();
         writeln!(out, "  row {row}: cells {}{lines}", cells.join(" "))?;
     }
+    let entries = rules_of_entries(image);
     writeln!(out, "\ncells:")?;
     for number in 0..header.cell_count {
-        write_cell(out, image, number, &rules[number as usize])?;
+        write_cell(out, image, number, (&rules[number as usize], &entries))?;
     }
     Ok(())
 }
@@ -77,11 +78,34 @@ fn rules_of_cells(image: &ValidImage) -> Vec<BTreeSet<u32>> {
     rules
 }
 
+/// For each entry of the blob the rules that decide by it, somewhere.
+fn rules_of_entries(image: &ValidImage) -> HashMap<u32, BTreeSet<u32>> {
+    let named = image.named();
+    let mut rules: HashMap<u32, BTreeSet<u32>> = HashMap::new();
+    for number in 0..named.cell_count() {
+        let cell = named.cell(number);
+        let lists = [
+            (cell.first, cell.first_count),
+            (cell.denies, cell.denies_count),
+            (cell.allows, cell.allows_count),
+        ];
+        for (place, _) in lists.into_iter().flat_map(|(from, count)| image.entries(from, count)) {
+            rules.entry(place).or_default().extend(named.entry_rule(number, place));
+        }
+    }
+    rules
+}
+
 /// The lines that decide something in `cells`.
 fn lines_of(image: &ValidImage, rules: &[BTreeSet<u32>], cells: &[u32]) -> String {
-    let Some(debug) = image.debug() else { return String::new() };
     let rules: BTreeSet<u32> = cells.iter().flat_map(|cell| rules[*cell as usize].iter().copied()).collect();
-    let rules = rules.into_iter().filter_map(|rule| debug.rules.get(rule as usize));
+    spelt_lines(image, &rules)
+}
+
+/// The lines of `rules`.
+fn spelt_lines(image: &ValidImage, rules: &BTreeSet<u32>) -> String {
+    let Some(debug) = image.debug() else { return String::new() };
+    let rules = rules.iter().copied().filter_map(|rule| debug.rules.get(rule as usize));
     let lines: Vec<String> = rules.map(|rule| rule.line.to_string()).collect();
     if lines.is_empty() { String::new() } else { format!(", lines {}", lines.join(" ")) }
 }
@@ -89,7 +113,12 @@ fn lines_of(image: &ValidImage, rules: &[BTreeSet<u32>], cells: &[u32]) -> Strin
 /// How many rules are written out that decide in one cell.
 const WRITTEN_OUT: usize = 3;
 
-fn write_cell(out: &mut String, image: &ValidImage, number: u32, rules: &BTreeSet<u32>) -> fmt::Result {
+fn write_cell(
+    out: &mut String,
+    image: &ValidImage,
+    number: u32,
+    (rules, entries): (&BTreeSet<u32>, &HashMap<u32, BTreeSet<u32>>),
+) -> fmt::Result {
     let cell = image.cell(number);
     writeln!(out, "  cell {number}:")?;
     for Decided { verdict, ops, errno, .. } in decided(image, &cell, |_| None) {
@@ -102,8 +131,9 @@ fn write_cell(out: &mut String, image: &ValidImage, number: u32, rules: &BTreeSe
         ("denied where", cell.denies, cell.denies_count),
         ("allowed where", cell.allows, cell.allows_count),
     ] {
-        for (_, entry) in image.entries(from, count) {
-            writeln!(out, "    {what} {}", entry_words(image, &entry))?;
+        for (place, entry) in image.entries(from, count) {
+            let lines = entries.get(&place).map(|rules| spelt_lines(image, rules)).unwrap_or_default();
+            writeln!(out, "    {what} {}{lines}", entry_words(image, &entry))?;
         }
     }
     for rule in rules.iter().take(WRITTEN_OUT) {

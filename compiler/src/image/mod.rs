@@ -3,6 +3,8 @@
 //! Packs nodes, rows, cells, lists and tests as [`boesfs_abi::layout`] has them, adds the sections for subjects,
 //! literals and people, and lets [`boesfs_abi::image`] put them into a file. This stage decides nothing.
 
+mod below;
+mod check;
 mod cost;
 mod dump;
 mod emit;
@@ -15,6 +17,8 @@ mod room;
 mod tables;
 mod wire;
 
+pub use below::Below;
+pub use check::{Checked, check};
 pub use cost::Cost;
 pub use dump::dump;
 pub use emit::{c_header, json_value, rust_module};

@@ -13,6 +13,11 @@ use crate::automaton::{decided_ops, spelt_ops, spelt_test};
 use crate::compare::{Names, shown};
 use crate::model::Shape;
 
+use super::Below;
+
+/// How many lines are written out that decide below a path.
+const WRITTEN_OUT: usize = 10;
+
 /// What decides at one path.
 #[derive(Clone, Debug)]
 pub struct Place<'a> {
@@ -22,6 +27,7 @@ pub struct Place<'a> {
     nodes: usize,
     subjects: Vec<Subjects>,
     others: Vec<RuleInfo<'a>>,
+    below: Below,
 }
 
 /// Classes that one cell is for.
@@ -137,7 +143,15 @@ impl<'a> Place<'a> {
         }
         let names = Names::of(image);
         let subjects = cells.into_iter().map(|(cell, classes)| Subjects { who: names.words(&classes), cell });
-        Self { image, path: path.to_vec(), state, nodes, subjects: subjects.collect(), others: Vec::new() }
+        Self {
+            image,
+            path: path.to_vec(),
+            state,
+            nodes,
+            subjects: subjects.collect(),
+            others: Vec::new(),
+            below: Below::of(image, path),
+        }
     }
 
     /// Adds rules, by index, whose paths this one is among: those that decide nothing here are told too.
@@ -196,9 +210,30 @@ impl<'a> Place<'a> {
             "nodes": self.nodes,
             "row": self.image.label(self.state),
             "settled": self.image.is_sink(self.state),
+            "below": {
+                "uniform": self.below.uniform,
+                "may_deny": names(self.below.may_deny),
+                "rules": self.below.rules.iter().map(|number| rule(Some(*number))).collect::<Vec<_>>(),
+            },
             "subjects": subjects.collect::<Vec<_>>(),
             "others": self.others.iter().map(told).collect::<Vec<_>>(),
         })
+    }
+}
+
+impl Place<'_> {
+    /// What can be decided below.
+    fn below(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Below { uniform, may_deny, rules } = &self.below;
+        let alike = if *uniform { ", all of it as here" } else { "" };
+        writeln!(f, "\nhere or below can be denied: {}{alike}", spelt_ops(*may_deny))?;
+        for rule in rules.iter().take(WRITTEN_OUT) {
+            writeln!(f, "  below {}", decider(self.image, Some(*rule)))?;
+        }
+        match rules.len().checked_sub(WRITTEN_OUT + 1) {
+            Some(more) => writeln!(f, "  and by {} more", more + 1),
+            None => Ok(()),
+        }
     }
 }
 
@@ -233,6 +268,7 @@ impl fmt::Display for Place<'_> {
                 writeln!(f, "    {} {by}", entry_words(self.image, &entry))?;
             }
         }
+        self.below(f)?;
         if !self.others.is_empty() {
             writeln!(f, "\nalso about this path, and deciding nothing here:")?;
         }
