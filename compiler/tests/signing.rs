@@ -117,6 +117,10 @@ fn bad_keys_and_images_are_told_apart() {
     place.fails("verify --key policy.conf policy.bin", 3, "not an ed25519 public key");
     place.fails("verify --key one.key policy.bin", 3, "not an ed25519 public key");
     place.fails("verify --key policy.bin policy.bin", 3, "not a PEM file");
+    place.fails("verify --key /dev/zero policy.bin", 3, "longer than");
+    place.fails("verify --key one.key.pub /dev/zero", 3, "longer than");
+    place.fails("sign --key /dev/zero --release a --revision 1 policy.bin", 3, "longer than");
+    place.fails("verify --key . policy.bin", 3, "cannot be read");
     place.fails(
         "sign --key one.key.pub --release a --revision 1 policy.bin",
         3,
@@ -134,4 +138,36 @@ fn bad_keys_and_images_are_told_apart() {
         "cannot be written",
     );
     assert_eq!(fs::read(place.path().join("policy.bin")).expect("an image"), before);
+}
+
+#[test]
+fn a_secret_key_that_others_can_read_is_told() {
+    let place = Workplace::new();
+    let key = place.path().join("one.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).expect("a mode");
+    let (status, _, err) =
+        place.run("sign --key one.key --release web --revision 7 policy.bin -o signed.bin");
+    assert_eq!(status, Some(0));
+    assert_eq!(err, "warning: secret key `one.key` is open to others: its mode is 0640\n");
+}
+
+/// What stands where an image is to go is replaced only if it is a file, and no link is followed to one that is not meant.
+#[test]
+fn nothing_but_a_file_is_replaced() {
+    let place = Workplace::new();
+    std::os::unix::fs::symlink("/dev/null", place.path().join("null")).expect("a link");
+    place.fine("sign --key one.key --release web --revision 7 policy.bin -o null");
+    place.fine("build policy.conf -o null");
+    assert!(fs::symlink_metadata(place.path().join("null")).expect("a link").is_symlink(), "replaced");
+    std::os::unix::fs::symlink("policy.conf", place.path().join("link")).expect("a link");
+    let before = fs::read(place.path().join("policy.conf")).expect("a policy");
+    place.fine("build policy.conf -o link");
+    assert_eq!(
+        fs::read(place.path().join("policy.conf")).expect("a policy"),
+        before,
+        "the link was followed"
+    );
+    std::os::unix::fs::symlink("nowhere", place.path().join("new.key.pub")).expect("a link");
+    place.fails("keygen -o new.key", 3, "is there already");
+    assert!(!place.path().join("new.key").exists() && !place.path().join("nowhere").exists());
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the ledger's form.
 const VERSION: u32 = 1;
+/// The most bytes of a key.
+const LONGEST_KEY: u64 = 1 << 16;
+/// The most bytes of a ledger.
+const LONGEST_LEDGER: u64 = 1 << 26;
 
 /// Why an image is not trusted.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +96,23 @@ struct Newest {
 /// [`TrustError::Unreadable`] and [`TrustError::Key`].
 pub fn keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, TrustError> {
     let key = |path: &PathBuf| {
-        let text =
-            fs::read_to_string(path).map_err(|error| TrustError::Unreadable { path: path.clone(), error })?;
+        let bytes = read_up_to(path, LONGEST_KEY, 0)
+            .map_err(|error| TrustError::Unreadable { path: path.clone(), error })?;
+        let text = String::from_utf8_lossy(&bytes);
         PublicKey::from_pem(&text).map_err(|error| TrustError::Key { path: path.clone(), error })
     };
     paths.iter().map(key).collect()
+}
+
+/// The file at `path`, opened with `flags` besides, which has `most` bytes at most: it may be anything, as a device that never ends.
+fn read_up_to(path: &Path, most: u64, flags: i32) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("longer than {most} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Who vouches for `image`, if it is one of `keys`.
@@ -152,15 +168,23 @@ fn admit(ledger: &mut Ledger, signed: &Signed, id: &str) -> Result<bool, TrustEr
 }
 
 /// Holds the ledger against other launchers until dropped. The lock is a file of its own, because the ledger is replaced.
+/// No link is followed to ledger, lock or new ledger: who could plant one could have a file of the launcher's overwritten, or the
+/// ledger read from where it is not written to.
 fn lock(path: &Path) -> io::Result<Flock<File>> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(beside)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(beside)?;
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
 }
 
 fn read(path: &Path) -> io::Result<Ledger> {
-    let bytes = match fs::read(path) {
+    let bytes = match read_up_to(path, LONGEST_LEDGER, libc::O_NOFOLLOW | libc::O_NONBLOCK) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(Ledger { version: VERSION, releases: BTreeMap::new() });
@@ -179,7 +203,13 @@ fn write(path: &Path, ledger: &Ledger) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&beside)?;
     file.write_all(&serde_json::to_vec(ledger)?)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

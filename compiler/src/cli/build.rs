@@ -1,6 +1,6 @@
 //! `boesfsc build`.
 
-use std::fs::Permissions;
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -148,10 +148,13 @@ impl BuildArgs {
     }
 }
 
-/// Writes `bytes` beside `path`, then moves them there: nobody ever sees half of them under that name.
+/// Writes `bytes` beside `path`, then moves them there: nobody ever sees half of them under that name. A device or a pipe
+/// is written to; it is never replaced.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        Ok(found) if !found.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Ok(_) | Err(_) => {}
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::Builder::new()

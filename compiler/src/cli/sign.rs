@@ -1,8 +1,8 @@
 //! `boesfsc keygen`, `boesfsc sign` and `boesfsc verify`.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::{ImageError, PublicKey, Release, SecretKey, Signed, ValidImage, decode, sign};
@@ -94,7 +94,11 @@ impl KeygenArgs {
         }
         let key = SecretKey::generate().map_err(|error| CommandError::World(error.to_string()))?;
         create(&self.output, 0o600, &key.to_pem())?;
-        create(&public_path, 0o644, &key.public().to_pem())?;
+        if let Err(error) = create(&public_path, 0o644, &key.public().to_pem()) {
+            // Half a pair is none.
+            let _ = fs::remove_file(&self.output);
+            return Err(error);
+        }
         match screen.format {
             Format::Human => {
                 writeln!(screen.out, "{}: key {}", public_path.display(), key.public().to_hex())?;
@@ -133,7 +137,7 @@ impl SignArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         let release = self.release.release()?;
         let key = secret_key(&self.key)?;
-        let file = read(&self.image)?;
+        let file = read(&self.image, LONGEST_IMAGE)?;
         let signed = sign(&file, &key, &release).map_err(|error| unusable(&self.image, &error))?;
         let output = self.output.as_ref().unwrap_or(&self.image);
         write(output, &signed).map_err(|error| unwritable(output, &error))?;
@@ -146,7 +150,7 @@ impl SignArgs {
 impl VerifyArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         let keys = self.key.iter().map(|path| public_key(path)).collect::<Result<Vec<_>, _>>()?;
-        let image = decode(&read(&self.image)?);
+        let image = decode(&read(&self.image, LONGEST_IMAGE)?);
         let image = match image {
             // The file is there and is an image: it is the signature that does not hold.
             Err(error @ ImageError::Signature) => {
@@ -181,8 +185,16 @@ impl VerifyArgs {
     }
 }
 
-/// The secret key in the file at `path`.
+/// The secret key in the file at `path`. That others can read it is said.
 pub(super) fn secret_key(path: &Path) -> Result<SecretKey, CommandError> {
+    let mode = fs::metadata(path).map_or(0, |found| if found.is_file() { found.mode() & 0o777 } else { 0 });
+    if mode & 0o077 != 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "warning: secret key `{}` is open to others: its mode is {mode:04o}",
+            path.display()
+        );
+    }
     SecretKey::from_pem(&text(path)?).map_err(|error| unusable(path, &error))
 }
 
@@ -225,22 +237,33 @@ fn public_path(secret: &Path) -> PathBuf {
 }
 
 fn create(path: &Path, mode: u32, text: &str) -> Result<(), CommandError> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|error| unwritable(path, &error))
+    let failed = |error| unwritable(path, &error);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    fs::read(path)
-        .map_err(|error| CommandError::World(format!("`{}` cannot be read: {error}", path.display())))
+/// The most bytes of an image.
+const LONGEST_IMAGE: u64 = 256 << 20;
+/// The most bytes of a key.
+const LONGEST_KEY: u64 = 1 << 16;
+
+/// The file at `path`, which has `most` bytes at most: it may be anything, as a device that never ends.
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, CommandError> {
+    let unreadable = |error| CommandError::World(format!("`{}` cannot be read: {error}", path.display()));
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(unreadable(io::Error::other(format!("longer than {most} bytes"))));
+    }
+    Ok(bytes)
 }
 
 fn text(path: &Path) -> Result<String, CommandError> {
-    let bytes = read(path)?;
+    let bytes = read(path, LONGEST_KEY)?;
     String::from_utf8(bytes).map_err(|_| CommandError::World(format!("`{}`: not a PEM file", path.display())))
 }
 
