@@ -127,6 +127,11 @@ fn label_after(nodes: &[u8], start: usize, input: &[u8]) -> u32 {
                     .map_or(other, |at| u32_at(nodes, references + at * 4))
             }
             3 => node / 8,
+            4 => {
+                let place =
+                    usize::from(*byte).checked_sub(nodes[node + 15].into()).filter(|place| *place < len);
+                place.map_or(other, |place| u32_at(nodes, node + 16 + place * 4))
+            }
             kind => panic!("node of kind {kind}"),
         };
         (node, inside) = (to * 8, 0);

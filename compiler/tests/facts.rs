@@ -53,7 +53,7 @@ fn policy(draw: &mut Draw) -> String {
     let names = ["a", "b", "ab", "*", "a*", "**"];
     for _ in 0..draw.of(&["1", "22", "333"]).len() {
         let mut path = format!("/{}", draw.of(&names));
-        if draw.of(&["", "second"]) != "" {
+        if !draw.of(&["", "second"]).is_empty() {
             path = format!("{path}/{}", draw.of(&names));
         }
         let (sub, act) = (draw.of(&["*", "/bin/a"]), draw.of(&["read", "unlink", "getattr", "lookup"]));

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use boesfs_abi::memory::BLOB_SLACK;
 use serde_json::Value;
 
 const POLICY: &str = "\
@@ -63,7 +64,7 @@ fn the_summary_says_what_the_kernel_will_need() {
     let at = Workplace::new();
     let summary = at.json("inspect policy.bin");
     let blob = &summary["kernel_memory"]["maps"][0];
-    assert_eq!((&blob["name"], &blob["element_bytes"]), (&"blob".into(), &((64 << 10) + 128).into()));
+    assert_eq!((&blob["name"], &blob["element_bytes"]), (&"blob".into(), &((64 << 10) + BLOB_SLACK).into()));
     let hooks = |of: &str| -> Vec<String> {
         summary[of]
             .as_array()

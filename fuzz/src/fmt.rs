@@ -5,7 +5,8 @@ use boesfs_compiler::pipeline::{Outcome, Stage};
 use boesfs_compiler::reference::Reference;
 use boesfs_grammar::{Limits, Source, byte_order_marks, format};
 
-use crate::{PART, TEXT, outcome_within, requests_near};
+use crate::near::requests_near;
+use crate::texts::{PART, TEXT, outcome_within};
 
 /// A text in canonical form may be longer than it was.
 const WIDE: Limits = Limits { bytes: 4 * TEXT.bytes, line: 4 * TEXT.line, ..TEXT };

@@ -1,6 +1,7 @@
 //! Requests near a policy's rules, where engines could differ: its own paths and their neighbours, its own subjects,
 //! operations and numbers and those just beside them.
 
+use crate::draw::Draw;
 use boesfs_abi::op::{ArgType, OPS, Op, OpSet};
 use boesfs_abi::request::{ArgValue, Kind, Request, is_canonical};
 use boesfs_compiler::model::{CompareOp, Model, Rule, Scope, ValueTest};
@@ -49,7 +50,7 @@ fn around(text: &[u8]) -> Vec<Vec<u8>> {
 #[must_use]
 pub fn requests_near(model: &Model, most: usize, seed: u64) -> Vec<Request> {
     let near = Near::new(model);
-    let mut draw = Draw(seed ^ 0x9e37_79b9_7f4a_7c15);
+    let mut draw = Draw::new(seed);
     (0..most).filter_map(|_| near.request(&mut draw)).collect()
 }
 
@@ -62,7 +63,7 @@ pub fn requests_at(
     seed: u64,
 ) -> Vec<Request> {
     let near = Near::new(model);
-    let mut draw = Draw(seed ^ 0x9e37_79b9_7f4a_7c15);
+    let mut draw = Draw::new(seed);
     let places = paths.iter().flat_map(|path| callers.iter().map(move |caller| (path, caller)));
     places
         .filter_map(|(path, (sub, dom))| {
@@ -76,20 +77,6 @@ pub fn requests_at(
             near.with_values(request, aimed, &mut draw)
         })
         .collect()
-}
-
-/// A fixed multiplicative walk: every combination is met sooner or later, and neighbours differ in everything.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, count: usize) -> usize {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        usize::try_from(self.0 >> 33).unwrap_or(0) % count.max(1)
-    }
-
-    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
 }
 
 struct Near<'m> {

@@ -64,7 +64,7 @@ fn what_is_no_key_is_no_key() {
     let long = pem.clone() + &" ".repeat(1 << 17);
     let texts: [&[u8]; 6] = [
         b"",
-        pem[..pem.len() - 30].as_bytes(),
+        &pem.as_bytes()[..pem.len() - 30],
         long.as_bytes(),
         b"\xff\xfe",
         secret.as_bytes(),

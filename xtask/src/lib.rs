@@ -7,6 +7,7 @@ pub mod binaries;
 pub mod codegen;
 pub mod demo;
 pub mod docs;
+pub mod fuzz;
 pub mod process;
 pub mod setup;
 pub mod suite;

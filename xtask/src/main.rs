@@ -128,12 +128,16 @@ struct VmArgs {
 #[command(after_help = "\
 Run it when nothing else runs: the load of the machine is written beside the results.
 
-Example:
-  cargo xtask bench check")]
+Examples:
+  cargo xtask bench check
+  cargo xtask bench fuzz --inputs 100000")]
 struct BenchArgs {
     /// What to measure
     #[arg(value_enum)]
     subject: BenchSubject,
+    /// How many images `fuzz` changes
+    #[arg(long, default_value = "10000000", value_name = "N")]
+    inputs: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -142,6 +146,8 @@ enum BenchSubject {
     Check,
     /// `boesfsc build` of up to a million rules
     Compile,
+    /// Ten million changed images, which are refused or read alike by Rust and C
+    Fuzz,
 }
 
 #[derive(Args)]
@@ -296,11 +302,16 @@ fn measure(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode> {
-    setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
     let subject = match args.subject {
+        BenchSubject::Fuzz => {
+            setup::ensure(workspace, &[Purpose::Build, Purpose::Fuzz])?;
+            bench::fuzz::run(workspace, args.inputs)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         BenchSubject::Check => bench::Subject::Check,
         BenchSubject::Compile => bench::Subject::Compile,
     };
+    setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
     bench::run(workspace, subject, &["measure", "--"])?;
     Ok(ExitCode::SUCCESS)
 }

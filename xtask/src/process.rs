@@ -45,6 +45,17 @@ pub fn capture(command: &mut Command) -> Result<String, ProcessError> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Runs `command` and gives what it wrote to stderr, which is kept for the error too; its stdout is dropped.
+///
+/// # Errors
+/// If it cannot be started or does not exit with 0.
+pub fn capture_errors(command: &mut Command) -> Result<String, ProcessError> {
+    let output = command.stdin(Stdio::null()).output().map_err(|source| not_started(command, source))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    succeeded(command, output.status, said.clone())?;
+    Ok(said)
+}
+
 /// What is written to it goes to our stdout at once and is kept.
 #[derive(Debug, Default)]
 pub struct Tee {

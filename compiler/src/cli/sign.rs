@@ -187,6 +187,7 @@ impl VerifyArgs {
 
 /// The secret key in the file at `path`. That others can read it is said.
 pub(super) fn secret_key(path: &Path) -> Result<SecretKey, CommandError> {
+    let key = SecretKey::from_pem(&text(path)?).map_err(|error| unusable(path, &error))?;
     let mode = fs::metadata(path).map_or(0, |found| if found.is_file() { found.mode() & 0o777 } else { 0 });
     if mode & 0o077 != 0 {
         let _ = writeln!(
@@ -195,7 +196,7 @@ pub(super) fn secret_key(path: &Path) -> Result<SecretKey, CommandError> {
             path.display()
         );
     }
-    SecretKey::from_pem(&text(path)?).map_err(|error| unusable(path, &error))
+    Ok(key)
 }
 
 fn public_key(path: &Path) -> Result<PublicKey, CommandError> {

@@ -2,6 +2,7 @@
 //!
 //! Results go to `docs/bench`: a table for people and every single run for programs.
 
+pub mod fuzz;
 mod machine;
 pub mod measure;
 mod report;
@@ -37,6 +38,9 @@ pub enum BenchError {
     /// A file could not be read or written.
     #[error("cannot read or write a file of the benchmark: {0}")]
     File(#[from] std::io::Error),
+    /// An input failed, or the fuzz target did not run.
+    #[error(transparent)]
+    Fuzz(#[from] crate::fuzz::FuzzError),
     /// The results could not be put into words.
     #[error("cannot write the results: {0}")]
     Results(#[from] serde_json::Error),
