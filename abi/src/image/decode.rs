@@ -292,7 +292,9 @@ pub(super) fn check_nodes(bytes: &[u8], start: usize, from: &[(u8, u32, u32)]) -
             NODE_BRANCH if node.len <= MAX_BRANCH && node.next == 0 => {
                 bytes + (node.len as usize * 4).next_multiple_of(8)
             }
-            NODE_TABLE if node.len != 0 && u16::from(node.low) + node.len <= 256 && node.next == 0 => {
+            NODE_TABLE
+                if node.len != 0 && u32::from(node.low) + u32::from(node.len) <= 256 && node.next == 0 =>
+            {
                 (node.len as usize * 4).next_multiple_of(8)
             }
             NODE_SINK if node.len == 0 && node.next == 0 && node.other as usize * 8 == start + at => 0,
