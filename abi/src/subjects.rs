@@ -51,6 +51,20 @@ impl Subjects {
         self.class_of_group(group, dom).unwrap_or(ClassId(crate::layout::NO_CLASS))
     }
 
+    /// What finds the classes of many programs.
+    #[must_use]
+    pub fn finder(&self) -> Finder<'_> {
+        let domains = self.domains.iter().map(Vec::as_slice).zip(1..).collect();
+        let mut finder = Finder { subjects: self, paths: HashMap::new(), names: HashMap::new(), domains };
+        for (literal, index) in self.literals.iter().zip(0u32..) {
+            match literal {
+                SubjectLiteral::Path(text) => finder.paths.insert(text, index),
+                SubjectLiteral::Name(text) => finder.names.insert(text, index),
+            };
+        }
+        finder
+    }
+
     /// The class of the group, if the policy's compiler knew it.
     #[must_use]
     pub fn class_of_group(&self, group: (Option<u32>, Option<u32>), dom: Option<&[u8]>) -> Option<ClassId> {
@@ -109,6 +123,28 @@ impl Subjects {
             .collect();
         by_name.sort();
         Ok(ResolvedSubjects { by_path, by_name, other: class(None, None).unwrap_or(none) })
+    }
+}
+
+/// The literals of [`Subjects`] by their texts.
+#[derive(Clone, Debug)]
+pub struct Finder<'a> {
+    subjects: &'a Subjects,
+    paths: HashMap<&'a [u8], u32>,
+    names: HashMap<&'a [u8], u32>,
+    domains: HashMap<&'a [u8], usize>,
+}
+
+impl Finder<'_> {
+    /// As [`Subjects::class_of`].
+    #[must_use]
+    pub fn class_of(&self, sub: &[u8], dom: Option<&[u8]>) -> ClassId {
+        let Subjects { groups, domains, classes, .. } = self.subjects;
+        let group = (self.paths.get(sub).copied(), self.names.get(base_name(sub)).copied());
+        let domain = dom.and_then(|dom| self.domains.get(dom)).copied().unwrap_or(0);
+        let group = groups.binary_search(&group).ok();
+        let class = group.and_then(|group| classes.get(group * (domains.len() + 1) + domain));
+        class.copied().unwrap_or(ClassId(crate::layout::NO_CLASS))
     }
 }
 

@@ -41,6 +41,7 @@ pub mod files;
 pub mod fix;
 pub mod graph;
 pub mod image;
+pub mod jobs;
 pub mod levels;
 pub mod lint;
 pub mod migrate;

@@ -1,15 +1,16 @@
 //! The stages one after the other: sources to syntax tree, model, rules, automaton and image, with what each has to say.
 
-use boesfs_abi::image::ValidImage;
+use boesfs_abi::image::{Parts, ValidImage, encode_read_back};
 use boesfs_grammar::{Source, Span, SyntaxTree, parse};
 
 use crate::automaton::{self, AutomatonError, Compiled, Decisions};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::image::{PackError, fits, pack_decisions};
+use crate::image::{PackError, fits, parts};
+use crate::jobs;
 use crate::lint;
 use crate::model::{Model, Settings, resolve};
 use crate::rules::{self, LowerError, Problem, RuleSet};
-use crate::validate::{Effort, Report, validate};
+use crate::validate::{Effort, Mismatch, Prepared, Report};
 
 /// How far to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,24 +68,25 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Asks the image and the rules the same questions. A difference is an error from here on, with the request that
-    /// shows it; `None` then, or if there is no image.
-    pub fn validate(&mut self, effort: Effort) -> Option<Report> {
-        let (model, dfa, packed) = (self.model.as_ref()?, self.dfa.as_ref()?, self.packed.as_ref()?);
-        match validate(&packed.image, model, &dfa.languages, effort) {
-            Ok(report) => Some(report),
-            Err(mismatch) => {
-                let rule = mismatch.rules.rule.or(mismatch.image.rule).and_then(|rule| model.rules.get(rule));
-                let span = rule.map_or(model.matcher.span, |rule| rule.span);
-                self.diagnostics.push(
-                    Diagnostic::error("E0601", format!("the image differs from the rules: {mismatch}"), span)
-                        .label("decides here, or should")
-                        .help("this is a defect of the compiler: please report it with the policy"),
-                );
-                self.packed = None;
-                None
-            }
+    /// Makes the image of `parts`.
+    fn pack(&mut self, parts: Option<Parts>, model: &Model) {
+        match parts.map(encode_read_back) {
+            Some(Ok((file, image))) => self.packed = Some(Packed { file, image }),
+            Some(Err(error)) => self.diagnostics.push(no_room(&error.into(), model)),
+            None => {}
         }
+    }
+
+    /// Notes that image and rules differ: an error from here on, with the request that shows it, and no image.
+    fn differs(&mut self, model: &Model, mismatch: &Mismatch) {
+        let rule = mismatch.rules.rule.or(mismatch.image.rule).and_then(|rule| model.rules.get(rule));
+        let span = rule.map_or(model.matcher.span, |rule| rule.span);
+        self.diagnostics.push(
+            Diagnostic::error("E0601", format!("the image differs from the rules: {mismatch}"), span)
+                .label("decides here, or should")
+                .help("this is a defect of the compiler: please report it with the policy"),
+        );
+        self.packed = None;
     }
 
     /// Whether nothing is in the way of the stages asked for.
@@ -103,12 +105,53 @@ impl Outcome {
 /// Takes `sources` (a policy, or a policy and its model) as far as `until`.
 #[must_use]
 pub fn run(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Stage) -> Outcome {
-    let mut outcome = stages(sources, settings, limits, until);
+    let (mut outcome, model) = read(sources, settings, until);
+    if let Some(model) = model {
+        let parts = compile(&mut outcome, &model, settings, limits, until);
+        outcome.pack(parts, &model);
+        outcome.model = Some(model);
+    }
     settings.levels.apply(&mut outcome.diagnostics);
     outcome
 }
 
-fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Stage) -> Outcome {
+/// Takes `sources` to an image, and asks the image and the rules the same questions. A difference is an error, and there
+/// is no image then. What was asked is `None` if there is no image.
+///
+/// Of the stages between model and image nothing is kept, so that a large policy needs less memory.
+#[must_use]
+pub fn build(
+    sources: Vec<Source>,
+    settings: &Settings,
+    limits: &Limits,
+    effort: Effort,
+) -> (Outcome, Option<Report>) {
+    let (mut outcome, model) = read(sources, settings, Stage::LAST);
+    let mut report = None;
+    if let Some(model) = model {
+        // What validation has to know of the rules is found while they are compiled.
+        let compiling = || compile(&mut outcome, &model, settings, limits, Stage::LAST);
+        let (parts, prepared) = jobs::both(compiling, || Prepared::new(&model));
+        outcome.rules = None;
+        let languages = outcome.dfa.take().map(|dfa| dfa.languages);
+        outcome.pack(parts, &model);
+        if outcome.is_sound()
+            && let (Some(packed), Some(languages)) = (&outcome.packed, languages)
+        {
+            match prepared.validate(&packed.image, &languages, effort) {
+                Ok(asked) => report = Some(asked),
+                Err(mismatch) => outcome.differs(&model, &mismatch),
+            }
+        }
+        drop(prepared);
+        outcome.model = Some(model);
+    }
+    settings.levels.apply(&mut outcome.diagnostics);
+    (outcome, report)
+}
+
+/// Reads `sources`. There is a model if it was asked for and nothing is in its way.
+fn read(sources: Vec<Source>, settings: &Settings, until: Stage) -> (Outcome, Option<Model>) {
     let parsed = parse(sources, &settings.limits);
     let mut outcome = Outcome {
         tree: parsed.tree,
@@ -116,7 +159,7 @@ fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Sta
         ..Outcome::default()
     };
     if until == Stage::Tree {
-        return outcome;
+        return (outcome, None);
     }
     let (model, findings) = resolve(&outcome.tree, settings);
     outcome.diagnostics.extend(findings);
@@ -124,12 +167,20 @@ fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Sta
         outcome.diagnostics.extend(lint::of_model(&outcome.tree, model, settings));
     }
     outcome.diagnostics.sort_by_key(|diagnostic| (diagnostic.span().file, diagnostic.span().start));
-    if !outcome.is_sound() {
-        return outcome;
-    }
-    let model = model.expect("INVARIANT: a policy without an error has a model");
+    let model = model.filter(|_| outcome.is_sound());
+    (outcome, model)
+}
+
+/// Takes `model` as far as `until`; to what an image is made of, if that is to be one.
+fn compile(
+    outcome: &mut Outcome,
+    model: &Model,
+    settings: &Settings,
+    limits: &Limits,
+    until: Stage,
+) -> Option<Parts> {
     if until >= Stage::Rules {
-        match rules::lower(&model, &limits.rules) {
+        match rules::lower(model, &limits.rules) {
             Ok(rules) => outcome.rules = Some(rules),
             Err(errors) => outcome.diagnostics.extend(errors.into_iter().map(Diagnostic::from)),
         }
@@ -144,37 +195,42 @@ fn stages(sources: Vec<Source>, settings: &Settings, limits: &Limits, until: Sta
                     outcome.dfa = Some(dfa);
                     decisions = made;
                 }
-                Err(error) => outcome.diagnostics.push(no_room(&error, &model)),
+                Err(error) => outcome.diagnostics.push(no_room(&error, model)),
             },
-            Err(error) => outcome.diagnostics.push(too_large(&error, rules, &model)),
+            Err(error) => outcome.diagnostics.push(too_large(&error, rules, model)),
         }
     }
-    if let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa) {
-        lint::of_automaton(&outcome.tree, &model, rules, dfa, settings, &mut outcome.diagnostics);
-        outcome.diagnostics.sort_by_key(|diagnostic| (diagnostic.span().file, diagnostic.span().start));
-    }
-    if until >= Stage::Image
-        && let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa)
-    {
-        match image(rules, dfa, decisions) {
-            Ok(packed) => outcome.packed = Some(packed),
-            Err(error) => outcome.diagnostics.push(no_room(&error, &model)),
-        }
-    }
-    outcome.model = Some(model);
-    outcome
+    let (Some(rules), Some(dfa)) = (&outcome.rules, &outcome.dfa) else { return None };
+    let mut diagnostics = std::mem::take(&mut outcome.diagnostics);
+    let mut looking = || {
+        lint::of_automaton(&outcome.tree, model, rules, dfa, settings, &mut diagnostics);
+        diagnostics.sort_by_key(|diagnostic| (diagnostic.span().file, diagnostic.span().start));
+    };
+    let parts = if until >= Stage::Image {
+        let made = || parts(dfa, &decisions.unwrap_or_else(|| Decisions::new(dfa)), rules);
+        Some(jobs::both(looking, made).1)
+    } else {
+        looking();
+        None
+    };
+    let parts = parts.and_then(|made| made.map_err(|error| diagnostics.push(no_room(&error, model))).ok());
+    outcome.diagnostics = diagnostics;
+    parts
 }
 
 fn no_room(error: &PackError, model: &Model) -> Diagnostic {
+    let help = match error {
+        PackError::TooMany { what: "cells in rows", .. } => {
+            "each program that has rights of its own adds a cell to every row: give programs roles in common, or divide \
+             the policy into several"
+        }
+        PackError::TooLarge { .. } | PackError::TooMany { .. } | PackError::Refused(_) => {
+            "divide it into several policies"
+        }
+    };
     Diagnostic::error("E0509", error.to_string(), model.matcher.span)
         .label("the policy is too large for an image")
-        .help("divide it into several policies")
-}
-
-fn image(rules: &RuleSet, dfa: &Compiled, decisions: Option<Decisions>) -> Result<Packed, PackError> {
-    let decisions = decisions.unwrap_or_else(|| Decisions::new(dfa));
-    let (file, image) = pack_decisions(dfa, &decisions, rules)?;
-    Ok(Packed { file, image })
+        .help(help)
 }
 
 impl From<LowerError> for Diagnostic {

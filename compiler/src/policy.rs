@@ -237,8 +237,9 @@ impl Policy {
     /// # Errors
     /// [`Rejected`] if it cannot be compiled, or a limit is hit.
     pub fn compile(&self) -> Result<Image, Rejected> {
-        let mut outcome = self.compiled()?;
-        outcome.validate(Effort::default());
+        let limits = pipeline::Limits::default();
+        let (mut outcome, _) =
+            pipeline::build(self.sources.clone(), &self.settings, &limits, Effort::default());
         match outcome.packed.take() {
             Some(packed) if outcome.is_sound() => Ok(Image { file: packed.file, image: packed.image }),
             _ => Err(Rejected { sources: outcome.tree.sources, diagnostics: outcome.diagnostics }),

@@ -182,7 +182,7 @@ impl<'m> Near<'m> {
         let roles = rule.fields.iter().flat_map(|field| &field.action_roles);
         let members = roles.flat_map(|role| &self.model.action_roles[*role].members);
         let of_roles = members.filter(|(ops, _)| ops.contains(op)).map(|(_, tuple)| tuple);
-        let own = rule.fields.iter().filter_map(|field| field.tuple.as_ref());
+        let own = rule.fields.iter().filter_map(|field| field.tuple.as_deref());
         own.chain(of_roles).next().map_or_else(Vec::new, |tuple| tuple.0.clone())
     }
 
@@ -257,7 +257,7 @@ fn subjects(model: &Model) -> Vec<Vec<u8>> {
 fn numbers(model: &Model) -> Vec<u64> {
     let mut numbers = vec![0, 1, 100, 0o100_644, u64::MAX, 1 << 63];
     let tuples =
-        model.rules.iter().flat_map(|rule| rule.fields.iter().filter_map(|field| field.tuple.as_ref()));
+        model.rules.iter().flat_map(|rule| rule.fields.iter().filter_map(|field| field.tuple.as_deref()));
     let members = model.action_roles.iter().flat_map(|role| role.members.iter().map(|(_, tuple)| tuple));
     for test in tuples.chain(members).flat_map(|tuple| &tuple.0) {
         match test {

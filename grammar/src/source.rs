@@ -83,6 +83,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 50 << 20, rules: 2_000_000, nesting: 64, line: 1 << 20, definitions: 1000 }
+        Self { bytes: 256 << 20, rules: 2_000_000, nesting: 64, line: 1 << 20, definitions: 1000 }
     }
 }

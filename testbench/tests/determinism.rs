@@ -3,13 +3,16 @@
 //!
 //! Every map of the compiler draws its own seed: std's for each map and thread, hashbrown's from addresses and a count.
 
+use std::num::NonZeroUsize;
 use std::thread;
 
 use boesfs_abi::image::{ValidImage, decode, strip};
 use boesfs_compiler::automaton::Compiled;
 use boesfs_compiler::image::pack;
+use boesfs_compiler::jobs;
 use boesfs_compiler::model::{Allow, Settings};
-use boesfs_compiler::pipeline::{Limits, Stage, run};
+use boesfs_compiler::pipeline::{Limits, Stage, build, run};
+use boesfs_compiler::validate::Effort;
 use boesfs_grammar::Source;
 use boesfs_testbench::synthetic::{Form, Synthetic};
 
@@ -93,6 +96,22 @@ fn literals_with_nothing_in_common() {
 #[test]
 fn literals_and_patterns() {
     synthetic(Form::Mixed(10));
+}
+
+/// Rules enough that reading them, validating their image and more is done by as many threads as there may be.
+#[test]
+fn any_number_of_threads() {
+    let source = || Source::new("policy.conf", Synthetic::new(Form::Mixed(10), 20_000).text());
+    let mut first = None;
+    for threads in [1, 2, 3, 8] {
+        jobs::at_most(NonZeroUsize::new(threads).expect("some"));
+        let effort = Effort { complete: 0, sampled: 10_000, ..Effort::default() };
+        let (outcome, report) = build(vec![source()], &Settings::default(), &Limits::default(), effort);
+        let file = outcome.packed.expect("an image").file;
+        let findings = format!("{:?}", outcome.diagnostics);
+        let made = (file, findings, report.expect("validated"));
+        assert!(*first.get_or_insert_with(|| made.clone()) == made, "{threads} threads make something else");
+    }
 }
 
 /// Roles, tuples, text arguments, conditions and patterns: everything an image has a table for.

@@ -14,12 +14,12 @@ pub enum Purpose {
     Machines,
     /// Fuzzing.
     Fuzz,
-    /// Counting instructions.
+    /// Counting instructions, and compilers to compare with.
     Bench,
 }
 
 /// The packages, each with the purpose it serves. What they pull in, as libelf's headers, is not named.
-const PACKAGES: [(&str, Purpose); 8] = [
+const PACKAGES: [(&str, Purpose); 9] = [
     ("clang", Purpose::Build),
     ("libbpf-dev", Purpose::Build),
     ("qemu-system-x86", Purpose::Machines),
@@ -28,6 +28,7 @@ const PACKAGES: [(&str, Purpose); 8] = [
     ("kmod", Purpose::Machines),
     ("g++", Purpose::Fuzz),
     ("valgrind", Purpose::Bench),
+    ("apparmor", Purpose::Bench),
 ];
 
 /// Fixed, so that two machines fuzz alike.

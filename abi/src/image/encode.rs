@@ -30,14 +30,24 @@ pub struct Parts {
 /// # Errors
 /// As [`decode`]: the caller has built something that is not an image.
 pub fn encode(parts: &Parts) -> Result<Vec<u8>, ImageError> {
-    Ok(encode_read_back(parts)?.0)
+    let file = file_of(parts);
+    decode(&file)?;
+    Ok(file)
 }
 
-/// As [`encode`], with what [`decode`] made of the file.
+/// As [`encode`], with what [`decode`] made of the file. The parts are gone before that: of a large policy there is no room
+/// for both.
 ///
 /// # Errors
 /// As [`encode`].
-pub fn encode_read_back(parts: &Parts) -> Result<(Vec<u8>, ValidImage), ImageError> {
+pub fn encode_read_back(parts: Parts) -> Result<(Vec<u8>, ValidImage), ImageError> {
+    let file = file_of(&parts);
+    drop(parts);
+    let image = decode(&file)?;
+    Ok((file, image))
+}
+
+fn file_of(parts: &Parts) -> Vec<u8> {
     let subjects = encode_subjects(&parts.subjects);
     // The two take long of a large policy, and neither needs the other.
     let (literals, debug) = std::thread::scope(|scope| {
@@ -53,10 +63,7 @@ pub fn encode_read_back(parts: &Parts) -> Result<(Vec<u8>, ValidImage), ImageErr
     if let Some(debug) = &debug {
         sections.push((SectionKind::Debug, debug));
     }
-    let file = assemble(&sections);
-    drop((literals, debug));
-    let image = decode(&file)?;
-    Ok((file, image))
+    assemble(&sections)
 }
 
 /// The image without what is there for people only, and without a signature, which spoke of more.

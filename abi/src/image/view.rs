@@ -495,6 +495,13 @@ impl ValidImage {
         bits & (1 << (class % 32)) != 0
     }
 
+    /// The words of text set `set`: bit `class % 32` of word `class / 32` says whether a class is in it.
+    pub fn set_words(&self, set: u32) -> impl Iterator<Item = u32> + '_ {
+        let words = self.header.text_count.div_ceil(32) as usize;
+        let first = self.header.sets_off as usize + set as usize * words * 4;
+        (0..words).map(move |word| u32::from_le_bytes(bytes(&self.blob, first + word * 4)))
+    }
+
     /// Operations that some request is denied under list `from` and allowed under list `to`; `None` if the image does not
     /// have the table. List 0 denies everything as `from` and allows everything as `to`.
     #[must_use]

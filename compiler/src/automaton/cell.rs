@@ -271,6 +271,9 @@ impl Cell {
 
 /// One list in the order of candidates, lines that differ only in their operation made one.
 fn joined(mut lines: Vec<(usize, Line)>) -> Vec<Line> {
+    if lines.is_empty() {
+        return Vec::new();
+    }
     lines.sort_by_key(|(place, _)| *place);
     let mut list: Vec<Line> = Vec::new();
     for group in lines.chunk_by(|a, b| a.0 == b.0) {

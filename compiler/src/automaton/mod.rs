@@ -115,6 +115,22 @@ impl Compiled {
     fn number_by_state(&mut self) {
         let (row_number, cells) = numbered_by_state(&mut self.paths, &mut self.rows, self.cells.len());
         self.row_of_set.iter_mut().for_each(|row| *row = row_number[*row as usize]);
+        if cells.len() == self.cells.len() {
+            // There may be a million, each of which goes to its place without room for another million.
+            let mut cells = cells;
+            for first in 0..narrow(cells.len()) {
+                let mut place = first;
+                loop {
+                    let from = std::mem::replace(&mut cells[place as usize], place);
+                    if from == first {
+                        break;
+                    }
+                    self.cells.swap(place as usize, from as usize);
+                    place = from;
+                }
+            }
+            return;
+        }
         let mut old: Vec<Option<Cell>> = std::mem::take(&mut self.cells).into_iter().map(Some).collect();
         let kept = cells.iter().map(|cell| old[*cell as usize].take());
         self.cells = kept.map(|cell| cell.expect("INVARIANT: each cell is numbered once")).collect();
@@ -150,6 +166,10 @@ impl Compiled {
     pub fn may_depend(&self) -> OpSet {
         self.cells.iter().fold(OpSet::EMPTY, |ops, cell| ops.union(cell.depend))
     }
+}
+
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).expect("INVARIANT: cells are limited below 2^32")
 }
 
 /// Numbers `rows`, and their cells, of which there are so many, in the order in which states of `paths` come, without

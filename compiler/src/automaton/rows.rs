@@ -65,10 +65,16 @@ pub(super) struct RowBuilder<'a> {
     untouched: Cell,
     cells: Vec<Cell>,
     hasher: DefaultHashBuilder,
-    cell_ids: HashTable<u32>,
+    /// Hashes and numbers of cells.
+    cell_ids: HashTable<(u64, u32)>,
     by_candidates: Known,
+    /// For each term the profile of the classes that last had it alone, and their cell.
+    alone: Vec<(u32, u32)>,
     rows: RowTable,
 }
+
+/// No profile.
+const NONE: u32 = u32::MAX;
 
 struct FlatTerm<'a> {
     rule: RuleId,
@@ -195,6 +201,7 @@ impl<'a> RowBuilder<'a> {
             hasher: DefaultHashBuilder::default(),
             cell_ids: HashTable::new(),
             by_candidates: Known::default(),
+            alone: vec![(NONE, 0); terms.len()],
             rows: RowTable::default(),
             terms,
         };
@@ -346,8 +353,19 @@ impl<'a> RowBuilder<'a> {
         terms.sort_unstable_by_key(|term| self.rank(*term, class));
         let profile = if use_base { self.profile[class] + 1 } else { 0 };
         let excluded = if use_base { excluded } else { &[] };
-        if let Some(id) = self.by_candidates.find(profile, terms, excluded) {
-            return Ok(id);
+        // What a literal rule makes is asked for again only by the classes beside it.
+        let alone = match (terms.as_slice(), excluded) {
+            ([term], []) => Some(*term as usize),
+            _ => None,
+        };
+        match alone {
+            Some(term) if self.alone[term].0 == profile => return Ok(self.alone[term].1),
+            Some(_) => {}
+            None => {
+                if let Some(id) = self.by_candidates.find(profile, terms, excluded) {
+                    return Ok(id);
+                }
+            }
         }
         let base: &[TermIndex] = if use_base { &self.base[class] } else { &[] };
         let candidates: Vec<Candidate<'_>> = self
@@ -373,7 +391,10 @@ impl<'a> RowBuilder<'a> {
         };
         let cell = builder.build(&candidates)?;
         let id = self.numbered(cell);
-        self.by_candidates.add(profile, terms, excluded, id);
+        match alone {
+            Some(term) => self.alone[term] = (profile, id),
+            None => self.by_candidates.add(profile, terms, excluded, id),
+        }
         Ok(id)
     }
 
@@ -381,12 +402,13 @@ impl<'a> RowBuilder<'a> {
     fn numbered(&mut self, cell: Cell) -> u32 {
         let Self { hasher, cell_ids, cells, .. } = self;
         let hash = hasher.hash_one(&cell);
-        if let Some(id) = cell_ids.find(hash, |id| cells[*id as usize] == cell) {
+        let same = |(known, id): &(u64, u32)| *known == hash && cells[*id as usize] == cell;
+        if let Some((_, id)) = cell_ids.find(hash, same) {
             return *id;
         }
         let id = u32::try_from(cells.len()).expect("INVARIANT: cells are limited below 2^32");
         cells.push(cell);
-        cell_ids.insert_unique(hash, id, |id| hasher.hash_one(&cells[*id as usize]));
+        cell_ids.insert_unique(hash, (hash, id), |(hash, _)| *hash);
         id
     }
 

@@ -5,15 +5,17 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use boesfs_abi::image::{decode, sign, strip};
+use boesfs_abi::image::{Release, SecretKey, decode, sign, strip};
+use boesfs_compiler::Severity;
 use boesfs_compiler::image::{c_header, json_value, rust_module};
 use boesfs_compiler::model::Model;
-use boesfs_compiler::pipeline::Stage;
-use boesfs_compiler::validate::Effort;
+use boesfs_compiler::pipeline;
+use boesfs_compiler::validate::{Effort, Report};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::given::{Reading, Subject};
+use super::cache::{Made, Slot};
+use super::given::{Given, Reading};
 use super::sign::{ReleaseArgs, secret_key};
 use super::{CommandError, Exit, Format, Screen};
 
@@ -45,6 +47,9 @@ pub(super) struct BuildArgs {
     /// Sign the image by the secret key in FILE; with `--release` and `--revision`.
     #[arg(long, value_name = "FILE")]
     sign: Option<PathBuf>,
+    /// Build also what was built before of the same text with the same options.
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     release: ReleaseArgs,
     #[command(flatten)]
@@ -98,54 +103,126 @@ impl BuildArgs {
             }
             None => None,
         };
-        let Subject::Text(mut outcome) = self.reading.subject(&self.policy, Stage::LAST)? else {
-            return Err(CommandError::Usage(format!("`{}` is an image already", self.policy.display())));
-        };
+        let given = self.reading.given(&self.policy)?;
+        let slot = self.slot(&given);
+        if let Some(made) = slot.as_ref().and_then(|slot| slot.made(&self.output))
+            && (made.silent || screen.format == Format::Human)
+        {
+            let report = Report { questions: made.questions, complete: made.complete, ..Report::default() };
+            let built = Built { id: made.id, bytes: made.bytes, unchanged: true };
+            self.say(screen, Some(&built), Some(&report), json!([]))?;
+            return Ok(Exit::Fine);
+        }
+        let effort = if self.validate_all { Effort::ALL } else { Effort::default() };
+        let (mut outcome, validated) =
+            pipeline::build(given.sources, &given.settings, &self.reading.limits(), effort);
         let words = outcome.model.as_ref().map(Model::words).unwrap_or_default();
         outcome.diagnostics.extend(words);
-        let effort = if self.validate_all { Effort::ALL } else { Effort::default() };
-        let validated = if outcome.is_sound() { outcome.validate(effort) } else { None };
         let exit = self.reading.report(&outcome, screen)?;
         let mut built = None;
         if exit == Exit::Fine
-            && let Some(packed) = &outcome.packed
+            && let Some(packed) = outcome.packed.take()
         {
-            let file = if self.strip {
-                strip(&packed.file).map_err(|error| CommandError::World(error.to_string()))?
-            } else {
-                packed.file.clone()
-            };
-            let file = match &signer {
-                Some((key, release)) => {
-                    sign(&file, key, release).map_err(|error| CommandError::World(error.to_string()))?
-                }
-                None => file,
-            };
-            let file = self.emit.bytes(file, &self.output)?;
-            write(&self.output, &file).map_err(|error| {
-                CommandError::World(format!("`{}` cannot be written: {error}", self.output.display()))
-            })?;
-            built = Some((packed.image.id_hex(), file.len()));
+            let id = packed.image.id_hex();
+            drop(packed.image);
+            let file = self.written(packed.file, signer.as_ref())?;
+            let unchanged = is_already(&self.output, &file);
+            if !unchanged {
+                write(&self.output, &file).map_err(|error| {
+                    CommandError::World(format!("`{}` cannot be written: {error}", self.output.display()))
+                })?;
+            }
+            // What warns is to warn again.
+            let warns = outcome.diagnostics.iter().any(|found| found.severity >= Severity::Warning);
+            if let (Some(slot), Some(report), false) = (&slot, &validated, warns) {
+                let silent = outcome.diagnostics.is_empty();
+                slot.keep(
+                    &file,
+                    Made::new(id.clone(), file.len(), report.questions, report.complete, silent),
+                );
+            }
+            built = Some(Built { id, bytes: file.len(), unchanged });
         }
+        let diagnostics = match screen.format {
+            Format::Human => json!([]),
+            Format::Json => Reading::json(&outcome),
+        };
+        self.say(screen, built.as_ref(), validated.as_ref(), diagnostics)?;
+        // The process ends: that its memory is given back piece by piece helps nobody.
+        std::mem::forget(outcome);
+        Ok(exit)
+    }
+
+    /// Where it is kept what was built of `given`; `None` if it is to be built whatever was built before.
+    fn slot(&self, given: &Given) -> Option<Slot> {
+        if self.no_cache || self.validate_all || self.sign.is_some() {
+            return None;
+        }
+        let name = (self.emit == Emit::Header).then(|| identifier(&self.output));
+        Slot::of(&given.sources, &(&given.settings, self.reading.limits(), self.emit, self.strip, name))
+    }
+
+    /// What goes to the output for the image in `file`.
+    fn written(&self, file: Vec<u8>, signer: Option<&(SecretKey, Release)>) -> Result<Vec<u8>, CommandError> {
+        let failed = |error: boesfs_abi::image::ImageError| CommandError::World(error.to_string());
+        let file = if self.strip { strip(&file).map_err(failed)? } else { file };
+        let file = match signer {
+            Some((key, release)) => sign(&file, key, release).map_err(failed)?,
+            None => file,
+        };
+        self.emit.bytes(file, &self.output)
+    }
+
+    fn say(
+        &self,
+        screen: &mut Screen,
+        built: Option<&Built>,
+        validated: Option<&Report>,
+        diagnostics: serde_json::Value,
+    ) -> Result<(), CommandError> {
+        let output = self.output.display();
         match (screen.format, built) {
-            (Format::Human, Some((id, bytes))) => {
-                writeln!(screen.out, "{}: {bytes} bytes, policy {id}", self.output.display())?;
+            (Format::Human, Some(Built { id, bytes, unchanged })) => {
+                let unchanged = if *unchanged { "unchanged, " } else { "" };
+                writeln!(screen.out, "{output}: {unchanged}{bytes} bytes, policy {id}")?;
+                if validated.is_some_and(|report| !report.complete) {
+                    writeln!(
+                        screen.out,
+                        "validated by a sample of requests; `--validate-all` asks every question there is"
+                    )?;
+                }
             }
             (Format::Human, None) => {}
             (Format::Json, built) => screen.json(&json!({
                 "version": 1,
-                "output": built.as_ref().map(|_| self.output.display().to_string()),
-                "id": built.as_ref().map(|(id, _)| id),
-                "bytes": built.as_ref().map(|(_, bytes)| bytes),
+                "output": built.map(|_| output.to_string()),
+                "id": built.map(|built| &built.id),
+                "bytes": built.map(|built| built.bytes),
+                "unchanged": built.map(|built| built.unchanged),
                 "validated": validated.map(|report| json!({
                     "questions": report.questions,
                     "complete": report.complete,
                 })),
-                "diagnostics": Reading::json(&outcome),
+                "diagnostics": diagnostics,
             }))?,
         }
-        Ok(exit)
+        Ok(())
     }
+}
+
+/// What came of it.
+struct Built {
+    id: String,
+    bytes: usize,
+    /// Whether the output was the same before.
+    unchanged: bool,
+}
+
+/// Whether the file at `path` holds just these bytes.
+fn is_already(path: &Path, bytes: &[u8]) -> bool {
+    let same_length =
+        fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
+    same_length && fs::read(path).is_ok_and(|found| found == bytes)
 }
 
 /// Writes `bytes` beside `path`, then moves them there: nobody ever sees half of them under that name. A device or a pipe

@@ -169,6 +169,12 @@ fn lint_name(text: &str) -> Result<String, String> {
     })
 }
 
+/// A policy's text, and how it is read.
+pub(super) struct Given {
+    pub(super) sources: Vec<Source>,
+    pub(super) settings: Settings,
+}
+
 /// What stands where a policy is expected.
 pub(super) enum Subject {
     /// Policy text, as far as the stages came.
@@ -296,6 +302,16 @@ impl Reading {
             None => Sources::One(policy.to_owned()),
         };
         Ok(sources.load(&limits)?)
+    }
+
+    /// What is in `policy`, which must be text.
+    pub(super) fn given(&self, policy: &Path) -> Result<Given, CommandError> {
+        let config = self.config(policy)?;
+        let sources = self.sources(policy, self.model.as_deref(), &config)?;
+        if sources[0].bytes.starts_with(&MAGIC) {
+            return Err(CommandError::Usage(format!("`{}` is an image already", policy.display())));
+        }
+        Ok(Given { sources, settings: self.settings(&config) })
     }
 
     /// What is in `policy`: an image, or text taken as far as `until`.

@@ -2,6 +2,7 @@
 
 mod asked;
 mod build;
+mod cache;
 mod check;
 mod compared;
 mod diff;
@@ -27,6 +28,7 @@ mod watch;
 mod examples;
 
 use std::io::{self, IsTerminal as _, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use boesfs_compiler::diagnostic::human::Colour;
@@ -41,6 +43,10 @@ struct Cli {
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Output::Human)]
     format: Output,
+    /// Threads that large policies are worked on by, as many as there are processors if not given. Nothing that comes out
+    /// depends on it.
+    #[arg(short, long, global = true, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// When to use colours; `NO_COLOR` in the environment means never.
     #[arg(long, global = true, value_enum, default_value_t = When::Auto)]
     color: When,
@@ -207,6 +213,9 @@ impl Screen {
 
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(jobs) = cli.jobs {
+        boesfs_compiler::jobs::at_most(jobs);
+    }
     let colour = match cli.color {
         When::Always => Colour::Always,
         When::Never => Colour::Never,

@@ -89,7 +89,7 @@ impl Phrase<'_> {
                     _ => format!("the object matches {pattern}"),
                 }
             }
-            Expr::Args(column) => match self.field(*column).and_then(|field| field.tuple.as_ref()) {
+            Expr::Args(column) => match self.field(*column).and_then(|field| field.tuple.as_deref()) {
                 Some(tuple) => self.tuple(tuple),
                 None => "its arguments are any".to_owned(),
             },

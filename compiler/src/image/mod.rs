@@ -87,13 +87,20 @@ pub fn pack_decisions(
     decisions: &Decisions,
     rules: &RuleSet,
 ) -> Result<(Vec<u8>, ValidImage), PackError> {
-    let parts = Parts {
+    Ok(image::encode_read_back(parts(compiled, decisions, rules)?)?)
+}
+
+/// What the image of `compiled` is made of.
+///
+/// # Errors
+/// As [`pack`].
+pub fn parts(compiled: &Compiled, decisions: &Decisions, rules: &RuleSet) -> Result<Parts, PackError> {
+    Ok(Parts {
         blob: blob(compiled, decisions, rules)?,
         subjects: compiled.subjects.clone(),
         literals: literals(rules),
         debug: Some(debug(compiled, decisions, rules)),
-    };
-    Ok(image::encode_read_back(&parts)?)
+    })
 }
 
 /// The image of `compiled`, read back.
@@ -116,6 +123,12 @@ fn accepted(compiled: &Compiled, rules: &RuleSet) -> OpSet {
 }
 
 fn blob(compiled: &Compiled, decisions: &Decisions, rules: &RuleSet) -> Result<Vec<u8>, PackError> {
+    let count = |what: &'static str, needed: usize| match u32::try_from(needed) {
+        Ok(count) if count <= MAX_ITEMS => Ok(count),
+        _ => Err(PackError::TooMany { what, needed, limit: MAX_ITEMS as usize }),
+    };
+    // Many subjects that are all told apart come to more than there is memory to find it out by.
+    count("cells in rows", decisions.rows.len().saturating_mul(compiled.class_count as usize))?;
     let tables = Tables::new(compiled, decisions);
     let nodes_off = size_of::<PolicyHeader>();
     let mut body = Bytes(nodes::pack(&decisions.paths, nodes_off));
@@ -148,11 +161,6 @@ fn blob(compiled: &Compiled, decisions: &Decisions, rules: &RuleSet) -> Result<V
         return Err(PackError::TooLarge { needed: blob_len, limit: MAX_BLOB as usize });
     }
     let at = |offset: usize| u32::try_from(offset).expect("INVARIANT: below MAX_BLOB");
-    let count = |what: &'static str, needed: usize| match u32::try_from(needed) {
-        Ok(count) if count <= MAX_ITEMS => Ok(count),
-        _ => Err(PackError::TooMany { what, needed, limit: MAX_ITEMS as usize }),
-    };
-    count("cells in rows", decisions.rows.len() * compiled.class_count as usize)?;
     let header = PolicyHeader {
         magic: BLOB_MAGIC,
         version: ABI_VERSION,

@@ -115,7 +115,7 @@ fn actions(rule: &Rule, compared: &Compared, model: &Model) -> Vec<Action> {
             written.extend(members.cloned());
         }
         None => {
-            let tuple = compared.args.and_then(|column| rule.fields[column].tuple.clone());
+            let tuple = compared.args.and_then(|column| rule.fields[column].tuple.as_deref().cloned());
             written.push((asks(rule, compared), tuple.unwrap_or(Tuple(Vec::new()))));
         }
     }

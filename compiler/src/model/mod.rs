@@ -182,8 +182,8 @@ pub struct Rule {
     pub scope: Option<Scope>,
     /// The `priority` column, if declared.
     pub priority: Option<i64>,
-    /// What `#@` comments said.
-    pub annotations: Annotations,
+    /// What `#@` comments said; rules of which nothing is said share it.
+    pub annotations: Arc<Annotations>,
     /// The whole line.
     pub span: Span,
     /// Line in its file, from 1.
@@ -237,7 +237,7 @@ pub struct Field {
     /// may name several roles beside operations.
     pub action_roles: Vec<usize>,
     /// Its tuple, if the matcher compares it with `r.args`.
-    pub tuple: Option<Tuple>,
+    pub tuple: Option<Box<Tuple>>,
     /// The expression it holds, if the matcher has `eval(p.x)` of it.
     pub eval: Option<Box<Node>>,
 }

@@ -1,6 +1,7 @@
 //! The syntax tree to the model: every name bound, every field typed, every error found.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use boesfs_abi::op::OpSet;
 use boesfs_abi::plane::Plane;
@@ -19,8 +20,12 @@ use super::{
     effect, nearest, shape,
 };
 use crate::diagnostic::{Diagnostic, Gauge, Severity, abridge, closest, suggestion};
+use crate::jobs::in_chunks;
 use crate::levels::Levels;
 use crate::lint::{BROAD_MATCHER, NOT_A_RULE, SCOPE_WITHOUT_OBJ};
+
+/// Rule lines that are read together.
+const LINES: usize = 1 << 14;
 
 /// What the caller decides about a policy beside its text.
 #[derive(Clone, Debug, Default)]
@@ -357,24 +362,45 @@ impl<'a> Resolver<'a> {
             unused_priority(column, &mut self.out);
         }
         let literal_ops = literal_ops(&bound.node).unwrap_or(OpSet::ALL);
-        let context = LineContext {
-            tree: self.tree,
-            limits: &self.settings.limits,
-            names: &names,
-            effect,
-            literal_ops,
-            layout: Layout::new(&names, &bound.uses),
-            actions: RefCell::default(),
-            unknown: RefCell::default(),
-            joined: std::cell::Cell::default(),
-        };
-        let out = &mut self.out;
+        let layout = Layout::new(&names, &bound.uses);
+        let (tree, limits) = (self.tree, &self.settings.limits);
+        let names = &names;
+        let unsaid = Arc::default();
+        // Each chunk is read for itself, so that what is found does not depend on how many threads there are.
+        let chunks: Vec<&[&Line]> = lines.chunks(LINES).collect();
+        let read = in_chunks(&chunks, 1, |chunks| {
+            let read = |lines: &&[&Line]| {
+                let context = LineContext {
+                    tree,
+                    limits,
+                    names,
+                    effect,
+                    literal_ops,
+                    layout: &layout,
+                    actions: RefCell::default(),
+                    unknown: RefCell::default(),
+                    unsaid: Arc::clone(&unsaid),
+                    joined: std::cell::Cell::default(),
+                };
+                let mut out = Vec::new();
+                let mut gauge = Gauge::default();
+                let mut rules: Vec<Rule> = Vec::with_capacity(lines.len());
+                rules.extend(lines.iter().filter_map(|line| {
+                    gauge.look(&mut out);
+                    rule(&context, line, &mut out)
+                }));
+                (rules, out)
+            };
+            chunks.iter().map(read).collect::<Vec<_>>()
+        });
         let mut rules: Vec<Rule> = Vec::with_capacity(lines.len());
+        let out = &mut self.out;
         let mut gauge = Gauge::default();
-        rules.extend(lines.iter().filter_map(|line| {
+        for (mut of_chunk, mut found) in read.into_iter().flatten() {
+            rules.append(&mut of_chunk);
+            out.append(&mut found);
             gauge.look(out);
-            rule(&context, line, out)
-        }));
+        }
         let subjects = Subjects { shape, matcher: &bound.node, uses: &bound.uses, rules: &rules, graphs };
         subjects.check(out);
         asked_texts(&bound.node, &bound.uses, &rules, asked);

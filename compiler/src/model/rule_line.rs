@@ -6,6 +6,7 @@ mod column;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use boesfs_abi::op::OpSet;
 use boesfs_abi::verdict::Effect;
@@ -35,11 +36,13 @@ pub(super) struct LineContext<'a> {
     /// The operations the matcher itself restricts a tuple to, where no column holds them.
     pub(super) literal_ops: OpSet,
     /// What each field of a line is.
-    pub(super) layout: Layout,
+    pub(super) layout: &'a Layout,
     /// What columns that are used as actions mean, by their text: a large policy says the same few over and over.
     pub(super) actions: RefCell<HashMap<Vec<u8>, Rc<Action>>>,
     /// What is said of words that are no operations: a large policy has the same mistake over and over.
     pub(super) unknown: RefCell<HashMap<String, Diagnostic>>,
+    /// What is said of rules of which nothing is said.
+    pub(super) unsaid: Arc<Annotations>,
     /// On how many lines it has been looked which field was not quoted.
     pub(super) joined: std::cell::Cell<usize>,
 }
@@ -94,8 +97,11 @@ impl Layout {
 /// The rule on `line`; `None` if it has errors. Findings go to `out`, without those the rule allows.
 pub(super) fn rule(context: &LineContext<'_>, line: &Line, out: &mut Vec<Diagnostic>) -> Option<Rule> {
     let mut found = Vec::new();
-    let annotations = annotations(context.tree.annotations(line), &mut found);
-    let rule = fields(context, line, &context.tree.cells(line)[1..], annotations.clone(), &mut found);
+    let annotations = match context.tree.annotations(line) {
+        [] => Arc::clone(&context.unsaid),
+        said => Arc::new(annotations(said, &mut found)),
+    };
+    let rule = fields(context, line, &context.tree.cells(line)[1..], Arc::clone(&annotations), &mut found);
     if found.is_empty() {
         return rule;
     }
@@ -109,11 +115,11 @@ fn fields(
     context: &LineContext<'_>,
     line: &Line,
     cells: &[Cell],
-    annotations: Annotations,
+    annotations: Arc<Annotations>,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
     let names = context.names;
-    let layout = &context.layout;
+    let layout = context.layout;
     if cells.len() != layout.wanted.len() {
         out.push(arity(context, line, cells));
         return None;
@@ -158,7 +164,7 @@ fn fields(
             }
         }
         let tuple =
-            uses[column].contains(&Use::Tuple).then(|| tuple(&text, cell.span, ops, names.shape, out));
+            uses[column].contains(&Use::Tuple).then(|| tuple(&text, cell.span, ops, names.shape, out).into());
         fields.push(Field {
             text,
             span: cell.span,

@@ -57,6 +57,11 @@ impl<'m> Alike<'m> {
         Some(Self { reference: Reference::new(model), kind, compares_obj: compares_obj(model) })
     }
 
+    /// The rules, ready to be asked.
+    pub(crate) fn reference(&self) -> &Reference<'m> {
+        &self.reference
+    }
+
     /// Takes from `rules`, all that can match `path`, those that cannot after all, and adds to `key` what is seen of
     /// `path` by the others.
     pub(crate) fn see(&self, path: &[u8], rules: &mut Vec<usize>, key: &mut Vec<u32>) {
@@ -153,7 +158,7 @@ impl<'m> Kind<'m> {
         // Named one by one, so that whoever adds a part decides whether it belongs here.
         let Rule { fields, eft, scope, priority, annotations, span: _, line: _, file: _, text: _, inert } =
             rule;
-        let Annotations { audit, errno, .. } = annotations;
+        let Annotations { audit, errno, .. } = annotations.as_ref();
         let told = |(field, telling): (&'m Field, &bool)| telling.then_some(field.text.as_slice());
         Self {
             fields: fields.iter().zip(telling).filter_map(told).collect(),

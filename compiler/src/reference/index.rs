@@ -3,10 +3,12 @@
 //! It leaves out no rule that can match, and so makes no difference to a decision; a test holds it against the plain
 //! scan. It knows nothing of the automaton.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use boesfs_abi::request::is_canonical;
 use hashbrown::HashMap;
+use smallvec::{SmallVec, smallvec};
 
 use crate::model::{CompareOp, Expr, Model, Node, Operand, PathFunction, RequestField, Rule, Scope, Shape};
 
@@ -14,46 +16,49 @@ use super::matcher::text_of;
 
 /// The rules of a policy by the paths they can match.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
+pub struct Index<'m> {
     /// Rules that match only exactly this path.
-    exact: HashMap<Vec<u8>, Vec<usize>>,
+    exact: HashMap<Cow<'m, [u8]>, Rules>,
     /// Rules that match only paths that begin so.
-    prefix: HashMap<Vec<u8>, Vec<usize>>,
+    prefix: HashMap<Cow<'m, [u8]>, Rules>,
     prefix_lengths: BTreeSet<usize>,
     /// Rules of which nothing is known.
     anywhere: Vec<usize>,
 }
 
+/// Indices of rules; there are few at one path.
+type Rules = SmallVec<[u32; 4]>;
+
 /// The paths a condition can hold of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Reach {
+enum Reach<'m> {
     /// Perhaps all.
     Anywhere,
     /// Some of these.
-    At(Vec<Spot>),
+    At(SmallVec<[Spot<'m>; 1]>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Spot {
-    Exactly(Vec<u8>),
-    Beginning(Vec<u8>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Spot<'m> {
+    Exactly(&'m [u8]),
+    Beginning(&'m [u8]),
 }
 
-impl Index {
+impl<'m> Index<'m> {
     /// The index of the rules of `model`.
     #[must_use]
-    pub fn new(model: &Model) -> Self {
+    pub fn new(model: &'m Model) -> Self {
         let mut index = Self::default();
-        for (number, rule) in model.rules.iter().enumerate() {
+        for (rule, number) in model.rules.iter().zip(0u32..) {
             match reach(&model.matcher, rule, model.shape) {
-                Reach::Anywhere => index.anywhere.push(number),
+                Reach::Anywhere => index.anywhere.push(number as usize),
                 Reach::At(spots) => {
                     for spot in spots {
                         let rules = match spot {
-                            Spot::Exactly(path) => index.exact.entry(path),
+                            Spot::Exactly(path) => index.exact.entry(path.into()),
                             Spot::Beginning(path) => {
                                 index.prefix_lengths.insert(path.len());
-                                index.prefix.entry(path)
+                                index.prefix.entry(path.into())
                             }
                         }
                         .or_default();
@@ -67,26 +72,46 @@ impl Index {
         index
     }
 
+    /// The same, without looking at the model any more.
+    #[must_use]
+    pub fn into_owned(self) -> Index<'static> {
+        let owned = |rules: HashMap<Cow<'m, [u8]>, Rules>| {
+            rules.into_iter().map(|(path, rules)| (path.into_owned().into(), rules)).collect()
+        };
+        Index {
+            exact: owned(self.exact),
+            prefix: owned(self.prefix),
+            prefix_lengths: self.prefix_lengths,
+            anywhere: self.anywhere,
+        }
+    }
+
     /// The literal paths of rules, what is at the start of patterns, and a name below each of these: canonical ones, in
     /// order.
     #[must_use]
-    pub fn paths(&self) -> Vec<Vec<u8>> {
-        let mut paths: BTreeSet<Vec<u8>> = self.exact.keys().cloned().collect();
+    pub fn paths(&self) -> Vec<Cow<'_, [u8]>> {
+        let mut paths: Vec<Cow<'_, [u8]>> =
+            self.exact.keys().map(|path| Cow::Borrowed(path.as_ref())).collect();
         for start in self.prefix.keys() {
             let dir = start.strip_suffix(b"/").unwrap_or(start);
-            paths.insert(if dir.is_empty() { b"/".to_vec() } else { dir.to_vec() });
-            paths.insert([dir, b"/x"].concat());
+            paths.push(Cow::Borrowed(if dir.is_empty() { b"/" } else { dir }));
+            paths.push(Cow::Owned([dir, b"/x"].concat()));
         }
-        paths.into_iter().filter(|path| is_canonical(path)).collect()
+        paths.retain(|path| is_canonical(path));
+        paths.sort_unstable();
+        paths.dedup();
+        paths
     }
 
     /// The rules that can match `path`, in file order.
     #[must_use]
     pub fn rules_at(&self, path: &[u8]) -> Vec<usize> {
         let mut rules = self.anywhere.clone();
-        rules.extend(self.exact.get(path).into_iter().flatten());
+        let mut add =
+            |found: Option<&Rules>| rules.extend(found.into_iter().flatten().map(|rule| *rule as usize));
+        add(self.exact.get(path));
         for length in self.prefix_lengths.range(..=path.len()) {
-            rules.extend(self.prefix.get(&path[..*length]).into_iter().flatten());
+            add(self.prefix.get(&path[..*length]));
         }
         rules.sort_unstable();
         rules.dedup();
@@ -94,26 +119,26 @@ impl Index {
     }
 }
 
-fn reach(node: &Node, rule: &Rule, shape: Shape) -> Reach {
+fn reach<'m>(node: &'m Node, rule: &'m Rule, shape: Shape) -> Reach<'m> {
     match &node.expr {
-        Expr::Const(false) => Reach::At(Vec::new()),
+        Expr::Const(false) => Reach::At(SmallVec::new()),
         Expr::And(parts) => {
             let narrow =
                 parts.iter().map(|part| reach(part, rule, shape)).filter(|part| *part != Reach::Anywhere);
             narrow.min_by_key(Reach::width).unwrap_or(Reach::Anywhere)
         }
         Expr::Or(parts) => {
-            parts.iter().map(|part| reach(part, rule, shape)).fold(Reach::At(Vec::new()), Reach::or)
+            parts.iter().map(|part| reach(part, rule, shape)).fold(Reach::At(SmallVec::new()), Reach::or)
         }
         Expr::Compare(CompareOp::Eq, Operand::Request(RequestField::Obj), operand)
         | Expr::Compare(CompareOp::Eq, operand, Operand::Request(RequestField::Obj)) => {
             equal(operand, rule, shape)
         }
         Expr::In(Operand::Request(RequestField::Obj), list) => {
-            list.iter().map(|operand| equal(operand, rule, shape)).fold(Reach::At(Vec::new()), Reach::or)
+            list.iter().map(|operand| equal(operand, rule, shape)).fold(Reach::At(SmallVec::new()), Reach::or)
         }
         Expr::Path { function, pattern } => {
-            let Some(text) = text_of(pattern, rule) else { return Reach::At(Vec::new()) };
+            let Some(text) = text_of(pattern, rule) else { return Reach::At(SmallVec::new()) };
             let start = match function {
                 PathFunction::Under | PathFunction::Within => text,
                 PathFunction::RegexMatch => return Reach::Anywhere,
@@ -124,11 +149,11 @@ fn reach(node: &Node, rule: &Rule, shape: Shape) -> Reach {
                 | PathFunction::GlobMatch
                 | PathFunction::PathMatch => literal_start(text),
             };
-            Reach::At(vec![Spot::Beginning(start.to_vec())])
+            Reach::At(smallvec![Spot::Beginning(start)])
         }
         Expr::Eval(column) => match &rule.fields[*column].eval {
             Some(inner) => reach(inner, rule, shape),
-            None => Reach::At(Vec::new()),
+            None => Reach::At(SmallVec::new()),
         },
         Expr::Const(true)
         | Expr::Not(_)
@@ -140,11 +165,11 @@ fn reach(node: &Node, rule: &Rule, shape: Shape) -> Reach {
     }
 }
 
-fn equal(operand: &Operand, rule: &Rule, shape: Shape) -> Reach {
-    let Some(text) = text_of(operand, rule) else { return Reach::At(Vec::new()) };
-    Reach::At(vec![match (shape, rule.scope) {
-        (Shape::Boesfs, Some(Scope::Dir)) => Spot::Beginning(text.to_vec()),
-        (Shape::Boesfs | Shape::Casbin, _) => Spot::Exactly(text.to_vec()),
+fn equal<'m>(operand: &'m Operand, rule: &'m Rule, shape: Shape) -> Reach<'m> {
+    let Some(text) = text_of(operand, rule) else { return Reach::At(SmallVec::new()) };
+    Reach::At(smallvec![match (shape, rule.scope) {
+        (Shape::Boesfs, Some(Scope::Dir)) => Spot::Beginning(text),
+        (Shape::Boesfs | Shape::Casbin, _) => Spot::Exactly(text),
     }])
 }
 
@@ -158,7 +183,7 @@ fn literal_start(pattern: &[u8]) -> &[u8] {
     }
 }
 
-impl Reach {
+impl Reach<'_> {
     /// How many paths it may be, roughly: exact ones count least.
     fn width(&self) -> (bool, usize) {
         match self {

@@ -84,7 +84,7 @@ impl<'m> Reference<'m> {
             ),
             Expr::Path { function, pattern } => {
                 let text = text_of(pattern, &self.model.rules[rule]).unwrap_or_default();
-                let pattern = self.patterns.get(&(*function, text.to_vec()));
+                let pattern = self.patterns.get(function).and_then(|known| known.get(text));
                 Some(pattern.is_some_and(|pattern| pattern.matches(question.obj)))
             }
             Expr::Args(column) => match &self.model.rules[rule].fields[*column].tuple {

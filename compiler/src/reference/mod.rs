@@ -15,7 +15,7 @@ mod subject;
 mod value;
 mod why;
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use boesfs_abi::op::Op;
 use boesfs_abi::request::{ArgValue, Kind, Request};
@@ -51,7 +51,7 @@ pub fn decide(model: &Model, request: &Request) -> Decision {
 #[derive(Debug)]
 pub struct Reference<'m> {
     model: &'m Model,
-    patterns: HashMap<(PathFunction, Vec<u8>), Pattern>,
+    patterns: HashMap<PathFunction, HashMap<Vec<u8>, Pattern>>,
     programs: Programs<'m>,
     /// Whether the matcher looks at the object at all.
     compares_obj: bool,
@@ -92,7 +92,7 @@ impl<'m> Reference<'m> {
     /// A pattern that is not one matches nothing; resolving and lowering have refused it before.
     #[must_use]
     pub fn new(model: &'m Model) -> Self {
-        let mut patterns = HashMap::new();
+        let mut patterns: HashMap<PathFunction, HashMap<Vec<u8>, Pattern>> = HashMap::new();
         for_each_expression(model, &mut |expr, rule| {
             let Expr::Path { function, pattern } = expr else { return };
             let text = match pattern {
@@ -103,9 +103,10 @@ impl<'m> Reference<'m> {
                 Operand::Text { text, .. } => text,
                 Operand::Request(_) | Operand::Number(_) | Operand::Kind(_) => return,
             };
-            patterns
-                .entry((*function, text.clone()))
-                .or_insert_with(|| Pattern::new(*function, text, model.options.compat));
+            let known = patterns.entry(*function).or_default();
+            if !known.contains_key(text) {
+                known.insert(text.clone(), Pattern::new(*function, text, model.options.compat));
+            }
         });
         Self { model, patterns, programs: Programs::new(model), compares_obj: nearest::compares_obj(model) }
     }

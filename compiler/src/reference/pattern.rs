@@ -7,7 +7,7 @@ use super::regex::Search;
 /// A path function with its pattern.
 #[derive(Debug)]
 pub(super) enum Pattern {
-    /// `keyMatch` without `*`.
+    /// A pattern in which nothing stands for more than itself.
     Exactly(Vec<u8>),
     /// `keyMatch`: what stands before the first `*`.
     StartsWith(Vec<u8>),
@@ -60,10 +60,10 @@ impl Pattern {
             PathFunction::Under => Self::Under(text.to_vec()),
             PathFunction::Within => Self::Within(text.to_vec()),
             PathFunction::PathMatch => {
-                Self::Glob(expand_braces(text, b"!").iter().map(|text| path_tokens(text)).collect())
+                Self::glob(expand_braces(text, b"!").iter().map(|text| path_tokens(text)).collect())
             }
             PathFunction::GlobMatch => {
-                Self::Glob(expand_braces(text, b"!^").iter().map(|text| glob_tokens(text, go)).collect())
+                Self::glob(expand_braces(text, b"!^").iter().map(|text| glob_tokens(text, go)).collect())
             }
             PathFunction::RegexMatch => search(utf8(text), false),
             PathFunction::KeyMatch2 => {
@@ -79,6 +79,17 @@ impl Pattern {
                 search(utf8(text).map(|text| key_expression(&text, name)), true)
             }
         }
+    }
+
+    /// One of these; most patterns of a large policy are mere paths.
+    fn glob(alternatives: Vec<Vec<Token>>) -> Self {
+        let byte = |token: &Token| if let Token::Byte(byte) = token { Some(*byte) } else { None };
+        if let [tokens] = alternatives.as_slice()
+            && let Some(text) = tokens.iter().map(byte).collect()
+        {
+            return Self::Exactly(text);
+        }
+        Self::Glob(alternatives)
     }
 
     pub(super) fn matches(&self, path: &[u8]) -> bool {
@@ -122,6 +133,15 @@ fn key_expression(text: &str, name: &str) -> String {
 /// Whether `tokens` match the whole of `text`: `here[i]` says whether the tokens from this one on match `text[i..]`,
 /// `next[i]` the same of those that follow it.
 fn glob_matches(tokens: &[Token], text: &[u8]) -> bool {
+    // What stands before the first wildcard and behind the last is told apart at once.
+    let plain = |token: &Token| if let Token::Byte(byte) = token { Some(*byte) } else { None };
+    let begin: Vec<u8> = tokens.iter().map_while(plain).collect();
+    let Some(text) = text.strip_prefix(begin.as_slice()) else { return false };
+    let tokens = &tokens[begin.len()..];
+    let mut end: Vec<u8> = tokens.iter().rev().map_while(plain).collect();
+    end.reverse();
+    let Some(text) = text.strip_suffix(end.as_slice()) else { return false };
+    let tokens = &tokens[..tokens.len() - end.len()];
     let end = text.len();
     let mut next = vec![false; end + 1];
     next[end] = true;

@@ -2,6 +2,8 @@
 
 mod atom;
 mod bytes;
+mod cells;
+mod division;
 mod dnf;
 mod expression;
 mod few;
@@ -24,9 +26,10 @@ use crate::model::{BaseEffect, Compat, Model, PathFunction};
 pub(super) use atom::directory;
 use atom::{PathSet, path_set, text_atom};
 pub(crate) use atom::{path_atoms, takes_the_same};
+use cells::{CellSet, Cells};
 use dnf::{Conjunction, DnfError, Formula, Normaliser, Unsatisfiable};
 use matcher::Lowering;
-use subjects::{Cells, Table};
+use subjects::Table;
 
 /// The languages whose union `function` takes for `text`; `None` is every path.
 ///
@@ -139,8 +142,9 @@ pub enum Problem {
 pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>> {
     let table = Table::new(model);
     let needed = table.cell_count();
-    if needed > limits.subjects {
-        let problem = Problem::Subjects { needed, limit: limits.subjects };
+    let limit = limits.subjects.min(u32::MAX as usize);
+    if needed > limit {
+        let problem = Problem::Subjects { needed, limit };
         return Err(vec![LowerError { span: model.matcher.span, problem }]);
     }
     let mut lowering = Lowering::new(model, table, limits.wildcards);
@@ -175,7 +179,7 @@ pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>>
         .map(|(rule, terms)| Rule {
             eft: rule.eft,
             terms: terms.into_iter().map(|term| finisher.term(term)).collect(),
-            annotations: rule.annotations.clone(),
+            annotations: Arc::clone(&rule.annotations),
             file: rule.file,
             line: rule.line,
             text: rule.text.clone(),
@@ -245,7 +249,7 @@ fn classes(
     terms: &[Vec<Conjunction>],
 ) -> (Subjects, Option<Vec<Arc<[RuleId]>>>) {
     // Rules share most of their sets, so they are compared by address first.
-    let mut met: HashSet<*const Vec<u64>> = HashSet::new();
+    let mut met: HashSet<*const CellSet> = HashSet::new();
     let all = terms.iter().flatten().filter_map(|term| term.cells.as_ref());
     let mut sets: Vec<Cells> = all.filter(|cells| met.insert(Rc::as_ptr(cells))).cloned().collect();
     sets.sort();
@@ -296,7 +300,7 @@ fn classes(
 struct Finisher<'s> {
     subjects: &'s Subjects,
     /// What was found of each set of cells met, by its address.
-    known: HashMap<*const Vec<u64>, Met>,
+    known: HashMap<*const CellSet, Met>,
 }
 
 /// The classes of a set of cells.
@@ -311,18 +315,17 @@ impl Finisher<'_> {
         let subjects = self.subjects;
         let at = cells.as_ref().map_or(std::ptr::null(), Rc::as_ptr);
         let met = self.known.entry(at).or_insert_with(|| {
+            // A class lies in a set whole or not at all.
             let mut classes: Vec<ClassId> = match &cells {
-                None => (0..subjects.class_count).map(ClassId).collect(),
-                Some(cells) => subjects
-                    .classes
-                    .iter()
-                    .enumerate()
-                    .filter(|(cell, _)| cells[cell / 64] >> (cell % 64) & 1 == 1)
-                    .map(|(_, class)| *class)
-                    .collect(),
+                None => Vec::new(),
+                Some(cells) => cells.listed().iter().map(|cell| subjects.classes[*cell as usize]).collect(),
             };
-            classes.sort();
+            classes.sort_unstable();
             classes.dedup();
+            if cells.as_ref().is_none_or(|cells| cells.is_all_but()) {
+                let every = (0..subjects.class_count).map(ClassId);
+                classes = every.filter(|class| classes.binary_search(class).is_err()).collect();
+            }
             Met { _cells: cells, classes: classes.into() }
         });
         Arc::clone(&met.classes)

@@ -81,7 +81,7 @@ pub struct Rule {
     /// When it matches: if any of these holds. Empty: never.
     pub terms: Vec<Term>,
     /// What `#@` comments said.
-    pub annotations: Annotations,
+    pub annotations: Arc<Annotations>,
     /// Which source the rule stands in: 0 the policy, 1 the model.
     pub file: u32,
     /// Line in that source, from 1.

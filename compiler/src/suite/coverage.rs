@@ -33,7 +33,7 @@ impl Use {
 /// What the tests of one policy made of its rules.
 #[derive(Clone, Debug)]
 pub struct Coverage {
-    index: Index,
+    index: Index<'static>,
     uses: Vec<Use>,
 }
 
@@ -52,7 +52,7 @@ impl Coverage {
     /// Before any test of `model`.
     #[must_use]
     pub fn new(model: &Model) -> Self {
-        Self { index: Index::new(model), uses: vec![Use::Never; model.rules.len()] }
+        Self { index: Index::new(model).into_owned(), uses: vec![Use::Never; model.rules.len()] }
     }
 
     /// Notes that `request` was asked, and what decided it.

@@ -11,6 +11,7 @@ mod sights;
 mod spread;
 mod who;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
@@ -21,8 +22,9 @@ use boesfs_abi::request::{ArgValue, Request};
 use boesfs_abi::verdict::{Audit, Errno, Reason, Verdict};
 
 use crate::automaton::{Dfa, Inputs, Labelled, StateId, Walk, Witnesses};
+use crate::jobs::in_chunks;
 use crate::model::Model;
-use crate::reference::{self, Index, Reference};
+use crate::reference::{self, Alike, Index, Reference};
 
 pub(crate) use sample::Samples;
 use sights::Sights;
@@ -156,10 +158,54 @@ pub fn validate(
     languages: &Labelled,
     effort: Effort,
 ) -> Result<Report, Box<Mismatch>> {
-    let index = Index::new(model);
-    let who = everybody(image);
-    let shared = Shared { image, named: image.named(), model, index: &index, who: &who };
-    shared.run(&languages.dfa, effort)
+    Prepared::new(model).validate(image, languages, effort)
+}
+
+/// What validation has to know of the rules, which it can be told before there is an image.
+#[derive(Debug)]
+pub struct Prepared<'m> {
+    model: &'m Model,
+    index: Index<'m>,
+    asked: Asking<'m>,
+}
+
+/// The rules, ready to be asked.
+#[derive(Debug)]
+enum Asking<'m> {
+    /// Also whether they see two paths alike.
+    Alike(Alike<'m>),
+    /// For themselves.
+    Alone(Reference<'m>),
+}
+
+impl<'m> Prepared<'m> {
+    /// What has to be known of `model`.
+    #[must_use]
+    pub fn new(model: &'m Model) -> Self {
+        let index = Index::new(model);
+        let asked = Alike::new(model).map_or_else(|| Asking::Alone(Reference::new(model)), Asking::Alike);
+        Self { model, index, asked }
+    }
+
+    /// As [`validate`].
+    ///
+    /// # Errors
+    /// The first [`Mismatch`].
+    pub fn validate(
+        &self,
+        image: &ValidImage,
+        languages: &Labelled,
+        effort: Effort,
+    ) -> Result<Report, Box<Mismatch>> {
+        let Self { model, index, asked } = self;
+        let who = everybody(image);
+        let (alike, reference) = match asked {
+            Asking::Alike(alike) => (Some(alike), alike.reference()),
+            Asking::Alone(reference) => (None, reference),
+        };
+        let shared = Shared { image, named: image.named(), model, index, alike, reference, who: &who };
+        shared.run(&languages.dfa, effort)
+    }
 }
 
 /// A path to ask about, and the state it leads to.
@@ -200,14 +246,15 @@ struct Shared<'a> {
     image: &'a ValidImage,
     named: Named<'a>,
     model: &'a Model,
-    index: &'a Index,
+    index: &'a Index<'a>,
+    alike: Option<&'a Alike<'a>>,
+    reference: &'a Reference<'a>,
     who: &'a [Who],
 }
 
 /// One thread's questions.
 struct Validation<'a> {
     shared: Shared<'a>,
-    reference: Reference<'a>,
     samples: Samples<'a>,
     report: Report,
 }
@@ -306,7 +353,7 @@ impl<'a> Shared<'a> {
         };
         let literals = self.index.paths();
         let stride = literals.len().div_ceil(count.max(1)).max(1);
-        let literals = literals.into_iter().step_by(stride).map(place).collect();
+        let literals = literals.into_iter().step_by(stride).map(|path| place(path.into_owned())).collect();
         let literals = sampled(literals, classes, effort.sampled / 2);
         let nodes =
             sampled(spread(languages, count).into_iter().map(place).collect(), classes, effort.sampled / 2);
@@ -329,30 +376,35 @@ impl<'a> Shared<'a> {
         let mut combinations = HashSet::new();
         let (mut first, mut rest) = (Vec::new(), Vec::new());
         let mut report = Report { complete: true, ..Report::default() };
-        let mut sights = Sights::new(self);
-        for (spot, number) in witnesses.states() {
-            let Spot { language, state, .. } = spot;
-            let path = witnesses.input(number);
-            let at = Reached { state, row: named.label(spot.named) };
-            report.places += 1;
-            let Some(rules) = sights.new_at(at, &path) else {
-                report.places_asked += 1;
-                continue;
-            };
-            let new = combinations.insert((languages.label(language), self.image.label(state), at.row));
-            let list = if new { &mut first } else { &mut rest };
+        let sights = Sights::new(self);
+        let mut met = hashbrown::HashSet::new();
+        let spots: Vec<(Spot, usize)> = witnesses.states().collect();
+        let new = sights.new_among(&spots, &mut met, |(spot, number)| {
+            let at = Reached { state: spot.state, row: named.label(spot.named) };
+            (at, Cow::Owned(witnesses.input(*number)))
+        });
+        report.places = spots.len();
+        report.places_asked = spots.len() - new.len();
+        for (place, rules) in new {
+            let (Spot { language, state, named: of_rules }, number) = spots[place];
+            let combination = (languages.label(language), self.image.label(state), named.label(of_rules));
+            let list = if combinations.insert(combination) { &mut first } else { &mut rest };
             list.push(Place { state, path: PlacePath::Witness(number), rules });
         }
-        for path in self.index.paths() {
-            let state = self.image.walk(start, &path);
-            report.places += 1;
-            let at = Reached { state, row: named.label(named.walk(named.start(), &path)) };
-            match sights.new_at(at, &path) {
-                Some(rules) => rest.push(Place { state, path: PlacePath::Literal(path), rules }),
-                None => report.places_asked += 1,
-            }
-        }
-        drop(sights);
+        drop(spots);
+        let mut literals = self.index.paths();
+        let new = sights.new_among(&literals, &mut met, |path| {
+            let state = self.image.walk(start, path);
+            let row = named.label(named.walk(named.start(), path));
+            (Reached { state, row }, Cow::Borrowed(path))
+        });
+        report.places += literals.len();
+        report.places_asked += literals.len() - new.len();
+        rest.extend(new.into_iter().map(|(place, rules)| {
+            let path = std::mem::take(&mut literals[place]).into_owned();
+            Place { state: self.image.walk(start, &path), path: PlacePath::Literal(path), rules }
+        }));
+        drop((met, literals));
         let classes = self.who.iter().filter(|who| who.first).count() as u64;
         let everybody = self.who.len() as u64;
         let asked = if needed(&first, everybody).saturating_add(needed(&rest, classes)) <= effort.complete {
@@ -371,40 +423,23 @@ impl<'a> Shared<'a> {
         Ok(report)
     }
 
-    /// Asks about `places` on as many threads as there are processors. The first difference in their order is the
-    /// answer, so that it depends on nothing else.
+    /// Asks about `places` on as many threads as there are to use. The first difference in their order is the answer, so
+    /// that it depends on nothing else.
     fn ask_all(
         self,
         places: &[Place],
         asked: Asked,
         witnesses: &Witnesses<Spot>,
     ) -> Result<Report, Box<Mismatch>> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         // A thread makes its own tables, which small policies are not worth.
-        let chunk = places.len().div_ceil(threads).max(SMALL);
-        let one = |places: &[Place]| {
-            let mut validation = Validation {
-                shared: self,
-                reference: Reference::new(self.model),
-                samples: Samples::new(self.image),
-                report: Report::default(),
-            };
+        let chunks = in_chunks(places, SMALL, |places| {
+            let samples = Samples::new(self.image);
+            let mut validation = Validation { shared: self, samples, report: Report::default() };
             places.iter().try_for_each(|place| validation.ask_at(place, asked, witnesses))?;
             Ok(validation.report)
-        };
-        if places.len() <= chunk {
-            return one(places);
-        }
-        std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                places.chunks(chunk).map(|places| scope.spawn(move || one(places))).collect();
-            let mut report = Report::default();
-            for thread in threads {
-                match thread.join() {
-                    Ok(result) => report.add(result?),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
+        });
+        chunks.into_iter().try_fold(Report::default(), |mut report, chunk: Result<Report, Box<Mismatch>>| {
+            report.add(chunk?);
             Ok(report)
         })
     }
@@ -511,7 +546,7 @@ impl Validation<'_> {
         } else {
             self.report.questions += 1;
             self.report.rules += rules.len() as u64;
-            self.reference.decide_by(request, rules.iter().copied())
+            self.shared.reference.decide_by(request, rules.iter().copied())
         };
         let fields = Fields { uid: request.uid, gid: request.gid, kind: request.kind, ..Fields::UNKNOWN }
             .with_args(self.shared.image, request.args());

@@ -68,10 +68,10 @@ impl<'a> Samples<'a> {
         let [of_paths, of_texts] = all;
         samples.classes = TextClasses::new(header.text_count, of_paths, of_texts);
         for number in 0..header.set_count {
-            let mut set = TextSet::empty(count);
-            (0..header.text_count)
-                .filter(|class| image.set_contains(number, *class))
-                .for_each(|class| set.insert(class));
+            let mut set = TextSet(image.set_words(number).collect());
+            if let (Some(last), used @ 1..) = (set.0.last_mut(), count % 32) {
+                *last &= (1 << used) - 1;
+            }
             samples.sets.push(samples.classes.number(set));
         }
         samples
@@ -107,15 +107,20 @@ impl<'a> Samples<'a> {
         }
         tests.sort_by_key(|test| (test.field, test.condition, test.a, test.b, test.set, test.holds));
         tests.dedup();
-        let corners = points.clone();
-        for point in &corners {
+        let mut known = std::collections::HashSet::new();
+        points.retain(|point| known.insert(point.clone()));
+        points.truncate(MAX_POINTS);
+        // Each point in a box has as many beside it as there are tests, most of which are others' too.
+        for corner in 0..points.len() {
             for test in &tests {
-                points.extend(self.beside(point, test, op));
-                points.push(point.without(test.field));
+                if points.len() >= MAX_POINTS {
+                    break;
+                }
+                let corner = points[corner].clone();
+                let beside = self.beside(&corner, test, op).chain([corner.without(test.field)]);
+                points.extend(beside.filter(|point| known.insert(point.clone())).take(MAX_POINTS));
             }
         }
-        let mut seen = std::collections::HashSet::new();
-        points.retain(|point| seen.insert(point.clone()));
         points.truncate(MAX_POINTS);
         let points: Rc<[Point]> = points.into();
         self.known.insert((number, op), Rc::clone(&points));
@@ -147,29 +152,26 @@ impl<'a> Samples<'a> {
     }
 
     /// `point` with the field of `test` on either side of its bounds.
-    fn beside(&self, point: &Point, test: &Test, op: Op) -> Vec<Point> {
-        let examples: Vec<Example> = match test.condition {
+    fn beside<'p>(&'p self, point: &'p Point, test: &'p Test, op: Op) -> impl Iterator<Item = Point> + 'p {
+        let (mut few, mut texts) = (Vec::new(), 0..0);
+        match test.condition {
             CONDITION_BETWEEN => {
                 let around = [test.a.checked_sub(1), Some(test.a), Some(test.b), test.b.checked_add(1)];
-                around.into_iter().flatten().map(Example::Number).collect()
+                few.extend(around.into_iter().flatten().map(Example::Number));
             }
             CONDITION_ANY_BIT => {
                 let lowest = test.a & test.a.wrapping_neg();
-                [0, test.a, lowest, !test.a].into_iter().map(Example::Number).collect()
+                few.extend([0, test.a, lowest, !test.a].map(Example::Number));
             }
-            CONDITION_KIND => Kind::ALL.into_iter().map(Example::Kind).collect(),
-            _ => (0..self.classes.count).map(Example::Text).collect(),
-        };
+            CONDITION_KIND => few.extend(Kind::ALL.into_iter().map(Example::Kind)),
+            _ => texts = 0..self.classes.count,
+        }
         let absent = (usize::from(test.field) < MAX_ARGS && may_be_absent(op)).then_some(Example::Absent);
-        examples
-            .into_iter()
-            .chain(absent)
-            .map(|example| {
-                let mut point = point.clone();
-                self.set(&mut point, test.field, example, op);
-                point
-            })
-            .collect()
+        few.into_iter().chain(texts.map(Example::Text)).chain(absent).map(move |example| {
+            let mut point = point.clone();
+            self.set(&mut point, test.field, example, op);
+            point
+        })
     }
 
     /// Puts `example` into a field; what does not fit it leaves it as it is.

@@ -21,12 +21,13 @@ pub(crate) fn everybody(image: &ValidImage) -> Vec<Who> {
     let text = |literal: u32| match &subjects.literals[literal as usize] {
         SubjectLiteral::Path(text) | SubjectLiteral::Name(text) => text.clone(),
     };
+    let finder = subjects.finder();
     let mut classes = HashSet::new();
     let mut everybody = Vec::new();
     for (path, name) in &subjects.groups {
         let subject = path.or(*name).map_or_else(|| unnamed(&subjects.literals), text);
         for domain in [None].into_iter().chain(subjects.domains.iter().cloned().map(Some)) {
-            let class = image.class_of(&subject, domain.as_deref());
+            let class = finder.class_of(&subject, domain.as_deref());
             everybody.push(Who { subject: subject.clone(), domain, class, first: classes.insert(class) });
         }
     }

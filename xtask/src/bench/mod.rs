@@ -2,6 +2,7 @@
 //!
 //! Results go to `docs/bench`: a table for people and every single run for programs.
 
+mod apparmor;
 pub mod fuzz;
 mod machine;
 pub mod measure;
@@ -44,6 +45,9 @@ pub enum BenchError {
     /// The results could not be put into words.
     #[error("cannot write the results: {0}")]
     Results(#[from] serde_json::Error),
+    /// A policy cannot be said in another language.
+    #[error(transparent)]
+    Policy(#[from] apparmor::NotSynthetic),
 }
 
 /// Policies of one form in several sizes.
@@ -53,22 +57,45 @@ struct Series {
     sizes: &'static [usize],
     /// The largest size whose instructions are counted, which takes fifty times as long as a run.
     counted: usize,
+    /// The largest size that `AppArmor`'s compiler is given too: it takes more than ten times as long for ten times as
+    /// many rules.
+    compared: usize,
 }
 
 const SEED: u64 = 1;
 
 const CHECK: [Series; 3] = [
-    Series { form: "tree", sizes: &[1_000, 10_000, 100_000], counted: 100_000 },
-    Series { form: "random", sizes: &[1_000, 10_000, 100_000], counted: 100_000 },
-    Series { form: "mixed-10", sizes: &[1_000, 10_000, 100_000], counted: 100_000 },
+    Series { form: "tree", sizes: &[1_000, 10_000, 100_000], counted: 100_000, compared: 0 },
+    Series { form: "random", sizes: &[1_000, 10_000, 100_000], counted: 100_000, compared: 0 },
+    Series { form: "mixed-10", sizes: &[1_000, 10_000, 100_000], counted: 100_000, compared: 0 },
 ];
 
 const COMPILE: [Series; 5] = [
-    Series { form: "tree", sizes: &[10, 100, 1_000, 10_000, 100_000, 1_000_000], counted: 10_000 },
-    Series { form: "random", sizes: &[1_000, 10_000, 100_000, 1_000_000], counted: 10_000 },
-    Series { form: "mixed-10", sizes: &[1_000, 10_000, 100_000], counted: 10_000 },
-    Series { form: "mixed-100", sizes: &[1_000, 10_000], counted: 1_000 },
-    Series { form: "adversarial", sizes: &[4, 8, 16, 64], counted: 0 },
+    Series {
+        form: "tree",
+        sizes: &[10, 100, 1_000, 10_000, 100_000, 1_000_000],
+        counted: 100_000,
+        compared: 10_000,
+    },
+    Series {
+        form: "random",
+        sizes: &[10, 100, 1_000, 10_000, 100_000, 1_000_000],
+        counted: 100_000,
+        compared: 10_000,
+    },
+    Series {
+        form: "mixed-10",
+        sizes: &[10, 100, 1_000, 10_000, 100_000, 1_000_000],
+        counted: 100_000,
+        compared: 10_000,
+    },
+    Series {
+        form: "mixed-100",
+        sizes: &[10, 100, 1_000, 10_000, 100_000],
+        counted: 10_000,
+        compared: 10_000,
+    },
+    Series { form: "adversarial", sizes: &[4, 8, 16, 64], counted: 0, compared: 0 },
 ];
 
 /// How many runs are made of a policy with so many rules.
@@ -92,11 +119,14 @@ pub fn run(workspace: &Workspace, subject: Subject, measurer: &[&str]) -> Result
     };
     let folder = tempfile::tempdir()?;
     let mut results = Results { machine: Machine::here(), rows: Vec::new() };
-    for Series { form, sizes, counted } in series {
+    for Series { form, sizes, counted, compared } in series {
         for &rules in *sizes {
             let policy = folder.path().join("policy.conf");
             generate(workspace, form, rules, &policy)?;
-            let row = row(workspace, subject, measurer, form, rules, rules <= *counted, folder.path())?;
+            let mut row = row(workspace, subject, measurer, form, rules, rules <= *counted, folder.path())?;
+            if rules <= *compared {
+                row.apparmor = by_apparmor(measurer, rules, folder.path())?;
+            }
             eprintln!("{}", row.line());
             results.rows.push(row);
         }
@@ -125,6 +155,18 @@ fn generate(workspace: &Workspace, form: &str, rules: usize, to: &Path) -> Resul
     Ok(())
 }
 
+/// Runs of `AppArmor`'s compiler with the rules of the policy in `folder`.
+fn by_apparmor(measurer: &[&str], rules: usize, folder: &Path) -> Result<Vec<Run>, BenchError> {
+    let (profiles, to) = (folder.join("profiles"), folder.join("profiles.bin"));
+    std::fs::write(&profiles, apparmor::profiles(&std::fs::read_to_string(folder.join("policy.conf"))?)?)?;
+    let (profiles, to) = (profiles.to_string_lossy(), to.to_string_lossy());
+    let command = apparmor::command(&profiles, &to);
+    // What it refuses is no comparison.
+    process::capture(Command::new(command[0]).args(&command[1..]))?;
+    let runs = (0..repeats(rules).min(3)).map(|_| Ok(measure::apart(measurer, &command)?));
+    runs.collect()
+}
+
 fn row(
     workspace: &Workspace,
     subject: Subject,
@@ -142,7 +184,7 @@ fn row(
     );
     let command: Vec<&str> = match subject {
         Subject::Check => vec![&program, "check", &policy],
-        Subject::Compile => vec![&program, "build", &policy, "-o", &image],
+        Subject::Compile => vec![&program, "build", "--no-cache", &policy, "-o", &image],
     };
     let mut row = Row::new(form, rules, SEED, std::fs::metadata(&policy)?.len());
     // A policy that is refused is measured too: that takes time as well.
@@ -160,6 +202,9 @@ fn row(
     }
     if subject == Subject::Compile && row.refused.is_none() {
         row.image = Some(std::fs::metadata(&image)?.len());
+        let told = process::capture(Command::new(&program).args(["inspect", "--format", "json", &image]))?;
+        let told: serde_json::Value = serde_json::from_str(&told)?;
+        row.kernel = told["kernel_memory"]["bytes"].as_u64();
         std::fs::remove_file(&image)?;
         let stripped: Vec<&str> = command.iter().copied().chain(["--strip"]).collect();
         process::capture(Command::new(stripped[0]).args(&stripped[1..]))?;

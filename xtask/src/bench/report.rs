@@ -30,8 +30,12 @@ pub(super) struct Row {
     pub(super) image: Option<u64>,
     /// Bytes of the image without what is there for people.
     pub(super) stripped: Option<u64>,
+    /// Bytes that the kernel needs for it, as `boesfsc inspect` says.
+    pub(super) kernel: Option<u64>,
     /// What was said, if the policy was refused.
     pub(super) refused: Option<String>,
+    /// Runs of `AppArmor`'s compiler with the same rules.
+    pub(super) apparmor: Vec<Run>,
 }
 
 /// Least, middle and most of several numbers.
@@ -62,7 +66,9 @@ impl Row {
             instructions: None,
             image: None,
             stripped: None,
+            kernel: None,
             refused: None,
+            apparmor: Vec::new(),
         }
     }
 
@@ -133,16 +139,16 @@ impl Results {
         writeln!(out, "Seconds are medians, with the least and the most of all runs.\n")?;
         writeln!(
             out,
-            "| form | rules | by the clock | of the processor | memory, MiB | instructions | a rule | image, bytes | stripped |"
+            "| form | rules | by the clock | of the processor | memory, MiB | instructions | a rule | image, bytes | stripped | in the kernel |"
         )?;
-        writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         let shown = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());
         for row in &self.rows {
             let (wall, processor) = (row.wall(), row.processor());
             let a_rule = row.instructions.map(|count| count / u64::try_from(row.rules.max(1)).unwrap_or(1));
             writeln!(
                 out,
-                "| {} | {} | {:.3} ({:.3}–{:.3}) | {:.3} ({:.3}–{:.3}) | {:.0} | {} | {} | {} | {} |",
+                "| {} | {} | {:.3} ({:.3}–{:.3}) | {:.3} ({:.3}–{:.3}) | {:.0} | {} | {} | {} | {} | {} |",
                 row.form,
                 row.rules,
                 wall.median,
@@ -156,6 +162,7 @@ impl Results {
                 shown(a_rule),
                 shown(row.image),
                 shown(row.stripped),
+                shown(row.kernel),
             )?;
         }
         let refused: Vec<&Row> = self.rows.iter().filter(|row| row.refused.is_some()).collect();
@@ -171,6 +178,7 @@ impl Results {
                 )?;
             }
         }
+        self.write_apparmor(out)?;
         writeln!(
             out,
             "\nHow it grows: the slope of the line through the logarithms, from 1000 rules on; 1 is linear.\n"
@@ -192,6 +200,38 @@ impl Results {
                 slope(&|row| Some(row.processor().median)),
                 slope(&|row| Some(row.memory().median)),
                 slope(&|row| row.instructions.map(|count| count as f64)),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Results {
+    /// What `AppArmor`'s compiler took of the same rules, where it was asked.
+    fn write_apparmor(&self, out: &mut String) -> std::fmt::Result {
+        let compared: Vec<&Row> = self.rows.iter().filter(|row| !row.apparmor.is_empty()).collect();
+        if compared.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "\nBeside it, in the same run, `apparmor_parser --skip-kernel-load --skip-cache` with the same paths: a \
+             profile for each program, a line for each rule. Processor time:\n"
+        )?;
+        writeln!(out, "| form | rules | `boesfsc build` | `apparmor_parser` | times |")?;
+        writeln!(out, "|---|---:|---:|---:|---:|")?;
+        for row in compared {
+            let (ours, theirs) = (row.processor(), Spread::of(row.apparmor.iter().map(|run| run.processor)));
+            writeln!(
+                out,
+                "| {} | {} | {:.3} | {:.3} ({:.3}–{:.3}) | {:.1} |",
+                row.form,
+                row.rules,
+                ours.median,
+                theirs.median,
+                theirs.least,
+                theirs.most,
+                theirs.median / ours.median
             )?;
         }
         Ok(())

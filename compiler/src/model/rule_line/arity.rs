@@ -1,10 +1,12 @@
 //! Lines with too few or too many fields: what is missing, and which field was not quoted.
 
+use std::sync::Arc;
+
 use boesfs_abi::verdict::Effect;
 use boesfs_grammar::{Cell, Line};
 
+use super::super::Shape;
 use super::super::matcher::Use;
-use super::super::{Annotations, Shape};
 use super::{LineContext, fields};
 use crate::diagnostic::{Diagnostic, Severity};
 
@@ -114,7 +116,7 @@ fn unquoted(context: &LineContext<'_>, line: &Line, cells: &[Cell], diagnostic: 
         let mut joined = cells.to_vec();
         joined.splice(first..=first + extra, [Cell { span, quoted: false }]);
         let mut errors = Vec::new();
-        let _ = fields(context, line, &joined, Annotations::default(), &mut errors);
+        let _ = fields(context, line, &joined, Arc::clone(&context.unsaid), &mut errors);
         if errors.iter().all(|error| error.severity != Severity::Error) && found.replace(span).is_some() {
             return diagnostic;
         }

@@ -9,8 +9,8 @@ use boesfs_abi::op::OpSet;
 
 use crate::rules::{AtomId, Condition, Entry, PathTest, Test, TestField};
 
+use super::cells::Cells;
 use super::few::Few;
-use super::subjects::Cells;
 
 /// A formula in which only leaves are negated.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Normaliser<'_> {
 
     /// The term with its tests made small; `None` if nothing satisfies it.
     fn simplified(&self, mut term: Conjunction) -> Option<Conjunction> {
-        if term.cells.as_ref().is_some_and(|cells| cells.iter().all(|word| *word == 0)) {
+        if term.cells.as_ref().is_some_and(|cells| cells.is_empty()) {
             return None;
         }
         let contradiction = |one: &PathTest| {
@@ -234,9 +234,7 @@ impl Conjunction {
         let cells = match (&self.cells, &other.cells) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(ours), Some(theirs)) => {
-                ours.iter().zip(theirs.iter()).all(|(ours, theirs)| theirs & !ours == 0)
-            }
+            (Some(ours), Some(theirs)) => theirs.is_subset(ours),
         };
         cells
             && self.place == other.place
@@ -250,7 +248,7 @@ impl Conjunction {
 fn both(left: Option<&Cells>, right: Option<&Cells>) -> Option<Cells> {
     match (left, right) {
         (Some(left), Some(right)) if !Rc::ptr_eq(left, right) && left != right => {
-            Some(Rc::new(left.iter().zip(right.iter()).map(|(left, right)| left & right).collect()))
+            Some(Rc::new(left.intersection(right)))
         }
         (Some(cells), _) | (None, Some(cells)) => Some(cells.clone()),
         (None, None) => None,

@@ -8,10 +8,9 @@ use hashbrown::HashMap;
 use crate::model::{Model, Shape};
 use crate::rules::{ClassId, SubjectLiteral, Subjects};
 
+use super::cells::{CellSet, Cells};
+use super::division::Division;
 use super::mentions::Mentions;
-
-/// A set of (group, domain) cells.
-pub(super) type Cells = Rc<Vec<u64>>;
 
 /// A program, and a domain if it takes one.
 type Witness = (Vec<u8>, Option<Vec<u8>>);
@@ -25,13 +24,17 @@ pub(super) struct Table<'m> {
     model: &'m Model,
     literals: Vec<SubjectLiteral>,
     groups: Vec<(Option<u32>, Option<u32>)>,
+    /// For each literal the groups it is the path or the base name of.
+    groups_of: Vec<Vec<u32>>,
     domains: Vec<Vec<u8>>,
     roles: BTreeSet<&'m [u8]>,
     graph: Option<usize>,
     column: Option<usize>,
     domain_column: Option<usize>,
     edges: Vec<Vec<Edge>>,
+    /// For each graph its edges by either end.
     by_member: Vec<HashMap<NodeKey, Vec<usize>>>,
+    by_role: Vec<HashMap<NodeKey, Vec<usize>>>,
     sets: HashMap<Target, HashMap<Vec<u8>, Cells>>,
 }
 
@@ -97,6 +100,7 @@ impl<'m> Table<'m> {
             model,
             literals: Vec::new(),
             groups: Vec::new(),
+            groups_of: Vec::new(),
             domains: mentions.domains.iter().map(|domain| domain.to_vec()).collect(),
             roles,
             graph: mentions.of_programs.first().copied(),
@@ -104,6 +108,7 @@ impl<'m> Table<'m> {
             domain_column: mentions.domain_column,
             edges: Vec::new(),
             by_member: Vec::new(),
+            by_role: Vec::new(),
             sets: HashMap::default(),
         };
         table.edges = model
@@ -121,13 +126,8 @@ impl<'m> Table<'m> {
                     .collect()
             })
             .collect();
-        for edges in &table.edges {
-            let mut by_member: HashMap<NodeKey, Vec<usize>> = HashMap::default();
-            for (number, edge) in edges.iter().enumerate() {
-                by_member.entry(edge.member.clone()).or_default().push(number);
-            }
-            table.by_member.push(by_member);
-        }
+        table.by_member = table.edges.iter().map(|edges| by_end(edges, |edge| &edge.member)).collect();
+        table.by_role = table.edges.iter().map(|edges| by_end(edges, |edge| &edge.role)).collect();
         table.group(&mentions.subjects);
         table
     }
@@ -150,6 +150,12 @@ impl<'m> Table<'m> {
             });
         }
         self.groups = groups.into_iter().collect();
+        self.groups_of = vec![Vec::new(); self.literals.len()];
+        for (group, (path, name)) in (0u32..).zip(&self.groups) {
+            for literal in [path, name].into_iter().flatten() {
+                self.groups_of[*literal as usize].push(group);
+            }
+        }
     }
 
     fn literal(&self, text: &[u8]) -> SubjectLiteral {
@@ -178,10 +184,12 @@ impl<'m> Table<'m> {
             return cells;
         }
         if self.roles.contains(text) {
-            return self.cells(|_, _| false);
+            return self.cells(Vec::new());
         }
-        let id = self.id(&self.literal(text));
-        let cells = self.cells(|(path, name), _| id.is_some() && (path == id || name == id));
+        let cells = match self.id(&self.literal(text)) {
+            Some(id) => self.cells(self.everywhere(&self.groups_of[id as usize])),
+            None => self.cells(Vec::new()),
+        };
         self.keep(Target::Program, text, &cells);
         cells
     }
@@ -199,8 +207,11 @@ impl<'m> Table<'m> {
         if let Some(cells) = self.known(&Target::Domain, text) {
             return cells;
         }
-        let place = self.domains.iter().position(|domain| domain == text).map(|place| place + 1);
-        let cells = self.cells(|_, domain| Some(domain) == place);
+        let place = self.domains.binary_search_by(|domain| domain.as_slice().cmp(text));
+        let cells = match place {
+            Ok(place) => self.domain_cells(place + 1),
+            Err(_) => self.cells(Vec::new()),
+        };
         self.keep(Target::Domain, text, &cells);
         cells
     }
@@ -226,22 +237,33 @@ impl<'m> Table<'m> {
         if let Some(cells) = self.known(&target, text) {
             return cells;
         }
-        let mut by_domain: Vec<BTreeSet<u32>> = Vec::new();
-        for place in 0..=self.domains.len() {
-            let here = self.domain_at(domain, place);
-            if place > 0 && *domain != DomainOf::Request {
-                by_domain.push(by_domain[0].clone());
-                continue;
+        let cells = if *domain == DomainOf::Request {
+            let mut members = Vec::new();
+            for place in 0..self.domain_count() {
+                let groups = self.related_groups(graph, text, self.domain_at(domain, place), direction);
+                members.extend(groups.into_iter().map(|group| self.cell(group, place)));
             }
-            let nodes = self.reachable(graph, text, here.as_deref(), direction);
-            let programs = nodes.iter().filter(|(role, _)| !role);
-            by_domain.push(programs.filter_map(|(_, text)| self.id(&self.literal(text))).collect());
-        }
-        let cells = self.cells(|(path, name), domain| {
-            [path, name].into_iter().flatten().any(|literal| by_domain[domain].contains(&literal))
-        });
+            self.cells(members)
+        } else {
+            let groups = self.related_groups(graph, text, self.domain_at(domain, 0), direction);
+            self.cells(self.everywhere(&groups))
+        };
         self.keep(target, text, &cells);
         cells
+    }
+
+    /// The groups of programs that are nodes reachable from `text`.
+    fn related_groups(
+        &self,
+        graph: usize,
+        text: &[u8],
+        domain: Option<Vec<u8>>,
+        direction: Direction,
+    ) -> Vec<u32> {
+        let nodes = self.reachable(graph, text, domain.as_deref(), direction);
+        let programs = nodes.iter().filter(|(role, _)| !role);
+        let literals = programs.filter_map(|(_, text)| self.id(&self.literal(text)));
+        literals.flat_map(|literal| self.groups_of[literal as usize].iter().copied()).collect()
     }
 
     /// The name of the domain that `domain` means where the request's is the one at `place`.
@@ -265,7 +287,7 @@ impl<'m> Table<'m> {
 
     /// The cells of the domain at `place`.
     pub(super) fn domain_cells(&self, place: usize) -> Cells {
-        self.cells(|_, domain| domain == place)
+        self.cells((0u32..).take(self.groups.len()).map(|group| self.cell(group, place)).collect())
     }
 
     /// The texts that stand for nodes reachable from `text`, itself included.
@@ -286,50 +308,48 @@ impl<'m> Table<'m> {
         domain: Option<&[u8]>,
         direction: Direction,
     ) -> BTreeSet<NodeKey> {
-        let mut neighbours: HashMap<&NodeKey, Vec<&NodeKey>> = HashMap::default();
-        for edge in &self.edges[graph] {
-            if self.model.roles[graph].has_domain
-                && (edge.domain.is_none() || edge.domain.as_deref() != domain)
-            {
-                continue;
-            }
-            let (from, to) = match direction {
-                Direction::Up => (&edge.member, &edge.role),
-                Direction::Down => (&edge.role, &edge.member),
-            };
-            neighbours.entry(from).or_default().push(to);
-        }
+        let has_domain = self.model.roles[graph].has_domain;
+        let from = match direction {
+            Direction::Up => &self.by_member[graph],
+            Direction::Down => &self.by_role[graph],
+        };
         let mut seen = BTreeSet::from([self.key(text)]);
         let mut open: Vec<NodeKey> = seen.iter().cloned().collect();
         while let Some(node) = open.pop() {
-            for next in neighbours.get(&node).into_iter().flatten() {
-                if seen.insert((*next).clone()) {
-                    open.push((*next).clone());
+            for edge in from.get(&node).into_iter().flatten().map(|edge| &self.edges[graph][*edge]) {
+                if has_domain && (edge.domain.is_none() || edge.domain.as_deref() != domain) {
+                    continue;
+                }
+                let next = match direction {
+                    Direction::Up => &edge.role,
+                    Direction::Down => &edge.member,
+                };
+                if seen.insert(next.clone()) {
+                    open.push(next.clone());
                 }
             }
         }
         seen
     }
 
-    pub(super) fn every_cell(&self) -> Cells {
-        self.cells(|_, _| true)
-    }
-
     pub(super) fn complement(&self, cells: &Cells) -> Cells {
-        let every = self.every_cell();
-        Rc::new(every.iter().zip(cells.iter()).map(|(every, cells)| every & !cells).collect())
+        Rc::new(cells.complement())
     }
 
-    fn cells(&self, holds: impl Fn((Option<u32>, Option<u32>), usize) -> bool) -> Cells {
-        let domains = self.domain_count();
-        let mut words = vec![0; (self.groups.len() * domains).div_ceil(64)];
-        for (group, literals) in self.groups.iter().enumerate() {
-            for domain in (0..domains).filter(|domain| holds(*literals, *domain)) {
-                let cell = group * domains + domain;
-                words[cell / 64] |= 1_u64 << (cell % 64);
-            }
-        }
-        Rc::new(words)
+    fn cells(&self, listed: Vec<u32>) -> Cells {
+        Rc::new(CellSet::new(self.cell_count(), listed))
+    }
+
+    /// The cell of `group` in the domain at `place`.
+    fn cell(&self, group: u32, place: usize) -> u32 {
+        // Until the limit is looked at, there may be more than fit.
+        u32::try_from(group as usize * self.domain_count() + place).unwrap_or(u32::MAX)
+    }
+
+    /// The cells of `groups` in every domain.
+    fn everywhere(&self, groups: &[u32]) -> Vec<u32> {
+        let places = 0..self.domain_count();
+        groups.iter().flat_map(|group| places.clone().map(|place| self.cell(*group, place))).collect()
     }
 
     /// How long the longest chain of roles above each rule's subject is, where the request's domain is at `place`.
@@ -391,14 +411,9 @@ impl<'m> Table<'m> {
     pub(super) fn classes(&self, sets: &[Cells], tags: &[usize]) -> Subjects {
         let domains = self.domain_count();
         let count = self.groups.len() * domains;
-        let mut class: Vec<u32> = vec![0; count];
-        let mut next = renumber(&mut class, |cell| u64::try_from(tags[cell % domains]).unwrap_or(u64::MAX));
-        for set in sets {
-            if usize::try_from(next).unwrap_or(usize::MAX) == count {
-                break;
-            }
-            next = renumber(&mut class, |cell| set[cell / 64] >> (cell % 64) & 1);
-        }
+        let mut division = Division::new(count, |cell| tags[cell % domains]);
+        sets.iter().for_each(|set| division.split(set));
+        let (class, next) = division.numbered();
         let mut witnesses: Vec<Option<Witness>> = vec![None; count];
         for (cell, class) in class.iter().enumerate() {
             let witness = &mut witnesses[*class as usize];
@@ -444,17 +459,13 @@ fn numbered(stem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     std::iter::once(stem.to_vec()).chain((1_u64..).map(move |n| [stem, n.to_string().as_bytes()].concat()))
 }
 
-/// Splits classes by `tag`, numbers them by their first cell, and returns how many there are.
-fn renumber(class: &mut [u32], tag: impl Fn(usize) -> u64) -> u32 {
-    let mut ids: HashMap<(u32, u64), u32> = HashMap::default();
-    let mut next = 0;
-    for (cell, class) in class.iter_mut().enumerate() {
-        *class = *ids.entry((*class, tag(cell))).or_insert_with(|| {
-            next += 1;
-            next - 1
-        });
+/// Edges by the node at one of their ends.
+fn by_end(edges: &[Edge], end: impl Fn(&Edge) -> &NodeKey) -> HashMap<NodeKey, Vec<usize>> {
+    let mut by_end: HashMap<NodeKey, Vec<usize>> = HashMap::default();
+    for (number, edge) in edges.iter().enumerate() {
+        by_end.entry(end(edge).clone()).or_default().push(number);
     }
-    next
+    by_end
 }
 
 /// What stands after the last `/`.

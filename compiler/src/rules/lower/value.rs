@@ -18,7 +18,7 @@ pub(super) fn never() -> Formula {
 /// The opposite of `formula`; `None` if it speaks of an entry.
 pub(super) fn negated(
     formula: &Formula,
-    cells: &impl Fn(&super::subjects::Cells) -> super::subjects::Cells,
+    cells: &impl Fn(&super::cells::Cells) -> super::cells::Cells,
 ) -> Option<Formula> {
     let each = |parts: &[Formula]| parts.iter().map(|part| negated(part, cells)).collect::<Option<Vec<_>>>();
     Some(match formula {
