@@ -1,6 +1,7 @@
 //! Which rule decides where, for people: [`Compiled`]'s own automaton, beside the decisions.
 
 use boesfs_abi::image::{OriginCell, Origins};
+use boesfs_abi::layout::NO_RULE;
 use boesfs_abi::op::OpSet;
 
 use crate::automaton::{Cell, Compiled, Decisions};
@@ -18,7 +19,14 @@ pub(super) fn origins(compiled: &Compiled, decisions: &Decisions) -> Origins {
     let mut deciders = Vec::with_capacity(compiled.cells.len() * 3);
     let cells = compiled.cells.iter().zip(&decisions.cell_of).map(|(cell, number)| {
         let at = index(deciders.len());
-        add(cell, &mut deciders);
+        let of_blob = &compiled.cells[decisions.cells[*number as usize] as usize];
+        if lines(cell) == lines(of_blob) {
+            add(cell, &mut deciders);
+        } else {
+            // No state has the cell, so its number is any: it has as many lines as the cell of that number.
+            deciders.push(0);
+            deciders.extend(std::iter::repeat_n(NO_RULE, lines(of_blob)));
+        }
         OriginCell { cell: *number, deciders: at }
     });
     Origins {
@@ -31,6 +39,10 @@ pub(super) fn origins(compiled: &Compiled, decisions: &Decisions) -> Origins {
     }
 }
 
+fn lines(cell: &Cell) -> usize {
+    cell.first.len() + cell.denies.len() + cell.allows.len()
+}
+
 /// Adds what decides in `cell`: by its masks, then by its lists.
 fn add(cell: &Cell, deciders: &mut Vec<u32>) {
     let at = deciders.len();
@@ -38,7 +50,7 @@ fn add(cell: &Cell, deciders: &mut Vec<u32>) {
     let masked = OpSet::ALL.difference(cell.depend);
     for op in masked.iter() {
         let rule = cell.rules[op as usize];
-        if rule == boesfs_abi::layout::NO_RULE {
+        if rule == NO_RULE {
             continue;
         }
         let known = deciders[at + 1..].chunks_exact_mut(2).find(|pair| pair[1] == rule);

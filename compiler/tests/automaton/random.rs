@@ -177,7 +177,7 @@ pub(crate) fn rule_set() -> impl Strategy<Value = RuleSet> {
                 .map(|(deny, terms, audit, errno)| Rule {
                     eft: if deny { Effect::Deny } else { Effect::Allow },
                     terms,
-                    annotations: Annotations { audit, errno, ..Annotations::default() },
+                    annotations: Annotations { audit, errno, ..Annotations::default() }.into(),
                     file: 0,
                     line: 1,
                     text: "".into(),
