@@ -323,6 +323,8 @@ static __always_inline const struct boesfs_node *boesfs_node_at(struct boesfs_bl
 	asm volatile("" : "+r"(off));
 	if (off >= BOESFS_BLOB_SIZE)
 		return 0;
+	/* Not added before it is bounded. */
+	asm volatile("" : "+r"(off));
 	return (const struct boesfs_node *)(b.base + off);
 }
 

@@ -1,5 +1,7 @@
 //! How the compiler grows with a policy: by what it makes, and by processor time only where that is far from its bound.
 
+use boesfs_abi::image::decode;
+use boesfs_compiler::Policy;
 use boesfs_compiler::model::Settings;
 use boesfs_compiler::pipeline::{Limits, Outcome, Stage, run};
 use boesfs_grammar::Source;
@@ -38,6 +40,27 @@ fn work_is_linear() {
         // A slope of 1.1 through the logarithms.
         let bound = small * 126 / 10;
         assert!(large <= bound, "{form}: {small} for 1000 rules, {large} for 10000");
+    }
+}
+
+/// What a decision costs is how many nodes its path reads: a turn of the walk each, in the kernel as elsewhere.
+#[test]
+fn a_walk_reads_few_nodes() {
+    for (form, rules, most) in [(Form::Tree, 10, 4), (Form::Tree, 1_000, 9), (Form::Random, 1_000, 8)] {
+        let text = Synthetic::new(form, rules).text();
+        let image =
+            Policy::options().allow("all").parse(text.as_str()).expect("sound").compile().expect("sound");
+        let image = decode(image.as_bytes()).expect("an image");
+        for line in text.lines().filter(|line| line.starts_with("p, ")) {
+            let path = line.split(", ").nth(2).expect("a rule has a path");
+            let (mut state, mut read) = (image.path_start(), 1);
+            for byte in path.bytes() {
+                let next = image.step(state, byte);
+                read += usize::from(next.node != state.node);
+                state = next;
+            }
+            assert!(read <= most, "{form}, {rules} rules: {path} reads {read} nodes");
+        }
     }
 }
 

@@ -35,7 +35,7 @@ enum Task {
     Codegen(CodegenArgs),
     /// Check the house rules that no compiler checks
     Tidy,
-    /// Measure the compiler and write the results to docs/bench
+    /// Measure the compiler, or decisions, and write the results to docs/bench
     Bench(BenchArgs),
     /// Run one command and print what it took, for `bench`
     #[command(hide = true)]
@@ -146,6 +146,8 @@ enum BenchSubject {
     Check,
     /// `boesfsc build` of up to a million rules
     Compile,
+    /// A decision in the kernel and elsewhere, beside other packings and other engines; takes a build of these
+    Decide,
     /// Ten million changed images, which are refused or read alike by Rust and C
     Fuzz,
 }
@@ -310,6 +312,11 @@ fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode
         }
         BenchSubject::Check => bench::Subject::Check,
         BenchSubject::Compile => bench::Subject::Compile,
+        BenchSubject::Decide => {
+            setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
+            bench::decide::run(workspace)?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
     bench::run(workspace, subject, &["measure", "--"])?;

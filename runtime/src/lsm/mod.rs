@@ -14,7 +14,7 @@ mod subject;
 mod wire;
 
 pub use load::LoadError;
-pub use program::{BpfPolicy, ProgramError};
+pub use program::{BpfPolicy, BpfProgram, ProgramError};
 
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;

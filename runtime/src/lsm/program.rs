@@ -8,7 +8,7 @@ use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
-use aya::maps::{Array, Map, MapData};
+use aya::maps::MapData;
 use aya_obj::Object;
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::{CALL_PATH, CALL_TEXT, Call};
@@ -48,22 +48,19 @@ fn refused(what: &'static str, reason: impl ToString) -> ProgramError {
     ProgramError::Load { what, reason: reason.to_string() }
 }
 
-/// A policy in the kernel, to be asked.
-pub struct BpfPolicy {
+/// A program of type `syscall` in the kernel, and its maps.
+pub struct BpfProgram {
     program: OwnedFd,
-    size: SizeClass,
     maps: Vec<(String, MapData)>,
 }
 
-impl BpfPolicy {
-    /// Loads the policy of `image`.
+impl BpfProgram {
+    /// Loads the program `name` of `object`.
     ///
     /// # Errors
-    /// If the kernel refuses something.
-    pub fn load(image: &ValidImage) -> Result<Self, ProgramError> {
-        let blob = image.blob();
-        let size = SizeClass::of(blob).ok_or(ProgramError::TooLarge(blob.len()))?;
-        let mut object = Object::parse(size.decide_object()).map_err(|error| refused("the object", error))?;
+    /// If the kernel refuses something, or there is no such program.
+    pub fn load(object: &[u8], name: &str) -> Result<Self, ProgramError> {
+        let mut object = Object::parse(object).map_err(|error| refused("the object", error))?;
         let features = aya::features();
         let btf = features.btf().ok_or_else(|| refused("type information", "the kernel has none"))?;
         let btf = object
@@ -84,7 +81,7 @@ impl BpfPolicy {
         object.sanitize_functions(features);
         let program = object
             .programs
-            .get("boesfs_decide_prog")
+            .get(name)
             .and_then(|program| object.functions.get(&program.function_key()))
             .ok_or_else(|| refused("the object", "it has no program"))?;
         let instructions: Vec<u8> = program
@@ -103,8 +100,49 @@ impl BpfPolicy {
             function_len: program.func_info_rec_size as u32,
         })
         .map_err(|source| ProgramError::Program { action: "load", source })?;
-        let maps: Vec<_> = maps.into_iter().map(|(name, _, made)| (name, made)).collect();
-        let mut policy = Self { program, size, maps };
+        Ok(Self { program, maps: maps.into_iter().map(|(name, _, made)| (name, made)).collect() })
+    }
+
+    fn map(&self, name: &str) -> Result<&MapData, ProgramError> {
+        let found = self.maps.iter().find(|(have, _)| have == name);
+        found.map(|(_, map)| map).ok_or_else(|| refused("a map", format!("there is no `{name}`")))
+    }
+
+    /// Sets element `index` of the array `map`. The value has to have the length of its elements.
+    ///
+    /// # Errors
+    /// If there is no such element.
+    pub fn set(&self, map: &str, index: u32, value: &[u8]) -> Result<(), ProgramError> {
+        bpf::map_update(self.map(map)?.fd().as_fd(), &index.to_ne_bytes(), value)
+            .map_err(|error| refused("an element", error))
+    }
+
+    /// Runs the program on `context`, which it may change; what it returns.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn run(&self, context: &mut [u8]) -> Result<u32, ProgramError> {
+        bpf::program_run(self.program.as_fd(), context)
+            .map_err(|source| ProgramError::Program { action: "run", source })
+    }
+}
+
+/// A policy in the kernel, to be asked.
+pub struct BpfPolicy {
+    program: BpfProgram,
+    size: SizeClass,
+}
+
+impl BpfPolicy {
+    /// Loads the policy of `image`.
+    ///
+    /// # Errors
+    /// If the kernel refuses something.
+    pub fn load(image: &ValidImage) -> Result<Self, ProgramError> {
+        let blob = image.blob();
+        let size = SizeClass::of(blob).ok_or(ProgramError::TooLarge(blob.len()))?;
+        let program = BpfProgram::load(size.decide_object(), "boesfs_decide_prog")?;
+        let mut policy = Self { program, size };
         policy.refill(image)?;
         Ok(policy)
     }
@@ -118,13 +156,9 @@ impl BpfPolicy {
         if SizeClass::of(blob) != Some(self.size) {
             return Err(refused("the policy", "it is of another size class"));
         }
-        for (_, map) in self.maps.iter().filter(|(name, _)| name == "blob") {
-            let owned =
-                map.fd().as_fd().try_clone_to_owned().map_err(|error| refused("the policy", error))?;
-            let owned = MapData::from_fd(owned).map_err(|error| refused("the policy", error))?;
-            fill(self.size, owned, blob)?;
-        }
-        Ok(())
+        let mut value = vec![0; self.size.bytes() + SLACK];
+        value[..blob.len()].copy_from_slice(blob);
+        self.program.set("blob", 0, &value)
     }
 
     /// Decides `call` about `path` and fills in the answer.
@@ -161,29 +195,9 @@ impl BpfPolicy {
             context[offset_of!(Call, value) + place * 8..][..8].copy_from_slice(&value.to_ne_bytes());
         }
         context.get_mut(head..head + path.len()).ok_or(ProgramError::Unusable)?.copy_from_slice(path);
-        match bpf::program_run(self.program.as_fd(), &mut context) {
-            Ok(0) => Ok(context),
-            Ok(_) => Err(ProgramError::Unusable),
-            Err(source) => Err(ProgramError::Program { action: "run", source }),
+        match self.program.run(&mut context)? {
+            0 => Ok(context),
+            _ => Err(ProgramError::Unusable),
         }
-    }
-}
-
-fn fill(size: SizeClass, map: MapData, blob: &[u8]) -> Result<(), ProgramError> {
-    fn put<const N: usize>(map: MapData, blob: &[u8]) -> Result<(), ProgramError> {
-        let mut value = vec![0; N];
-        value[..blob.len()].copy_from_slice(blob);
-        let value: Box<[u8; N]> =
-            value.into_boxed_slice().try_into().map_err(|_| refused("the policy", "of the wrong size"))?;
-        let mut array: Array<MapData, [u8; N]> =
-            Map::Array(map).try_into().map_err(|error| refused("the policy", error))?;
-        let value: &[u8; N] = &value;
-        array.set(0, value, 0).map_err(|error| refused("the policy", error))
-    }
-    match size {
-        SizeClass::Small => put::<{ SizeClass::Small.bytes() + SLACK }>(map, blob),
-        SizeClass::Medium => put::<{ SizeClass::Medium.bytes() + SLACK }>(map, blob),
-        SizeClass::Large => put::<{ SizeClass::Large.bytes() + SLACK }>(map, blob),
-        SizeClass::Huge => put::<{ SizeClass::Huge.bytes() + SLACK }>(map, blob),
     }
 }

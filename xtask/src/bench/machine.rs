@@ -33,3 +33,13 @@ impl Machine {
         }
     }
 }
+
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { processor, processors, memory, kernel, load } = self;
+        write!(
+            f,
+            "{processor}, {processors} processors, {memory} MiB, Linux {kernel}; load before the first run: {load}."
+        )
+    }
+}

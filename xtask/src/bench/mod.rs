@@ -1,8 +1,9 @@
-//! Benchmarks of the compiler: the same policies on any machine, what each run took, and how that grows.
+//! Benchmarks of the compiler and of decisions: the same policies on any machine, what each run took, and how that grows.
 //!
 //! Results go to `docs/bench`: a table for people and every single run for programs.
 
 mod apparmor;
+pub mod decide;
 pub mod fuzz;
 mod machine;
 pub mod measure;

@@ -121,7 +121,6 @@ impl Results {
                 "Each run is one `boesfsc build policy.conf -o policy.bin`, validation included.",
             ),
         };
-        let Machine { processor, processors, memory, kernel, load } = &self.machine;
         writeln!(out, "# {title}\n")?;
         writeln!(
             out,
@@ -132,10 +131,7 @@ impl Results {
             "A policy of form FORM with N rules is what `boesfs-testbench generate FORM N` prints; its first line of code \
              says what the forms are. Instructions are callgrind's.\n"
         )?;
-        writeln!(
-            out,
-            "Machine: {processor}, {processors} processors, {memory} MiB, Linux {kernel}; load before the first run: {load}.\n"
-        )?;
+        writeln!(out, "Machine: {}\n", self.machine)?;
         writeln!(out, "Seconds are medians, with the least and the most of all runs.\n")?;
         writeln!(
             out,
