@@ -1,4 +1,5 @@
-//! Compiles the decision headers for the host, and the BPF objects with clang, one for each size of policy.
+//! Compiles the decision headers for the host, and the BPF objects with clang: those of the lsm plane once, that of the
+//! `bpf` engine for each size of policy.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +13,11 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("INVARIANT: cargo sets OUT_DIR"));
     let clang = std::env::var("CLANG").unwrap_or_else(|_| "clang".into());
     let mut running = Vec::new();
-    for program in ["boesfs", "decide"] {
-        for size in SIZES {
-            running.push((program, compile(&clang, program, size, &out)));
-        }
+    for program in ["boesfs", "probe"] {
+        running.push((program, compile(&clang, program, None, &out)));
+    }
+    for size in SIZES {
+        running.push(("decide", compile(&clang, "decide", Some(size), &out)));
     }
     for (program, mut child) in running {
         match child.wait() {
@@ -24,6 +26,8 @@ fn main() {
             Err(error) => panic!("{clang} failed on bpf/{program}.bpf.c: {error}"),
         }
     }
+    let object = std::fs::read(out.join("boesfs.o")).expect("INVARIANT: clang has just written it");
+    println!("cargo::rustc-env=BOESFS_OBJECT_HASH={:016x}", fnv(&object));
     cc::Build::new()
         .file("bpf/native.c")
         .flag("-std=gnu11")
@@ -34,15 +38,23 @@ fn main() {
         .compile("boesfs_native");
 }
 
-fn compile(clang: &str, program: &str, size: u32, out: &Path) -> std::process::Child {
+/// FNV-1a: tells one build of the programs from another, nothing more.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn compile(clang: &str, program: &str, size: Option<u32>, out: &Path) -> std::process::Child {
+    let object = size.map_or_else(|| format!("{program}.o"), |size| format!("{program}.{size}.o"));
     let spawned = Command::new(clang)
         .args(["-g", "-O2", "-target", "bpf", "-mcpu=v3", "-std=gnu11"])
         .args(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function"])
-        .arg(format!("-DBOESFS_BLOB_SIZE={size}"))
+        .args(size.map(|size| format!("-DBOESFS_BLOB_SIZE={size}")))
         .arg("-c")
         .arg(format!("bpf/{program}.bpf.c"))
         .arg("-o")
-        .arg(out.join(format!("{program}.{size}.o")))
+        .arg(out.join(object))
         .spawn();
     match spawned {
         Ok(child) => child,

@@ -42,10 +42,7 @@ const fn optional(hook: Hook) -> Hook {
 /// What a mapping is judged as.
 const MAPPING: OpSet = OpSet::of(&[Op::Mmap, Op::Read, Op::Write, Op::Exec, Op::Open, Op::Lookup]);
 
-/// The program that notes places at set-up; it is attached only then.
-pub const RECORD: Hook = always("boesfs_record", "inode_getattr");
-
-/// Every other program.
+/// Every program that stands at a hook.
 pub const HOOKS: &[Hook] = &[
     always("boesfs_task_alloc", "task_alloc"),
     always("boesfs_bprm_creds_from_file", "bprm_creds_from_file"),

@@ -374,6 +374,8 @@ wire_struct! {
 pub const EVENT_PATH_TRUNCATED: u8 = 1 << 0;
 /// This denial was the last: the sandbox is killed.
 pub const EVENT_KILLED: u8 = 1 << 1;
+/// The sandbox is permissive: the call went on whatever was decided.
+pub const EVENT_PERMISSIVE: u8 = 1 << 2;
 
 /// Every shared structure.
 pub const STRUCTS: [StructSpec; 6] =

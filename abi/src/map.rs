@@ -5,6 +5,12 @@ use core::mem::{offset_of, size_of};
 
 use crate::layout::{FieldSpec, StructSpec};
 
+/// How many sandboxes one engine holds.
+pub const MAX_SANDBOXES: u32 = 16_384;
+/// How many policies of each size class one engine holds.
+pub const MAX_POLICIES: [u32; 4] = [4096, 1024, 256, 64];
+/// Bytes of a protected directory's path that a map of short ones holds.
+pub const SHORT_DIR: u32 = 256;
 /// The most mounts inside a sandbox that calls without a mount are judged by; with more, those calls are denied.
 pub const MAX_MOUNTS: u32 = 64;
 /// How many calls can be judged at once on one processor; further ones are denied as exhausted.
@@ -14,8 +20,6 @@ pub const CALL_TEXT: u32 = 2;
 /// The room for a path or name that follows a structure.
 pub const CALL_PATH: u32 = 4096;
 
-/// The sandbox is enforced on: a task in its mount namespace without a label is denied everything.
-pub const SANDBOX_ARMED: u32 = 1 << 0;
 /// The sandbox has reached its last denial: everything is denied.
 pub const SANDBOX_KILLED: u32 = 1 << 1;
 /// An overlay is mounted in the sandbox: calls of its own on layers that are not mounted themselves are let through.
@@ -24,8 +28,16 @@ pub const SANDBOX_OVERLAY: u32 = 1 << 2;
 pub const SANDBOX_USERNS: u32 = 1 << 3;
 /// More mounts than [`MAX_MOUNTS`] were found.
 pub const SANDBOX_MOUNTS_FULL: u32 = 1 << 4;
-/// The subject is the program that runs: an exec gives the class.
-pub const SANDBOX_CLASSES: u32 = 1 << 5;
+/// Decisions are made and reported, and nothing is denied for them.
+pub const SANDBOX_PERMISSIVE: u32 = 1 << 5;
+
+/// In a [`Binding`]: the subject is the program that runs, and an exec gives the class.
+pub const BINDING_CLASSES: u32 = 1 << 0;
+
+/// The program that records places notes the protected directory.
+pub const RECORD_DIR: u32 = 0;
+/// It notes a mount by a directory on it.
+pub const RECORD_MOUNT: u32 = 1;
 
 /// The task has not run the command yet: nothing it does is asked.
 pub const LABEL_ENTERING: u32 = 1 << 0;
@@ -34,31 +46,32 @@ pub const LABEL_PENDING: u32 = 1 << 1;
 
 wire_struct! {
     /// What the kernel knows of a task in a sandbox: the value of task storage.
-    pub struct Label(16) {
+    pub struct Label(40) {
         /// Index of the sandbox.
         slot: u32,
-        /// The subject's class.
+        /// The subject's class, under the policy of `generation`.
         class: u32,
         /// The class that an exec which has not committed yet will give.
         pending: u32,
         /// `LABEL_*`.
         flags: u32,
+        /// The sandbox's id: its slot may have been given to another since.
+        sandbox: u64,
+        /// The generation whose policy numbers the class.
+        generation: u64,
+        /// The generation whose policy numbers the pending class.
+        pending_generation: u64,
     }
 }
 
 wire_struct! {
-    /// One sandbox.
-    pub struct Sandbox(112) {
-        /// Its number in events.
+    /// One sandbox. All zeros where there is none.
+    pub struct Sandbox(128) {
+        /// Its number, never given twice by one engine.
         id: u64,
-        /// The generation of its policy.
+        /// The generation of its policy: the one word that a reload flips. Its lowest bit says which of the sandbox's two
+        /// bindings counts.
         generation: u64,
-        /// It is killed at this many denials; 0 is never.
-        kill_after: u64,
-        /// Denials so far.
-        denials: u64,
-        /// Events that did not fit into the ring buffer.
-        dropped: u64,
         /// The protected directory: address of its mount and of its dentry.
         anchor_mount: u64,
         /// The dentry.
@@ -67,8 +80,36 @@ wire_struct! {
         mount_namespace: u64,
         /// `SANDBOX_*`.
         flags: u32,
-        /// Inode number of the sandbox's mount namespace.
+        /// Length of the protected directory's path; 0 if it is the root.
+        dir_len: u32,
+        /// How many mounts are recorded.
+        mount_count: u32,
+        /// Index of the ring buffer that its events go to.
+        ring: u32,
+        /// It is killed at this many denials; 0 is never.
+        kill_after: u64,
+        /// Denials so far.
+        denials: u64,
+        /// Events that did not fit into the ring buffer.
+        dropped: u64,
+        /// The number of its mount namespace, which the kernel never gives twice.
+        mount_namespace_seq: u64,
+        /// Inode number of its mount namespace.
         mount_namespace_id: u32,
+        /// 0.
+        reserved: u32,
+        /// 0.
+        reserved2: [u64; 4],
+    }
+}
+
+wire_struct! {
+    /// A generation of a sandbox's policy: which policy, and what its numbers mean there.
+    pub struct Binding(64) {
+        /// The policy's size class: which map of policies it is in.
+        policy_class: u32,
+        /// Its index in that map.
+        policy_slot: u32,
         /// Node reference of the path automaton's state after the protected directory's path (before the first `/` if
         /// it is the root).
         dir_node: u32,
@@ -80,16 +121,62 @@ wire_struct! {
         dir_text_inside: u32,
         /// Row of the protected directory itself.
         dir_label: u32,
-        /// Length of its path; 0 if it is the root.
-        dir_len: u32,
-        /// How many mounts are recorded.
-        mount_count: u32,
         /// Class of a program the policy does not mention.
         other_class: u32,
-        /// How many programs the policy's subjects name, each a [`Program`] of the `programs` map.
+        /// `BINDING_*`.
+        flags: u32,
+        /// Index of the table of programs that the policy's subjects name.
+        table: u32,
+        /// How many there are, each a [`Program`].
         program_count: u32,
         /// 0.
         reserved: u32,
+        /// 0.
+        reserved2: [u64; 2],
+    }
+}
+
+wire_struct! {
+    /// A mount namespace in which every task must have a label, by its inode number.
+    pub struct Armed(16) {
+        /// The number of the namespace, which the kernel never gives twice.
+        seq: u64,
+        /// Index of the sandbox.
+        slot: u32,
+        /// 0.
+        reserved: u32,
+    }
+}
+
+wire_struct! {
+    /// A policy that is loaded. All zeros where there is none. For user space alone, as [`EngineRecord`].
+    pub struct PolicyRecord(64) {
+        /// Its content id.
+        id: [u64; 4],
+        /// The hooks it needs: bits by the table of hooks.
+        hooks: u64,
+        /// How many generations of sandboxes use it.
+        uses: u64,
+        /// 0.
+        reserved: [u64; 2],
+    }
+}
+
+wire_struct! {
+    /// What an engine knows of itself.
+    pub struct EngineRecord(64) {
+        /// The id of the latest sandbox.
+        last_id: u64,
+        /// How many sandboxes there are.
+        sandboxes: u64,
+        /// Hooks that this kernel does not have: bits by the table of hooks.
+        absent: u64,
+        /// Inode number of the mount namespace whose tasks are let go before any look-up.
+        host_namespace: u64,
+        /// The slot at which a free one is looked for next.
+        cursor: u64,
+        /// 0.
+        reserved: [u64; 3],
     }
 }
 
@@ -116,20 +203,6 @@ wire_struct! {
         is_name: u32,
         /// 0.
         reserved: u32,
-    }
-}
-
-wire_struct! {
-    /// What is being recorded at set-up.
-    pub struct Recording(16) {
-        /// The thread whose fstat(2) calls are recorded; 0 for none.
-        thread: u32,
-        /// Index of the sandbox.
-        slot: u32,
-        /// 0: the protected directory; 1: the mount of a recorded directory.
-        what: u32,
-        /// How many were recorded.
-        count: u32,
     }
 }
 
@@ -170,5 +243,14 @@ wire_struct! {
 }
 
 /// Every structure of this module.
-pub const STRUCTS: [StructSpec; 6] =
-    [Label::SPEC, Sandbox::SPEC, Mount::SPEC, Program::SPEC, Recording::SPEC, Call::SPEC];
+pub const STRUCTS: [StructSpec; 9] = [
+    Label::SPEC,
+    Sandbox::SPEC,
+    Binding::SPEC,
+    Armed::SPEC,
+    PolicyRecord::SPEC,
+    EngineRecord::SPEC,
+    Mount::SPEC,
+    Program::SPEC,
+    Call::SPEC,
+];

@@ -3,7 +3,10 @@
 use core::mem::size_of;
 
 use crate::image::ValidImage;
-use crate::map::{CALL_PATH, MAX_MOUNTS, Mount, Program, Recording, Sandbox, WORKS_PER_CPU};
+use crate::map::{
+    Armed, Binding, CALL_PATH, EngineRecord, MAX_MOUNTS, MAX_POLICIES, MAX_SANDBOXES, Mount, PolicyRecord,
+    Program, SHORT_DIR, Sandbox, WORKS_PER_CPU,
+};
 
 /// The sizes of blob that programs are compiled for, in bytes: a policy gets the smallest that holds it.
 pub const BLOB_ROOMS: [usize; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
@@ -11,7 +14,7 @@ pub const BLOB_ROOMS: [usize; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
 /// in them at the latest.
 pub const BLOB_SLACK: usize = 2048;
 /// Bytes in which one call is judged: `struct boesfs_scratch`.
-pub const SCRATCH: usize = 26_832;
+pub const SCRATCH: usize = 26_856;
 /// Bytes of the ring buffer that carries events.
 pub const EVENT_RING: usize = 1 << 20;
 
@@ -44,25 +47,59 @@ impl MapMemory {
     }
 }
 
-/// Every map that is made where `image` is loaded, but for the label each task in the sandbox has. What the kernel adds
-/// for itself, some hundred bytes a map and the programs' code, is not in.
+/// Every map that is made for the policy of `image` and one sandbox under it, but for the label each task in it has. What
+/// the kernel adds for itself, some hundred bytes a map and the programs' code, is not in.
 #[must_use]
 pub fn maps(image: &ValidImage) -> Vec<MapMemory> {
+    let mut maps = vec![policy(image)];
+    maps.extend(sandbox(image));
+    maps.extend(engine());
+    maps
+}
+
+/// The map of the policy of `image`, shared by whoever has it.
+#[must_use]
+pub fn policy(image: &ValidImage) -> MapMemory {
     let room = BLOB_ROOMS.into_iter().find(|room| image.blob().len() <= *room);
     let room = room.expect("INVARIANT: the last room is as large as a blob may be");
+    MapMemory::array("policy", room + BLOB_SLACK, 1)
+}
+
+/// What a sandbox under `image` has of its own.
+#[must_use]
+pub fn sandbox(image: &ValidImage) -> Vec<MapMemory> {
     // The subject of a whole sandbox is fixed when it starts: the kernel looks up no program.
     let programs = if image.entry_subject() { 0 } else { image.subjects().literals.len() };
-    vec![
-        MapMemory::array("blob", room + BLOB_SLACK, 1),
-        MapMemory::array("programs", size_of::<Program>() + CALL_PATH as usize, programs.max(1)),
-        MapMemory::array("sandboxes", size_of::<Sandbox>(), 1),
-        MapMemory::array("dirs", CALL_PATH as usize, 1),
-        MapMemory::array("mounts", size_of::<Mount>(), MAX_MOUNTS as usize),
-        MapMemory::array("recording", size_of::<Recording>(), 1),
-        MapMemory::array("events", EVENT_RING, 1),
+    let mut maps = vec![
+        MapMemory::array("armed", size_of::<Armed>(), 1),
+        MapMemory::array("dirs", SHORT_DIR as usize, 1),
+        MapMemory::array("mounts", size_of::<Mount>() * MAX_MOUNTS as usize, 1),
+        MapMemory::array("ring", EVENT_RING, 1),
+    ];
+    if programs > 0 {
+        maps.push(MapMemory::array("table", size_of::<Program>() + CALL_PATH as usize, programs));
+    }
+    maps
+}
+
+/// What an engine has, however many sandboxes and policies there are.
+#[must_use]
+pub fn engine() -> Vec<MapMemory> {
+    let sandboxes = MAX_SANDBOXES as usize;
+    let classes = ["policies_small", "policies_medium", "policies_large", "policies_huge"].into_iter();
+    let policies = classes.zip(MAX_POLICIES).map(|(name, count)| MapMemory::array(name, 8, count as usize));
+    let mut maps: Vec<_> = policies.collect();
+    maps.extend([
+        MapMemory::array("sandboxes", size_of::<Sandbox>(), sandboxes),
+        MapMemory::array("bindings", size_of::<Binding>(), 2 * sandboxes),
+        MapMemory::array("tables", 8, 2 * sandboxes),
+        MapMemory::array("rings", 8, sandboxes),
+        MapMemory::array("policies", size_of::<PolicyRecord>(), MAX_POLICIES.iter().sum::<u32>() as usize),
+        MapMemory::array("engine", size_of::<EngineRecord>(), 1),
         MapMemory::each_cpu("scratches", SCRATCH, WORKS_PER_CPU as usize),
         MapMemory::each_cpu("taken", size_of::<u64>(), 1),
-    ]
+    ]);
+    maps
 }
 
 const _: () = assert!(BLOB_ROOMS[BLOB_ROOMS.len() - 1] == crate::layout::MAX_BLOB as usize);

@@ -94,7 +94,7 @@ static __always_inline const __u32 *boesfs_packed_at(const __u8 *base, __u32 wor
 static long boesfs_packed_body(__u32 i, void *ctx)
 {
 	struct boesfs_work *w = ((struct boesfs_loop *)ctx)->work;
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 	__u32 state = w->walk.node;
 
 	if (!b.base)

@@ -36,9 +36,9 @@ static __always_inline __u32 boesfs_stray(struct boesfs_work *w, __u32 found, __
 }
 
 /* Whether the policy lets a file without a name be run. */
-static __always_inline __u32 boesfs_policy_flags(void)
+static __always_inline __u32 boesfs_policy_flags(struct boesfs_work *w)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 	const struct boesfs_policy_header *h = b.base ? boesfs_header(b) : 0;
 
 	return h ? h->flags : 0;
@@ -47,7 +47,7 @@ static __always_inline __u32 boesfs_policy_flags(void)
 /* @op on object 0 with the work's tuple; @uses as in boesfs_judge_simple(). */
 __attribute__((noinline)) int boesfs_judge_simple_call(struct boesfs_work *w, __u32 op, __u32 uses)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 
 	if (!w)
 		return 1;
@@ -96,6 +96,7 @@ static __always_inline int boesfs_ask(struct boesfs_caller *caller, const struct
 __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, __u32 op, __u64 superblock)
 {
 	struct boesfs_sandbox *sandbox;
+	struct boesfs_mounts *recorded;
 	__u32 slot;
 	unsigned long flags = 0;
 
@@ -103,15 +104,15 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 		return 1;
 	slot = s->slot;
 	sandbox = boesfs_sandbox_get(slot);
-	if (!sandbox)
+	recorded = bpf_map_lookup_elem(&mounts, &slot);
+	if (!sandbox || !recorded)
 		return boesfs_deny(&s->work, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, op, 0);
 	s->shown = 0;
 	s->named = 0;
 	for (__u32 i = 0; i < BOESFS_MAX_MOUNTS; i++) {
-		__u32 index = slot * BOESFS_MAX_MOUNTS + i;
-		struct boesfs_mount *mount = bpf_map_lookup_elem(&mounts, &index);
+		struct boesfs_mount *mount = &recorded->mount[i];
 
-		if (!mount || i >= sandbox->mount_count)
+		if (i >= sandbox->mount_count)
 			break;
 		if (mount->superblock != superblock)
 			continue;

@@ -3,7 +3,7 @@
  * The lsm plane: one program for each hook, attached only where the policy can deny something there.
  *
  * enrol.bpf.h    task_alloc, bprm_creds_from_file, bprm_committed_creds: a task's label, from birth over exec
- *                inode_getattr, at set-up only: which mount and dentry a path of the loader's is
+ * record.bpf.h   attached to no hook: at set-up, which mount and dentry an open file of the loader's is
  * open.bpf.h     file_open: open, and read, write, iterate and exec as what an open is for
  * names.bpf.h    path_mknod, path_mkdir, path_rmdir, path_unlink, path_symlink, path_link, path_rename: the path_ hooks,
  *                because an overlay calls those of inodes twice
@@ -18,6 +18,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #include "enrol.bpf.h"
+#include "record.bpf.h"
 #include "open.bpf.h"
 #include "names.bpf.h"
 #include "content.bpf.h"

@@ -39,16 +39,30 @@ typedef unsigned long long __u64;
 #define BOESFS_CONDITION_KIND 0x3u
 #define BOESFS_EVENT_PATH_TRUNCATED 0x1u
 #define BOESFS_EVENT_KILLED 0x2u
+#define BOESFS_EVENT_PERMISSIVE 0x4u
+#define BOESFS_MAX_SANDBOXES 0x4000u
+#define BOESFS_SHORT_DIR 0x100u
+#define BOESFS_ROOM_SMALL 0x10000u
+#define BOESFS_ROOM_MEDIUM 0x100000u
+#define BOESFS_ROOM_LARGE 0x1000000u
+#define BOESFS_ROOM_HUGE 0x4000000u
+#define BOESFS_MAX_POLICIES_SMALL 0x1000u
+#define BOESFS_MAX_POLICIES_MEDIUM 0x400u
+#define BOESFS_MAX_POLICIES_LARGE 0x100u
+#define BOESFS_MAX_POLICIES_HUGE 0x40u
+#define BOESFS_BLOB_SLACK 0x800u
 #define BOESFS_MAX_MOUNTS 0x40u
 #define BOESFS_WORKS_PER_CPU 0x8u
 #define BOESFS_CALL_PATH 0x1000u
 #define BOESFS_CALL_TEXT 0x2u
-#define BOESFS_SANDBOX_ARMED 0x1u
 #define BOESFS_SANDBOX_KILLED 0x2u
 #define BOESFS_SANDBOX_OVERLAY 0x4u
 #define BOESFS_SANDBOX_USERNS 0x8u
 #define BOESFS_SANDBOX_MOUNTS_FULL 0x10u
-#define BOESFS_SANDBOX_CLASSES 0x20u
+#define BOESFS_SANDBOX_PERMISSIVE 0x20u
+#define BOESFS_BINDING_CLASSES 0x1u
+#define BOESFS_RECORD_DIR 0x0u
+#define BOESFS_RECORD_MOUNT 0x1u
 #define BOESFS_LABEL_ENTERING 0x1u
 #define BOESFS_LABEL_PENDING 0x2u
 #define BOESFS_OP_COUNT 0x16u
@@ -452,31 +466,35 @@ _Static_assert(__builtin_offsetof(struct boesfs_event_record, reserved2) == 104,
 struct boesfs_label {
 	/* Index of the sandbox. */
 	__u32 slot;
-	/* The subject's class. */
+	/* The subject's class, under the policy of `generation`. */
 	__u32 class;
 	/* The class that an exec which has not committed yet will give. */
 	__u32 pending;
 	/* `LABEL_*`. */
 	__u32 flags;
+	/* The sandbox's id: its slot may have been given to another since. */
+	__u64 sandbox;
+	/* The generation whose policy numbers the class. */
+	__u64 generation;
+	/* The generation whose policy numbers the pending class. */
+	__u64 pending_generation;
 };
-_Static_assert(sizeof(struct boesfs_label) == 16, "size of boesfs_label");
+_Static_assert(sizeof(struct boesfs_label) == 40, "size of boesfs_label");
 _Static_assert(__builtin_offsetof(struct boesfs_label, slot) == 0, "boesfs_label.slot");
 _Static_assert(__builtin_offsetof(struct boesfs_label, class) == 4, "boesfs_label.class");
 _Static_assert(__builtin_offsetof(struct boesfs_label, pending) == 8, "boesfs_label.pending");
 _Static_assert(__builtin_offsetof(struct boesfs_label, flags) == 12, "boesfs_label.flags");
+_Static_assert(__builtin_offsetof(struct boesfs_label, sandbox) == 16, "boesfs_label.sandbox");
+_Static_assert(__builtin_offsetof(struct boesfs_label, generation) == 24, "boesfs_label.generation");
+_Static_assert(__builtin_offsetof(struct boesfs_label, pending_generation) == 32, "boesfs_label.pending_generation");
 
-/* One sandbox. */
+/* One sandbox. All zeros where there is none. */
 struct boesfs_sandbox {
-	/* Its number in events. */
+	/* Its number, never given twice by one engine. */
 	__u64 id;
-	/* The generation of its policy. */
+	/* The generation of its policy: the one word that a reload flips. Its lowest bit says which of the
+	 * sandbox's two bindings counts. */
 	__u64 generation;
-	/* It is killed at this many denials; 0 is never. */
-	__u64 kill_after;
-	/* Denials so far. */
-	__u64 denials;
-	/* Events that did not fit into the ring buffer. */
-	__u64 dropped;
 	/* The protected directory: address of its mount and of its dentry. */
 	__u64 anchor_mount;
 	/* The dentry. */
@@ -485,8 +503,51 @@ struct boesfs_sandbox {
 	__u64 mount_namespace;
 	/* `SANDBOX_*`. */
 	__u32 flags;
-	/* Inode number of the sandbox's mount namespace. */
+	/* Length of the protected directory's path; 0 if it is the root. */
+	__u32 dir_len;
+	/* How many mounts are recorded. */
+	__u32 mount_count;
+	/* Index of the ring buffer that its events go to. */
+	__u32 ring;
+	/* It is killed at this many denials; 0 is never. */
+	__u64 kill_after;
+	/* Denials so far. */
+	__u64 denials;
+	/* Events that did not fit into the ring buffer. */
+	__u64 dropped;
+	/* The number of its mount namespace, which the kernel never gives twice. */
+	__u64 mount_namespace_seq;
+	/* Inode number of its mount namespace. */
 	__u32 mount_namespace_id;
+	/* 0. */
+	__u32 reserved;
+	/* 0. */
+	__u64 reserved2[4];
+};
+_Static_assert(sizeof(struct boesfs_sandbox) == 128, "size of boesfs_sandbox");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, id) == 0, "boesfs_sandbox.id");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, generation) == 8, "boesfs_sandbox.generation");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, anchor_mount) == 16, "boesfs_sandbox.anchor_mount");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, anchor_dentry) == 24, "boesfs_sandbox.anchor_dentry");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace) == 32, "boesfs_sandbox.mount_namespace");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, flags) == 40, "boesfs_sandbox.flags");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_len) == 44, "boesfs_sandbox.dir_len");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_count) == 48, "boesfs_sandbox.mount_count");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, ring) == 52, "boesfs_sandbox.ring");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, kill_after) == 56, "boesfs_sandbox.kill_after");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, denials) == 64, "boesfs_sandbox.denials");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dropped) == 72, "boesfs_sandbox.dropped");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_seq) == 80, "boesfs_sandbox.mount_namespace_seq");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_id) == 88, "boesfs_sandbox.mount_namespace_id");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved) == 92, "boesfs_sandbox.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved2) == 96, "boesfs_sandbox.reserved2");
+
+/* A generation of a sandbox's policy: which policy, and what its numbers mean there. */
+struct boesfs_binding {
+	/* The policy's size class: which map of policies it is in. */
+	__u32 policy_class;
+	/* Its index in that map. */
+	__u32 policy_slot;
 	/* Node reference of the path automaton's state after the protected directory's path (before the first
 	 * `/` if it is the root). */
 	__u32 dir_node;
@@ -498,38 +559,87 @@ struct boesfs_sandbox {
 	__u32 dir_text_inside;
 	/* Row of the protected directory itself. */
 	__u32 dir_label;
-	/* Length of its path; 0 if it is the root. */
-	__u32 dir_len;
-	/* How many mounts are recorded. */
-	__u32 mount_count;
 	/* Class of a program the policy does not mention. */
 	__u32 other_class;
-	/* How many programs the policy's subjects name, each a `Program` of the `programs` map. */
+	/* `BINDING_*`. */
+	__u32 flags;
+	/* Index of the table of programs that the policy's subjects name. */
+	__u32 table;
+	/* How many there are, each a `Program`. */
 	__u32 program_count;
 	/* 0. */
 	__u32 reserved;
+	/* 0. */
+	__u64 reserved2[2];
 };
-_Static_assert(sizeof(struct boesfs_sandbox) == 112, "size of boesfs_sandbox");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, id) == 0, "boesfs_sandbox.id");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, generation) == 8, "boesfs_sandbox.generation");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, kill_after) == 16, "boesfs_sandbox.kill_after");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, denials) == 24, "boesfs_sandbox.denials");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dropped) == 32, "boesfs_sandbox.dropped");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, anchor_mount) == 40, "boesfs_sandbox.anchor_mount");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, anchor_dentry) == 48, "boesfs_sandbox.anchor_dentry");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace) == 56, "boesfs_sandbox.mount_namespace");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, flags) == 64, "boesfs_sandbox.flags");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_id) == 68, "boesfs_sandbox.mount_namespace_id");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_node) == 72, "boesfs_sandbox.dir_node");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_inside) == 76, "boesfs_sandbox.dir_inside");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_text_node) == 80, "boesfs_sandbox.dir_text_node");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_text_inside) == 84, "boesfs_sandbox.dir_text_inside");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_label) == 88, "boesfs_sandbox.dir_label");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, dir_len) == 92, "boesfs_sandbox.dir_len");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_count) == 96, "boesfs_sandbox.mount_count");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, other_class) == 100, "boesfs_sandbox.other_class");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, program_count) == 104, "boesfs_sandbox.program_count");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved) == 108, "boesfs_sandbox.reserved");
+_Static_assert(sizeof(struct boesfs_binding) == 64, "size of boesfs_binding");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, policy_class) == 0, "boesfs_binding.policy_class");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, policy_slot) == 4, "boesfs_binding.policy_slot");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, dir_node) == 8, "boesfs_binding.dir_node");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, dir_inside) == 12, "boesfs_binding.dir_inside");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, dir_text_node) == 16, "boesfs_binding.dir_text_node");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, dir_text_inside) == 20, "boesfs_binding.dir_text_inside");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, dir_label) == 24, "boesfs_binding.dir_label");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, other_class) == 28, "boesfs_binding.other_class");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, flags) == 32, "boesfs_binding.flags");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, table) == 36, "boesfs_binding.table");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, program_count) == 40, "boesfs_binding.program_count");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, reserved) == 44, "boesfs_binding.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_binding, reserved2) == 48, "boesfs_binding.reserved2");
+
+/* A mount namespace in which every task must have a label, by its inode number. */
+struct boesfs_armed {
+	/* The number of the namespace, which the kernel never gives twice. */
+	__u64 seq;
+	/* Index of the sandbox. */
+	__u32 slot;
+	/* 0. */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct boesfs_armed) == 16, "size of boesfs_armed");
+_Static_assert(__builtin_offsetof(struct boesfs_armed, seq) == 0, "boesfs_armed.seq");
+_Static_assert(__builtin_offsetof(struct boesfs_armed, slot) == 8, "boesfs_armed.slot");
+_Static_assert(__builtin_offsetof(struct boesfs_armed, reserved) == 12, "boesfs_armed.reserved");
+
+/* A policy that is loaded. All zeros where there is none. For user space alone, as `EngineRecord`. */
+struct boesfs_policy_record {
+	/* Its content id. */
+	__u64 id[4];
+	/* The hooks it needs: bits by the table of hooks. */
+	__u64 hooks;
+	/* How many generations of sandboxes use it. */
+	__u64 uses;
+	/* 0. */
+	__u64 reserved[2];
+};
+_Static_assert(sizeof(struct boesfs_policy_record) == 64, "size of boesfs_policy_record");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_record, id) == 0, "boesfs_policy_record.id");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_record, hooks) == 32, "boesfs_policy_record.hooks");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_record, uses) == 40, "boesfs_policy_record.uses");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_record, reserved) == 48, "boesfs_policy_record.reserved");
+
+/* What an engine knows of itself. */
+struct boesfs_engine_record {
+	/* The id of the latest sandbox. */
+	__u64 last_id;
+	/* How many sandboxes there are. */
+	__u64 sandboxes;
+	/* Hooks that this kernel does not have: bits by the table of hooks. */
+	__u64 absent;
+	/* Inode number of the mount namespace whose tasks are let go before any look-up. */
+	__u64 host_namespace;
+	/* The slot at which a free one is looked for next. */
+	__u64 cursor;
+	/* 0. */
+	__u64 reserved[3];
+};
+_Static_assert(sizeof(struct boesfs_engine_record) == 64, "size of boesfs_engine_record");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, last_id) == 0, "boesfs_engine_record.last_id");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, sandboxes) == 8, "boesfs_engine_record.sandboxes");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, absent) == 16, "boesfs_engine_record.absent");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, host_namespace) == 24, "boesfs_engine_record.host_namespace");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, cursor) == 32, "boesfs_engine_record.cursor");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, reserved) == 40, "boesfs_engine_record.reserved");
 
 /* One mount inside a sandbox. */
 struct boesfs_mount {
@@ -561,23 +671,6 @@ _Static_assert(__builtin_offsetof(struct boesfs_program, class) == 0, "boesfs_pr
 _Static_assert(__builtin_offsetof(struct boesfs_program, len) == 4, "boesfs_program.len");
 _Static_assert(__builtin_offsetof(struct boesfs_program, is_name) == 8, "boesfs_program.is_name");
 _Static_assert(__builtin_offsetof(struct boesfs_program, reserved) == 12, "boesfs_program.reserved");
-
-/* What is being recorded at set-up. */
-struct boesfs_recording {
-	/* The thread whose fstat(2) calls are recorded; 0 for none. */
-	__u32 thread;
-	/* Index of the sandbox. */
-	__u32 slot;
-	/* 0: the protected directory; 1: the mount of a recorded directory. */
-	__u32 what;
-	/* How many were recorded. */
-	__u32 count;
-};
-_Static_assert(sizeof(struct boesfs_recording) == 16, "size of boesfs_recording");
-_Static_assert(__builtin_offsetof(struct boesfs_recording, thread) == 0, "boesfs_recording.thread");
-_Static_assert(__builtin_offsetof(struct boesfs_recording, slot) == 4, "boesfs_recording.slot");
-_Static_assert(__builtin_offsetof(struct boesfs_recording, what) == 8, "boesfs_recording.what");
-_Static_assert(__builtin_offsetof(struct boesfs_recording, count) == 12, "boesfs_recording.count");
 
 /* A call of the `bpf` engine: one request in, one decision out. `CALL_PATH` bytes follow: the path. */
 struct boesfs_call {

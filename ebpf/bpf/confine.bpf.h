@@ -90,7 +90,12 @@ static __always_inline int boesfs_peek(struct task_struct *who, struct task_stru
 	if (confinement != BOESFS_CONFINED)
 		return -BOESFS_EPERM_NUMBER;
 	label = bpf_task_storage_get(&labels, whom, 0, 0);
-	if (!label || label->slot != caller.label->slot || label->class != caller.label->class)
+	if (!label || label->sandbox != caller.label->sandbox || !boesfs_bind(&caller))
+		return -BOESFS_EPERM_NUMBER;
+	if (!(caller.binding->flags & BOESFS_BINDING_CLASSES))
+		return 0;
+	/* Who has done nothing since a reload has a class of before: it is not looked into until it has. */
+	if (label->class != caller.label->class || label->generation != caller.label->generation)
 		return -BOESFS_EPERM_NUMBER;
 	return 0;
 }

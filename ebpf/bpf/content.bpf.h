@@ -150,7 +150,7 @@ int BPF_PROG(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsigne
 	if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_simple_call(w, BOESFS_OP_MMAP, uses) != 0;
 	else if (found == BOESFS_FOUND_ANONYMOUS && kind == BOESFS_KIND_FILE && uses & BOESFS_BIT(BOESFS_OP_EXEC) &&
-		 !(boesfs_policy_flags() & BOESFS_FLAG_ANONYMOUS_EXEC))
+		 !(boesfs_policy_flags(w) & BOESFS_FLAG_ANONYMOUS_EXEC))
 		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, BOESFS_OP_EXEC, 0);
 	else
 		denied = stray == BOESFS_STRAY_DENY;
@@ -194,7 +194,7 @@ int BPF_PROG(boesfs_file_mprotect, struct vm_area_struct *vma, unsigned long req
 	if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_remap_call(w, uses) != 0;
 	else if (found == BOESFS_FOUND_ANONYMOUS && kind == BOESFS_KIND_FILE && uses & BOESFS_BIT(BOESFS_OP_EXEC) &&
-		 !(boesfs_policy_flags() & BOESFS_FLAG_ANONYMOUS_EXEC))
+		 !(boesfs_policy_flags(w) & BOESFS_FLAG_ANONYMOUS_EXEC))
 		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, BOESFS_OP_EXEC, 0);
 	else
 		denied = stray == BOESFS_STRAY_DENY;

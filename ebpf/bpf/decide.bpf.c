@@ -24,7 +24,7 @@ struct {
 SEC("classifier")
 int boesfs_decide_prog(struct boesfs_call_ctx *ctx)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(0);
 	const struct boesfs_policy_header *h;
 	__u32 zero = 0, len = ctx->call.path_len;
 	struct boesfs_work *w = bpf_map_lookup_elem(&work, &zero);

@@ -13,17 +13,11 @@
 
 #include "judge.h"
 
-struct boesfs_blob_value {
-	__u8 bytes[BOESFS_BLOB_SIZE + BOESFS_BLOB_SLACK];
-};
-
-/* The policy. One element; the slack behind it stays zero. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct boesfs_blob_value);
-} blob SEC(".maps");
+#ifdef BOESFS_BLOB_SIZE
+#include "blob.bpf.h"
+#else
+#include "policies.bpf.h"
+#endif
 
 /* The value of a loop's context: a pointer on the stack is all bpf_loop() passes on. */
 struct boesfs_loop {
@@ -35,18 +29,10 @@ struct boesfs_loop {
 /* Enough for any loop: the longest list has BOESFS_MAX_ITEMS entries, the longest path MAX_PATH bytes. */
 #define BOESFS_LOOPS (1u << 23)
 
-static __always_inline struct boesfs_blob boesfs_blob_get(void)
-{
-	__u32 zero = 0;
-	struct boesfs_blob b = { .base = bpf_map_lookup_elem(&blob, &zero) };
-
-	return b;
-}
-
 static long boesfs_walk_body(__u32 i, void *ctx)
 {
 	struct boesfs_work *w = ((struct boesfs_loop *)ctx)->work;
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 	__u32 which = w->walk.which;
 
 	/* VERIFIER: keeps the bound with the register; else it is read from memory again. */
@@ -77,7 +63,7 @@ static __always_inline void boesfs_walk_run(struct boesfs_work *w)
 static long boesfs_scan_body(__u32 i, void *ctx)
 {
 	struct boesfs_work *w = ((struct boesfs_loop *)ctx)->work;
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 
 	if (!b.base)
 		return 1;
@@ -104,7 +90,7 @@ static __always_inline void boesfs_scan_run(struct boesfs_work *w)
 
 __attribute__((noinline)) int boesfs_decide_call(struct boesfs_work *w)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 
 	if (!w)
 		return 0;
@@ -122,7 +108,7 @@ static __always_inline void boesfs_decide_run(struct boesfs_work *w)
 
 __attribute__((noinline)) int boesfs_never_call(struct boesfs_work *w)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 
 	return !w || !b.base || boesfs_never_allowed(b, w);
 }
@@ -135,7 +121,7 @@ static __always_inline __u32 boesfs_never_run(struct boesfs_work *w)
 static long boesfs_gain_body(__u32 i, void *ctx)
 {
 	struct boesfs_work *w = ((struct boesfs_loop *)ctx)->work;
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 
 	if (!b.base)
 		return 1;
@@ -191,7 +177,7 @@ static long boesfs_locate_body(__u32 i, void *ctx)
 /* Walks down to object @which. Returns 1 if it is hidden, or cannot be found. */
 __attribute__((noinline)) int boesfs_locate_call(struct boesfs_work *w, __u32 which)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 	struct boesfs_loop loop = { .work = w, .which = which & 1 };
 	long rounds;
 

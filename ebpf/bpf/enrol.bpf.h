@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How tasks come into a sandbox and stay in it, and how its places are recorded at set-up. */
+/* How tasks come into a sandbox and stay in it. */
 #ifndef BOESFS_ENROL_BPF_H
 #define BOESFS_ENROL_BPF_H
 
@@ -36,11 +36,19 @@ struct boesfs_program_loop {
 	__u32 reserved;
 };
 
+static __always_inline struct boesfs_program_text *boesfs_program_get(const struct boesfs_scratch *s, __u32 index)
+{
+	__u32 table = s->table;
+	void *programs = bpf_map_lookup_elem(&tables, &table);
+
+	return programs ? bpf_map_lookup_elem(programs, &index) : 0;
+}
+
 static long boesfs_program_word(__u32 i, void *ctx)
 {
 	struct boesfs_program_loop *loop = ctx;
 	__u32 index = loop->index, at = loop->start + i * 8, off = i * 8;
-	struct boesfs_program_text *program = bpf_map_lookup_elem(&programs, &index);
+	struct boesfs_program_text *program = boesfs_program_get(loop->scratch, index);
 	__u64 diff;
 
 	if (!program || at >= BOESFS_PATH_END || off > BOESFS_CALL_PATH - 8) {
@@ -60,7 +68,7 @@ static long boesfs_program_word(__u32 i, void *ctx)
 static long boesfs_program_body(__u32 i, void *ctx)
 {
 	struct boesfs_program_loop *loop = ctx;
-	struct boesfs_program_text *program = bpf_map_lookup_elem(&programs, &i);
+	struct boesfs_program_text *program = boesfs_program_get(loop->scratch, i);
 	__u32 start;
 
 	if (!program)
@@ -79,7 +87,7 @@ static long boesfs_program_body(__u32 i, void *ctx)
 }
 
 /* The class of the program at the climb's from_mount and from_dentry, into the scratch. */
-__attribute__((noinline)) int boesfs_program_class_call(struct boesfs_scratch *s, __u32 count, __u32 other)
+__attribute__((noinline)) int boesfs_program_class_call(struct boesfs_scratch *s)
 {
 	struct boesfs_program_loop loop = { .scratch = s };
 
@@ -88,11 +96,31 @@ __attribute__((noinline)) int boesfs_program_class_call(struct boesfs_scratch *s
 	s->program_class = BOESFS_NO_CLASS;
 	boesfs_climb_call(s);
 	if (s->climb.found == BOESFS_FOUND_ANONYMOUS)
-		s->program_class = other;
+		s->program_class = s->other_class;
 	if (s->climb.found != BOESFS_FOUND_OUTSIDE)
 		return 0;
-	s->program_class = other;
-	bpf_loop(count, boesfs_program_body, &loop, 0);
+	s->program_class = s->other_class;
+	bpf_loop(s->program_count, boesfs_program_body, &loop, 0);
+	return 0;
+}
+
+__attribute__((noinline)) int boesfs_own_class_call(struct boesfs_scratch *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 file = 0, mount = 0;
+
+	if (!s)
+		return 0;
+	s->program_class = BOESFS_NO_CLASS;
+	if (!task->mm)
+		return 0;
+	file = (__u64)task->mm->exe_file;
+	if (!file)
+		return 0;
+	boesfs_read(mount, file, file, f_path.mnt);
+	boesfs_read(s->climb.from_dentry, file, file, f_path.dentry);
+	s->climb.from_mount = boesfs_mount_of((void *)mount);
+	boesfs_program_class_call(s);
 	return 0;
 }
 
@@ -116,25 +144,25 @@ int BPF_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct file
 		return 0;
 	/* One that is entering is free, and its sandbox has not been looked for. */
 	caller.sandbox = boesfs_sandbox_get(caller.label->slot);
-	if (!caller.sandbox)
+	if (!caller.sandbox || caller.sandbox->id != caller.label->sandbox || !boesfs_bind(&caller))
 		return -BOESFS_EACCES_NUMBER;
-	if (!(caller.sandbox->flags & BOESFS_SANDBOX_CLASSES))
+	if (!(caller.binding->flags & BOESFS_BINDING_CLASSES))
 		return 0;
 	if (!boesfs_scratch_take(&caller))
 		return -BOESFS_EACCES_NUMBER;
 	s = caller.scratch;
 	s->climb.from_mount = boesfs_mount_of(file->f_path.mnt);
 	s->climb.from_dentry = (__u64)file->f_path.dentry;
-	s->climb.anchor_mount = 0;
-	s->climb.anchor_dentry = 0;
-	s->climb.mount_namespace = caller.sandbox->mount_namespace;
-	s->climb.which = 0;
-	boesfs_program_class_call(s, caller.sandbox->program_count, caller.sandbox->other_class);
+	boesfs_subjects_of(s, caller.binding, caller.sandbox->mount_namespace);
+	boesfs_program_class_call(s);
 	class = s->program_class;
 	boesfs_scratch_give(&caller);
 	caller.label->pending = class;
+	caller.label->pending_generation = caller.generation;
 	caller.label->flags |= BOESFS_LABEL_PENDING;
-	if (class != caller.label->class && !(caller.label->flags & BOESFS_LABEL_ENTERING))
+	/* Classes of two generations cannot be compared. */
+	if ((class != caller.label->class || caller.generation != caller.label->generation) &&
+	    !(caller.label->flags & BOESFS_LABEL_ENTERING))
 		bpf_bprm_opts_set(bprm, BPF_F_BPRM_SECUREEXEC);
 	return 0;
 }
@@ -151,46 +179,12 @@ int BPF_PROG(boesfs_bprm_committed_creds, struct linux_binprm *bprm)
 	label = bpf_task_storage_get(&labels, task, 0, 0);
 	if (!label)
 		return 0;
-	if (label->flags & BOESFS_LABEL_PENDING)
+	if (label->flags & BOESFS_LABEL_PENDING) {
 		label->class = label->pending;
+		label->generation = label->pending_generation;
+	}
 	label->flags = 0;
 	return 0;
-}
-
-/* Notes the place of what the loader calls fstat(2) on. Attached only while a sandbox is set up. */
-SEC("lsm/inode_getattr")
-int BPF_PROG(boesfs_record, const struct path *path, int ret)
-{
-	__u32 zero = 0;
-	struct boesfs_recording *r = bpf_map_lookup_elem(&recording, &zero);
-	struct boesfs_sandbox *sandbox;
-	struct boesfs_mount *mount;
-	__u64 address, namespace = 0;
-
-	if (ret || !r || !r->thread || r->thread != (__u32)bpf_get_current_pid_tgid())
-		return ret;
-	sandbox = boesfs_sandbox_get(r->slot);
-	if (!sandbox)
-		return ret;
-	address = boesfs_mount_of(path->mnt);
-	if (r->what == 0) {
-		sandbox->anchor_mount = address;
-		sandbox->anchor_dentry = (__u64)path->dentry;
-		boesfs_read(namespace, mount, address, mnt_ns);
-		sandbox->mount_namespace = namespace;
-		boesfs_read(sandbox->mount_namespace_id, mnt_namespace, namespace, ns.inum);
-	} else {
-		__u32 index = r->slot * BOESFS_MAX_MOUNTS + r->count;
-
-		mount = bpf_map_lookup_elem(&mounts, &index);
-		if (!mount || r->count >= BOESFS_MAX_MOUNTS)
-			return ret;
-		mount->mount = address;
-		mount->root = (__u64)path->mnt->mnt_root;
-		mount->superblock = (__u64)path->mnt->mnt_sb;
-	}
-	r->count++;
-	return ret;
 }
 
 #endif

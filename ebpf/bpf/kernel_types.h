@@ -19,11 +19,16 @@ typedef unsigned int fmode_t;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 #define BPF_F_NO_PREALLOC 1u
+#define BPF_F_MMAPABLE (1u << 10)
+#define BPF_F_INNER_MAP (1u << 12)
+#define BPF_RB_AVAIL_DATA 0
+#define BPF_RB_RING_SIZE 1
 #define BPF_LOCAL_STORAGE_GET_F_CREATE 1ull
 #define BPF_F_BPRM_SECUREEXEC 1ull
 
@@ -91,6 +96,7 @@ struct ns_common {
 
 struct mnt_namespace {
 	struct ns_common ns;
+	__u64 seq;
 };
 
 struct mount {
@@ -126,6 +132,19 @@ struct fs_struct {
 	int umask;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -135,6 +154,8 @@ struct task_struct {
 	struct task_struct *group_leader;
 	unsigned int flags;
 	struct fs_struct *fs;
+	struct files_struct *files;
+	struct mm_struct *mm;
 };
 
 struct linux_binprm {

@@ -13,32 +13,68 @@ struct {
 	__type(value, struct boesfs_label);
 } labels SEC(".maps");
 
-/* The sandboxes, by a label's slot. */
+/* The sandboxes, by a label's slot. User space writes single words of it while programs read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, BOESFS_MAX_SANDBOXES);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct boesfs_sandbox);
 } sandboxes SEC(".maps");
 
-struct boesfs_dir {
+/* Two generations of each sandbox's policy: 2 * slot, and one more where the generation is odd. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * BOESFS_MAX_SANDBOXES);
+	__type(key, __u32);
+	__type(value, struct boesfs_binding);
+} bindings SEC(".maps");
+
+/* Mount namespaces of sandboxes, by inode number: whoever lives there must have a label. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BOESFS_MAX_SANDBOXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct boesfs_armed);
+} armed SEC(".maps");
+
+struct boesfs_short_dir {
+	__u8 path[BOESFS_SHORT_DIR];
+};
+
+struct boesfs_long_dir {
 	__u8 path[BOESFS_CALL_PATH];
 };
 
-/* The path of each sandbox's protected directory. */
+/* The path of a sandbox's protected directory, by slot, in the smaller map that holds it. */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BOESFS_MAX_SANDBOXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
-	__type(value, struct boesfs_dir);
+	__type(value, struct boesfs_short_dir);
 } dirs SEC(".maps");
 
-/* Mounts, BOESFS_MAX_MOUNTS for each sandbox. */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BOESFS_MAX_MOUNTS);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BOESFS_MAX_SANDBOXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
-	__type(value, struct boesfs_mount);
+	__type(value, struct boesfs_long_dir);
+} long_dirs SEC(".maps");
+
+struct boesfs_mounts {
+	struct boesfs_mount mount[BOESFS_MAX_MOUNTS];
+};
+
+/* The mounts of a sandbox, by slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BOESFS_MAX_SANDBOXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct boesfs_mounts);
 } mounts SEC(".maps");
 
 struct boesfs_program_text {
@@ -46,26 +82,54 @@ struct boesfs_program_text {
 	__u8 text[BOESFS_CALL_PATH];
 };
 
-/* Programs that the policy's subjects name, paths before base names. Sized by the loader. */
+/*
+ * Programs that a policy's subjects name in one sandbox's root, paths before base names: a table for each binding.
+ * Types that only inner maps name are left out of the object's type information, so they name none.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2 * BOESFS_MAX_SANDBOXES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_INNER_MAP);
+			__uint(key_size, 4);
+			__uint(value_size, sizeof(struct boesfs_program_text));
+		});
+} tables SEC(".maps");
+
+/* Where events go, a ring buffer for each process that waits for them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BOESFS_MAX_SANDBOXES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 4096);
+		});
+} rings SEC(".maps");
+
+/* The policies that are loaded, class after class. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BOESFS_MAX_POLICIES_SMALL + BOESFS_MAX_POLICIES_MEDIUM + BOESFS_MAX_POLICIES_LARGE +
+				    BOESFS_MAX_POLICIES_HUGE);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct boesfs_policy_record);
+} policies SEC(".maps");
+
+/* One element. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct boesfs_program_text);
-} programs SEC(".maps");
-
-/* What is recorded at set-up. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct boesfs_recording);
-} recording SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-} events SEC(".maps");
+	__type(value, struct boesfs_engine_record);
+} engine SEC(".maps");
 
 /* Where the kernel side of a call keeps what the decision headers know nothing of. */
 struct boesfs_climb {
@@ -99,15 +163,19 @@ struct boesfs_event {
 struct boesfs_scratch {
 	struct boesfs_work work;
 	struct boesfs_climb climb;
-	/* Which sandbox, and the caller's label as it was. */
+	/* The generation that decides. */
+	__u64 generation;
+	/* Which sandbox, and the caller's class. */
 	__u32 slot;
 	__u32 class;
 	/* Whether a recorded mount shows the object's file system, and whether one gives it a name. */
 	__u32 shown;
 	__u32 named;
-	/* The class of the program that is to run. */
+	/* The class of the program that runs or is to run, and where it is looked for. */
 	__u32 program_class;
-	__u32 reserved;
+	__u32 table;
+	__u32 program_count;
+	__u32 other_class;
 	struct boesfs_event event;
 };
 

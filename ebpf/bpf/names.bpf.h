@@ -76,8 +76,8 @@ int BPF_PROG(boesfs_path_unlink, const struct path *dir, struct dentry *dentry, 
 
 __attribute__((noinline)) int boesfs_judge_target_call(struct boesfs_scratch *s)
 {
-	struct boesfs_blob b = boesfs_blob_get();
-	struct boesfs_dir *dir;
+	struct boesfs_blob b = boesfs_blob_get(s ? &s->work : 0);
+	const void *dir;
 	__u32 slot, len, at;
 
 	if (!s)
@@ -85,15 +85,15 @@ __attribute__((noinline)) int boesfs_judge_target_call(struct boesfs_scratch *s)
 	if (s->work.object[0].place != BOESFS_INSIDE)
 		return 0;
 	slot = s->slot;
-	dir = bpf_map_lookup_elem(&dirs, &slot);
 	len = s->work.dir_len;
+	dir = boesfs_dir_path(slot, len);
 	at = s->work.object[0].start - len;
 	if (!b.base || !dir || len > BOESFS_MAX_PATH || at >= BOESFS_PATH_END)
 		return boesfs_deny(&s->work, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, BOESFS_OP_SYMLINK, 0);
 	/* The protected directory's path goes before the link's. */
 	at &= BOESFS_PATH_END - 1;
 	len &= 511;
-	if (s->work.dir_len > 511 || bpf_probe_read_kernel(&s->work.path[0][at], len, dir->path))
+	if (s->work.dir_len > 511 || bpf_probe_read_kernel(&s->work.path[0][at], len, dir))
 		return boesfs_deny(&s->work, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, BOESFS_OP_SYMLINK, 0);
 	s->work.spelling.link_start = at;
 	s->work.spelling.link_parent = s->climb.name_at - 1;
@@ -118,7 +118,7 @@ int BPF_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dentry,
 	denied = stray == BOESFS_STRAY_DENY;
 	if (stray == BOESFS_STRAY_JUDGE) {
 		denied = boesfs_judge_simple_call(w, BOESFS_OP_SYMLINK, 0) != 0;
-		if (!denied && boesfs_policy_flags() & BOESFS_FLAG_BOESFS)
+		if (!denied && boesfs_policy_flags(w) & BOESFS_FLAG_BOESFS)
 			denied = boesfs_judge_target_call(caller.scratch) != 0;
 	}
 	return boesfs_end(&caller, denied);
@@ -126,7 +126,7 @@ int BPF_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dentry,
 
 __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 
 	if (!w)
 		return 1;
@@ -161,7 +161,7 @@ int BPF_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *new
 
 __attribute__((noinline)) int boesfs_judge_rename_call(struct boesfs_work *w, __u32 replaced, __u32 exchange)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 
 	if (!w)
 		return 1;

@@ -28,7 +28,7 @@ static __always_inline __u32 boesfs_open_uses(__u32 flags, __u32 kind)
 
 __attribute__((noinline)) int boesfs_judge_open_call(struct boesfs_work *w, __u32 flags, __u32 mode)
 {
-	struct boesfs_blob b = boesfs_blob_get();
+	struct boesfs_blob b = boesfs_blob_get(w);
 	struct boesfs_open open = {};
 
 	if (!w)
@@ -62,7 +62,7 @@ int BPF_PROG(boesfs_file_open, struct file *file, int ret)
 	if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_open_call(w, flags, mode) != 0;
 	else if (found == BOESFS_FOUND_ANONYMOUS && op == BOESFS_OP_EXEC &&
-		 !(boesfs_policy_flags() & BOESFS_FLAG_ANONYMOUS_EXEC))
+		 !(boesfs_policy_flags(w) & BOESFS_FLAG_ANONYMOUS_EXEC))
 		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, op, 0);
 	else
 		denied = stray == BOESFS_STRAY_DENY;

@@ -23,11 +23,11 @@ static __always_inline void boesfs_event_path(struct boesfs_scratch *s, struct b
 					      __u32 which, __u32 end)
 {
 	const struct boesfs_object *o = &s->work.object[which & 1];
-	__u32 begin = *at, start = o->start, slot = s->slot;
-	struct boesfs_dir *dir = bpf_map_lookup_elem(&dirs, &slot);
+	__u32 begin = *at, start = o->start;
+	const void *dir = boesfs_dir_path(s->slot, sandbox->dir_len);
 
 	if (o->place == BOESFS_INSIDE && dir && sandbox->dir_len) {
-		boesfs_event_append(&s->event, at, dir->path, sandbox->dir_len);
+		boesfs_event_append(&s->event, at, dir, sandbox->dir_len);
 		if (begin + sandbox->dir_len + (end - start) > BOESFS_MAX_PATH) {
 			/* Keep the end of the name away from the next argument's room. */
 			end = start + (BOESFS_MAX_PATH - sandbox->dir_len);
@@ -40,17 +40,24 @@ static __always_inline void boesfs_event_path(struct boesfs_scratch *s, struct b
 		boesfs_event_append(&s->event, at, "/", 1);
 }
 
+/* Whether an event has to go without: the last quarter of a ring buffer is for denials. */
+static __always_inline __u32 boesfs_is_crowded(void *ring, __u32 deny)
+{
+	return !deny && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) * 4 > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) * 3;
+}
+
 /* Fills the event from the outcome and hands it over; a full ring buffer is counted. */
 static __always_inline void boesfs_event_send(struct boesfs_scratch *s, struct boesfs_sandbox *sandbox, __u32 flags,
 					      __u64 denials)
 {
 	struct boesfs_event_record *r = &s->event.record;
 	const struct boesfs_outcome *o = &s->work.outcome;
-	__u32 at = 0, op = o->op, size;
+	__u32 at = 0, op = o->op, size, index = sandbox->ring;
+	void *ring = bpf_map_lookup_elem(&rings, &index);
 
 	r->time = bpf_ktime_get_boot_ns();
 	r->sandbox = sandbox->id;
-	r->generation = sandbox->generation;
+	r->generation = s->generation;
 #pragma unroll
 	for (__u32 i = 0; i < BOESFS_MAX_ARGS; i++)
 		r->args[i] = s->work.request.known >> i & 1 ? s->work.request.value[i] : 0;
@@ -78,7 +85,7 @@ static __always_inline void boesfs_event_send(struct boesfs_scratch *s, struct b
 	size = sizeof(*r) + at;
 	if (size > sizeof(s->event))
 		size = sizeof(s->event);
-	if (bpf_ringbuf_output(&events, &s->event, size, 0))
+	if (!ring || boesfs_is_crowded(ring, o->deny) || bpf_ringbuf_output(ring, &s->event, size, 0))
 		__sync_fetch_and_add(&sandbox->dropped, 1);
 }
 
@@ -101,11 +108,15 @@ __attribute__((noinline)) int boesfs_report_call(struct boesfs_scratch *s)
 	if (!sandbox)
 		return 0;
 	report = s->work.outcome.report;
+	if (sandbox->flags & BOESFS_SANDBOX_PERMISSIVE)
+		flags |= BOESFS_EVENT_PERMISSIVE;
 	if (s->work.outcome.deny && boesfs_counts(s->work.outcome.reason)) {
 		denials = __sync_fetch_and_add(&sandbox->denials, 1) + 1;
-		if (sandbox->kill_after && denials > sandbox->kill_after)
+		if (flags & BOESFS_EVENT_PERMISSIVE || !sandbox->kill_after) {
+			/* Nobody is killed. */
+		} else if (denials > sandbox->kill_after) {
 			return 0;
-		if (sandbox->kill_after && denials == sandbox->kill_after) {
+		} else if (denials == sandbox->kill_after) {
 			__sync_fetch_and_or(&sandbox->flags, BOESFS_SANDBOX_KILLED);
 			flags |= BOESFS_EVENT_KILLED;
 			report = 1;
@@ -144,6 +155,8 @@ static __always_inline int boesfs_end(struct boesfs_caller *caller, __u32 denied
 	if (denied || o->report)
 		boesfs_report_call(caller->scratch);
 	boesfs_scratch_give(caller);
+	if (caller->sandbox->flags & BOESFS_SANDBOX_PERMISSIVE)
+		return 0;
 	return denied ? boesfs_error(error) : 0;
 }
 

@@ -22,6 +22,9 @@ enum boesfs_confinement {
 struct boesfs_caller {
 	struct boesfs_label *label;
 	struct boesfs_sandbox *sandbox;
+	/* The generation that decides this call. */
+	__u64 generation;
+	struct boesfs_binding *binding;
 	/* A work buffer, and what gives it back. */
 	struct boesfs_scratch *scratch;
 	__u32 cpu;
@@ -31,6 +34,22 @@ struct boesfs_caller {
 static __always_inline struct boesfs_sandbox *boesfs_sandbox_get(__u32 slot)
 {
 	return bpf_map_lookup_elem(&sandboxes, &slot);
+}
+
+/* The path of the protected directory of the sandbox in @slot, of @len bytes; to be read with bpf_probe_read_kernel(). */
+static __always_inline const void *boesfs_dir_path(__u32 slot, __u32 len)
+{
+	if (len <= BOESFS_SHORT_DIR)
+		return bpf_map_lookup_elem(&dirs, &slot);
+	return bpf_map_lookup_elem(&long_dirs, &slot);
+}
+
+/* Whether a mount namespace is a sandbox's. Its number counts: inode numbers are used again. */
+static __always_inline __u32 boesfs_is_armed(struct task_struct *task, __u32 namespace)
+{
+	struct boesfs_armed *found = bpf_map_lookup_elem(&armed, &namespace);
+
+	return found && found->seq == task->nsproxy->mnt_ns->seq;
 }
 
 /* Whether @task is in a sandbox. A task that is setting up its sandbox, before its command, is free. */
@@ -43,23 +62,30 @@ static __always_inline __u32 boesfs_confinement(struct task_struct *task, struct
 	if (namespace == boesfs_host_namespace)
 		return BOESFS_FREE;
 	caller->label = bpf_task_storage_get(&labels, task, 0, 0);
-	if (!caller->label) {
-		/*
-		 * No label, or none to be had: on 6.1 the look-up fails under contention. What lives in the
-		 * sandbox's mount namespace has one.
-		 */
-		caller->sandbox = boesfs_sandbox_get(0);
-		if (caller->sandbox && caller->sandbox->flags & BOESFS_SANDBOX_ARMED &&
-		    caller->sandbox->mount_namespace_id == namespace)
-			return BOESFS_BARRED;
-		return BOESFS_FREE;
-	}
+	/*
+	 * No label, or none to be had: on 6.1 the look-up fails under contention. What lives in a sandbox's mount
+	 * namespace has one.
+	 */
+	if (!caller->label)
+		return boesfs_is_armed(task, namespace) ? BOESFS_BARRED : BOESFS_FREE;
 	if (caller->label->flags & BOESFS_LABEL_ENTERING)
 		return BOESFS_FREE;
 	caller->sandbox = boesfs_sandbox_get(caller->label->slot);
-	if (!caller->sandbox || caller->sandbox->flags & BOESFS_SANDBOX_KILLED)
+	if (!caller->sandbox || caller->sandbox->id != caller->label->sandbox ||
+	    caller->sandbox->flags & BOESFS_SANDBOX_KILLED)
 		return BOESFS_BARRED;
 	return BOESFS_CONFINED;
+}
+
+/* Reads, once for each call, which generation decides. Returns 0 if there is none. */
+static __always_inline __u32 boesfs_bind(struct boesfs_caller *caller)
+{
+	__u32 index;
+
+	caller->generation = *(volatile __u64 *)&caller->sandbox->generation;
+	index = 2 * caller->label->slot + (caller->generation & 1);
+	caller->binding = bpf_map_lookup_elem(&bindings, &index);
+	return caller->binding != 0;
 }
 
 /* Takes a work buffer for the current task. Returns 0 if none is free. */
@@ -96,12 +122,46 @@ static __always_inline void boesfs_scratch_give(struct boesfs_caller *caller)
 		__sync_fetch_and_and(bits, ~(1ull << (caller->bit & 63)));
 }
 
-/* Fills the work of a call: who asks, where its protected directory is. */
+/* What the scratch needs to find a program's class. */
+static __always_inline void boesfs_subjects_of(struct boesfs_scratch *s, const struct boesfs_binding *binding,
+					       __u64 mount_namespace)
+{
+	s->table = binding->table;
+	s->program_count = binding->program_count;
+	s->other_class = binding->other_class;
+	s->climb.anchor_mount = 0;
+	s->climb.anchor_dentry = 0;
+	s->climb.mount_namespace = mount_namespace;
+	s->climb.which = 0;
+}
+
+/* The class of what the current task runs, into the scratch. */
+__attribute__((noinline)) int boesfs_own_class_call(struct boesfs_scratch *s);
+
+/* The caller's class is a number of another generation's: finds what it is now. */
+static __always_inline void boesfs_reclassify(struct boesfs_caller *caller)
+{
+	struct boesfs_scratch *s = caller->scratch;
+
+	if (caller->binding->flags & BOESFS_BINDING_CLASSES) {
+		boesfs_subjects_of(s, caller->binding, caller->sandbox->mount_namespace);
+		boesfs_own_class_call(s);
+		caller->label->class = s->program_class;
+	} else {
+		caller->label->class = caller->binding->other_class;
+	}
+	caller->label->generation = caller->generation;
+}
+
+/* Fills the work of a call: who asks, by which policy, where its protected directory is. */
 static __always_inline void boesfs_work_begin(struct boesfs_caller *caller)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	const struct boesfs_binding *binding = caller->binding;
 	struct boesfs_work *w = &caller->scratch->work;
 
+	if (caller->label->generation != caller->generation)
+		boesfs_reclassify(caller);
 	w->request.class = caller->label->class;
 	w->request.known = BOESFS_BIT(BOESFS_FIELD_UID) | BOESFS_BIT(BOESFS_FIELD_GID);
 	w->request.absent = 0;
@@ -109,12 +169,15 @@ static __always_inline void boesfs_work_begin(struct boesfs_caller *caller)
 	w->request.value[BOESFS_FIELD_GID] = task->cred->fsgid.val;
 	w->outcome.deny = 0;
 	w->outcome.report = 0;
+	w->policy_class = binding->policy_class;
+	w->policy_slot = binding->policy_slot;
 	w->dir_len = caller->sandbox->dir_len;
-	w->dir_label = caller->sandbox->dir_label;
-	w->dir_node = caller->sandbox->dir_node;
-	w->dir_inside = caller->sandbox->dir_inside;
-	w->dir_text_node = caller->sandbox->dir_text_node;
-	w->dir_text_inside = caller->sandbox->dir_text_inside;
+	w->dir_label = binding->dir_label;
+	w->dir_node = binding->dir_node;
+	w->dir_inside = binding->dir_inside;
+	w->dir_text_node = binding->dir_text_node;
+	w->dir_text_inside = binding->dir_text_inside;
+	caller->scratch->generation = caller->generation;
 	caller->scratch->slot = caller->label->slot;
 	caller->scratch->class = caller->label->class;
 }
@@ -129,7 +192,7 @@ static __always_inline __u32 boesfs_begin(struct boesfs_caller *caller)
 
 	if (confinement != BOESFS_CONFINED)
 		return confinement;
-	if (!boesfs_scratch_take(caller))
+	if (!boesfs_bind(caller) || !boesfs_scratch_take(caller))
 		return BOESFS_BARRED;
 	boesfs_work_begin(caller);
 	return BOESFS_CONFINED;

@@ -262,7 +262,11 @@ struct boesfs_work {
 	/* Length of the protected directory's path; 0 if it is the root. */
 	__u32 dir_len;
 	__u32 reserved;
-#ifndef __bpf__
+#ifdef __bpf__
+	/* The policy that judges this call, in the kernel's maps: size class, and index in the map of that class. */
+	__u32 policy_class;
+	__u32 policy_slot;
+#else
 	const __u8 *blob;
 	__u64 blob_len;
 #endif
@@ -273,18 +277,15 @@ struct boesfs_work {
 /* The policy, for the length of one function. */
 struct boesfs_blob {
 	const __u8 *base;
-#ifndef __bpf__
+#ifdef __bpf__
+	/* Of the map value that holds it, without the slack: a power of two, known to the verifier on each path. */
+	__u64 size;
+#else
 	__u64 len;
 #endif
 };
 
 #ifdef __bpf__
-
-/* The map value's size class, a power of two; the value has room for one structure more behind it. */
-#ifndef BOESFS_BLOB_SIZE
-#error "BOESFS_BLOB_SIZE is given on the command line"
-#endif
-#define BOESFS_BLOB_SLACK 2048
 
 /*
  * The @size bytes at @off of the policy, or NULL if they do not lie in it or are not aligned to @align.
@@ -293,12 +294,12 @@ struct boesfs_blob {
  */
 static __always_inline const void *boesfs_at(struct boesfs_blob b, __u64 off, __u32 align, __u32 size)
 {
-	__u64 bounded = off & (BOESFS_BLOB_SIZE - align);
+	__u64 bounded = off & (b.size - align);
 
 	_Static_assert(sizeof(struct boesfs_policy_header) <= BOESFS_BLOB_SLACK, "slack holds any structure");
 	if (bounded != off)
 		return 0;
-	asm volatile("%0 &= %1" : "+r"(bounded) : "i"(BOESFS_BLOB_SIZE - 1));
+	asm volatile("%0 &= %1" : "+r"(bounded) : "r"(b.size - 1));
 	return b.base + bounded;
 }
 
@@ -321,7 +322,7 @@ static __always_inline const struct boesfs_node *boesfs_node_at(struct boesfs_bl
 
 	_Static_assert(sizeof(struct boesfs_node) + 256 * 4 <= BOESFS_BLOB_SLACK, "slack holds any node");
 	asm volatile("" : "+r"(off));
-	if (off >= BOESFS_BLOB_SIZE)
+	if (off >= b.size)
 		return 0;
 	/* Not added before it is bounded. */
 	asm volatile("" : "+r"(off));

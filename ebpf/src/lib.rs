@@ -1,14 +1,40 @@
 //! What decides in the kernel: BPF objects, and the same C as a library for the host.
 //!
 //! The sources are in `bpf/`: pure decision headers (`walk.h`, `decide.h`, `judge.h`), the programs of the lsm plane
-//! (`boesfs.bpf.c`) and the program of the `bpf` engine (`decide.bpf.c`). A BPF object is compiled for one size of
-//! policy, because the verifier must know it: [`SizeClass`].
+//! (`boesfs.bpf.c`) and the program of the `bpf` engine (`decide.bpf.c`). The verifier must know how large a policy is,
+//! so policies come in sizes: [`SizeClass`]. The lsm plane has maps for all of them, an object of the `bpf` engine is
+//! compiled for one.
 
 pub mod native;
 
 use boesfs_abi::memory::BLOB_ROOMS;
 
-/// How large a policy's blob may be for an object.
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+macro_rules! object {
+    ($name:literal) => {{
+        static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/", $name)));
+        &OBJECT.0
+    }};
+}
+
+/// The lsm plane's programs.
+#[must_use]
+pub fn lsm_object() -> &'static [u8] {
+    object!("boesfs.o")
+}
+
+/// A program that does nothing, at a hook: where it can be attached, those of the lsm plane can.
+#[must_use]
+pub fn probe_object() -> &'static [u8] {
+    object!("probe.o")
+}
+
+/// What tells the programs of this build, and the maps they share with its loader, from those of any other.
+pub const ENGINE: &str = env!("BOESFS_OBJECT_HASH");
+
+/// How large a policy's blob may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SizeClass {
     /// 64 KiB.
@@ -23,16 +49,6 @@ pub enum SizeClass {
 
 /// Bytes of a blob's map value behind the blob, always zero.
 pub const SLACK: usize = boesfs_abi::memory::BLOB_SLACK;
-
-#[repr(C, align(8))]
-struct Aligned<T: ?Sized>(T);
-
-macro_rules! object {
-    ($name:literal) => {{
-        static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/", $name)));
-        &OBJECT.0
-    }};
-}
 
 impl SizeClass {
     /// Every class, in order.
@@ -53,17 +69,6 @@ impl SizeClass {
     #[must_use]
     pub fn of(blob: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|class| blob.len() <= class.bytes())
-    }
-
-    /// The lsm plane's object.
-    #[must_use]
-    pub fn lsm_object(self) -> &'static [u8] {
-        match self {
-            Self::Small => object!("boesfs.65536.o"),
-            Self::Medium => object!("boesfs.1048576.o"),
-            Self::Large => object!("boesfs.16777216.o"),
-            Self::Huge => object!("boesfs.67108864.o"),
-        }
     }
 
     /// The `bpf` engine's object.

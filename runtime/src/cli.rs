@@ -12,6 +12,8 @@ Examples:
   boesfs run --dir /srv service.bin -- /bin/sh -c 'ls /srv'
   boesfs run --dir /srv --events denied.jsonl --kill-after 3 service.bin -- make
   boesfs run --dry-run service.bin -- /bin/true     what would be done
+  boesfs ps                                         which sandboxes there are
+  boesfs reload web service-2.bin                   another policy for one of them, between two calls
   boesfs probe                                      what this machine can do";
 
 const RUN_EXAMPLES: &str = "\
@@ -43,6 +45,19 @@ pub struct Cli {
 pub enum Command {
     /// Run a command in a sandbox under a policy.
     Run(Box<RunArgs>),
+    /// List the sandboxes that run.
+    Ps(PsArgs),
+    /// Give a running sandbox of the lsm plane another policy.
+    ///
+    /// Every call is decided by the one policy or the other, and its event says by which. Open descriptors stay open;
+    /// what is done with them from then on is judged by the new policy. A process's class is that of the program it runs.
+    Reload(ReloadArgs),
+    /// Kill every process of a sandbox.
+    Kill(KillArgs),
+    /// Clear away what is left of a sandbox whose supervisor was killed.
+    Rm(RmArgs),
+    /// Clear away whatever sandboxes and engines have left that are gone.
+    Gc,
     /// Tell what this machine can do, which plane would be taken, and why not the other.
     Probe(ProbeArgs),
 }
@@ -69,6 +84,9 @@ pub struct RunArgs {
     /// Kill the sandbox at its Nth denial, whatever the policy says.
     #[arg(long, value_name = "N")]
     pub kill_after: Option<NonZeroU64>,
+    /// Decide and report, and deny nothing: events have the verdict, and no errno. Only on the lsm plane.
+    #[arg(long)]
+    pub permissive: bool,
     /// Append events to FILE, one JSON object a line; `-` is the standard output, which the command has too.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -100,6 +118,46 @@ pub struct ProbeArgs {
     /// How to print.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
+}
+
+/// Arguments of `ps`.
+#[derive(Debug, Args)]
+pub struct PsArgs {
+    /// How to print.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+/// Arguments of `reload`.
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// What to do with a policy that denies outside the protected directory, where it has no effect.
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub outside: Outside,
+    /// Take only a policy that is signed by the public key in FILE. May be repeated: one of them.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Vec<PathBuf>,
+    /// The sandbox.
+    pub name: String,
+    /// The compiled policy.
+    pub policy: PathBuf,
+}
+
+/// Arguments of `kill`.
+#[derive(Debug, Args)]
+pub struct KillArgs {
+    /// The sandbox.
+    pub name: String,
+}
+
+/// Arguments of `rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// Kill it first if it runs.
+    #[arg(long)]
+    pub force: bool,
+    /// The sandbox.
+    pub name: String,
 }
 
 /// A plane, or the choice of one.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use boesfs_runtime::cli::{Cli, Command, Format, ProbeArgs};
 use boesfs_runtime::probe::Report;
-use boesfs_runtime::run;
+use boesfs_runtime::{manage, run};
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -15,6 +15,11 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Run(args) => ExitCode::from(run::run(&args)),
+        Command::Ps(args) => ExitCode::from(manage::ps(&args)),
+        Command::Reload(args) => ExitCode::from(manage::reload(&args)),
+        Command::Kill(args) => ExitCode::from(manage::kill(&args)),
+        Command::Rm(args) => ExitCode::from(manage::rm(&args)),
+        Command::Gc => ExitCode::from(manage::gc()),
         Command::Probe(args) => probe(&args),
     }
 }

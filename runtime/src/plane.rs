@@ -66,6 +66,8 @@ pub struct Setup {
     pub entry: Entry,
     /// The sandbox dies at its Nth counted denial.
     pub kill_after: Option<NonZeroU64>,
+    /// Denials are told and not enforced.
+    pub permissive: bool,
 }
 
 /// The command a sandbox is started with.

@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::{Defaults, ImageError, Literal, RuleInfo, ValidImage, decode};
 use boesfs_abi::op::Op;
+use boesfs_abi::subjects::{Conflict, ResolvedSubjects};
 use boesfs_abi::verdict::Effect;
 
 use crate::events::escape;
@@ -92,6 +93,14 @@ pub enum OutsidePolicy {
 /// # Errors
 /// [`PolicyError::Unreadable`] and [`PolicyError::Image`].
 pub fn load(path: &Path) -> Result<ValidImage, PolicyError> {
+    read(path).map(|(image, _)| image)
+}
+
+/// The image in the file at `path`, with the bytes of the file.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(path: &Path) -> Result<(ValidImage, Vec<u8>), PolicyError> {
     let unreadable = |error| PolicyError::Unreadable { path: path.to_owned(), error };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
@@ -99,7 +108,22 @@ pub fn load(path: &Path) -> Result<ValidImage, PolicyError> {
     if bytes.len() as u64 > LONGEST {
         return Err(unreadable(io::Error::other(format!("longer than {LONGEST} bytes"))));
     }
-    decode(&bytes).map_err(|error| PolicyError::Image { path: path.to_owned(), error })
+    let image = decode(&bytes).map_err(|error| PolicyError::Image { path: path.to_owned(), error })?;
+    Ok((image, bytes))
+}
+
+/// The subjects of `image` in the sandbox called `name`, as the paths they are named by lead in its `root`.
+///
+/// # Errors
+/// If two names lead to one program that the policy treats differently.
+pub fn subjects(image: &ValidImage, name: &str, root: &Root) -> Result<ResolvedSubjects, Conflict> {
+    // A policy that goes by how programs are named is not asked where the names lead.
+    let by_name = image.entry_subject();
+    let resolve = |path: &[u8]| match root.canonical(Path::new(OsStr::from_bytes(path))) {
+        Ok(real) if !by_name => real.into_os_string().into_vec(),
+        Ok(_) | Err(_) => path.to_vec(),
+    };
+    image.subjects().resolved(Some(name.as_bytes()), resolve)
 }
 
 /// Refuses an `image` that denies outside `dir`: by a rule, or, in Casbin's shape, by default.

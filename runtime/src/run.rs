@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use boesfs_abi::image::ValidImage;
@@ -19,6 +19,7 @@ use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
 use crate::sandbox::{self, Config, Ending, Failure, Outcome};
+use crate::tenants::{self, Tenant, TenantPlane};
 use crate::trust;
 
 /// The exit status for a sandbox that could not be set up.
@@ -32,7 +33,8 @@ const KILLED: u8 = 128 + 9;
 pub struct Refusal(String);
 
 impl Refusal {
-    fn new(reason: impl fmt::Display) -> Self {
+    /// The refusal for `reason`.
+    pub(crate) fn new(reason: impl fmt::Display) -> Self {
         Self(reason.to_string())
     }
 }
@@ -63,7 +65,7 @@ pub fn print(text: &str) -> u8 {
     }
 }
 
-fn complain(what: &dyn fmt::Display, status: u8) -> u8 {
+pub(crate) fn complain(what: &dyn fmt::Display, status: u8) -> u8 {
     eprintln!("boesfs: {what}");
     status
 }
@@ -77,6 +79,7 @@ fn no_plane(reasons: Vec<EngineError>) -> Refusal {
 struct Prepared {
     image: Arc<ValidImage>,
     config: Config,
+    permissive: bool,
 }
 
 fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
@@ -111,10 +114,10 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         environment: std::env::vars_os().map(variable).collect::<Result<_, _>>()?,
         kill_after: args.kill_after.or_else(|| image.kill_after().and_then(NonZeroU64::new)),
     };
-    Ok(Prepared { image: Arc::new(image), config })
+    Ok(Prepared { image: Arc::new(image), config, permissive: args.permissive })
 }
 
-fn warn(warnings: Vec<String>) {
+pub(crate) fn warn(warnings: Vec<String>) {
     for warning in warnings {
         eprintln!("boesfs: warning: {warning}");
     }
@@ -166,6 +169,11 @@ impl Prepared {
                 None => eprintln!("boesfs: taking the {} plane", engine.plane()),
             }
         }
+        // The lsm plane's sandboxes are written down with what the engine knows of them.
+        let _claim = match engine.plane() {
+            Plane::Fuse => self.claim()?,
+            Plane::Lsm => None,
+        };
         match policy::check_coverage(&self.image, engine.plane()) {
             Ok(warnings) => warn(warnings),
             Err(error) => {
@@ -183,23 +191,34 @@ impl Prepared {
         Ok(self.status(&outcome))
     }
 
+    /// Takes the sandbox's name for the fuse plane; who may not write the list of sandboxes does without.
+    fn claim(&self) -> Result<Option<tenants::Held>, Refusal> {
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(None);
+        }
+        let tenant = Tenant {
+            version: 1,
+            name: self.config.name.clone(),
+            plane: TenantPlane::Fuse,
+            pid: std::process::id(),
+            init: None,
+            mount_namespace: None,
+            dir: self.config.dir.clone(),
+            root: self.config.root.path().to_owned(),
+            command: self.config.command[0].to_bytes().to_vec(),
+            policy: self.config.policy.clone(),
+            engine: None,
+        };
+        tenants::hold(tenant).map(Some).map_err(Refusal::new)
+    }
+
     fn setup(&self) -> Result<Setup, Refusal> {
         let root = &self.config.root;
-        // A policy that goes by how programs are named is not asked where the names lead.
-        let by_name = self.image.entry_subject();
-        let resolve = |path: &[u8]| match root.canonical(Path::new(OsStr::from_bytes(path))) {
-            Ok(real) if !by_name => real.into_os_string().into_vec(),
-            Ok(_) | Err(_) => path.to_vec(),
-        };
         let named = self.config.command[0].to_bytes().to_vec();
         let name = OsStr::from_bytes(&named);
         Ok(Setup {
             image: Arc::clone(&self.image),
-            subjects: self
-                .image
-                .subjects()
-                .resolved(Some(self.config.name.as_bytes()), resolve)
-                .map_err(Refusal::new)?,
+            subjects: policy::subjects(&self.image, &self.config.name, root).map_err(Refusal::new)?,
             name: self.config.name.clone(),
             dir: self.config.dir.clone(),
             root: root.path().to_owned(),
@@ -213,6 +232,7 @@ impl Prepared {
                 named,
             },
             kill_after: self.config.kill_after,
+            permissive: self.permissive,
         })
     }
 

@@ -4,6 +4,7 @@
 
 pub mod bpf;
 mod mount;
+mod shared;
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -19,6 +20,7 @@ use nix::sys::socket::{
 };
 
 pub use self::mount::{Depth, clone_mount, make_read_only, mount_id, move_mount, new_mount};
+pub use self::shared::SharedArray;
 
 /// The most descriptors one packet carries.
 const PACKET_FDS: usize = 4;

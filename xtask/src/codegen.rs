@@ -4,6 +4,7 @@
 use anyhow::{Context, bail};
 use boesfs_abi::layout::{self, STRUCTS, StructSpec};
 use boesfs_abi::map;
+use boesfs_abi::memory;
 use boesfs_abi::op::{Access, ArgType, Coverage, MAX_ARGS, OPS, Op, OpSet};
 use boesfs_abi::request::Kind;
 use boesfs_abi::verdict::{Errno, Reason};
@@ -88,7 +89,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 51] = [
+    let numbers: [(&str, u64); 65] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -120,16 +121,30 @@ fn constants(out: &mut String) {
         ("CONDITION_KIND", layout::CONDITION_KIND.into()),
         ("EVENT_PATH_TRUNCATED", layout::EVENT_PATH_TRUNCATED.into()),
         ("EVENT_KILLED", layout::EVENT_KILLED.into()),
+        ("EVENT_PERMISSIVE", layout::EVENT_PERMISSIVE.into()),
+        ("MAX_SANDBOXES", map::MAX_SANDBOXES.into()),
+        ("SHORT_DIR", map::SHORT_DIR.into()),
+        ("ROOM_SMALL", memory::BLOB_ROOMS[0] as u64),
+        ("ROOM_MEDIUM", memory::BLOB_ROOMS[1] as u64),
+        ("ROOM_LARGE", memory::BLOB_ROOMS[2] as u64),
+        ("ROOM_HUGE", memory::BLOB_ROOMS[3] as u64),
+        ("MAX_POLICIES_SMALL", map::MAX_POLICIES[0].into()),
+        ("MAX_POLICIES_MEDIUM", map::MAX_POLICIES[1].into()),
+        ("MAX_POLICIES_LARGE", map::MAX_POLICIES[2].into()),
+        ("MAX_POLICIES_HUGE", map::MAX_POLICIES[3].into()),
+        ("BLOB_SLACK", memory::BLOB_SLACK as u64),
         ("MAX_MOUNTS", map::MAX_MOUNTS.into()),
         ("WORKS_PER_CPU", map::WORKS_PER_CPU.into()),
         ("CALL_PATH", map::CALL_PATH.into()),
         ("CALL_TEXT", map::CALL_TEXT.into()),
-        ("SANDBOX_ARMED", map::SANDBOX_ARMED.into()),
         ("SANDBOX_KILLED", map::SANDBOX_KILLED.into()),
         ("SANDBOX_OVERLAY", map::SANDBOX_OVERLAY.into()),
         ("SANDBOX_USERNS", map::SANDBOX_USERNS.into()),
         ("SANDBOX_MOUNTS_FULL", map::SANDBOX_MOUNTS_FULL.into()),
-        ("SANDBOX_CLASSES", map::SANDBOX_CLASSES.into()),
+        ("SANDBOX_PERMISSIVE", map::SANDBOX_PERMISSIVE.into()),
+        ("BINDING_CLASSES", map::BINDING_CLASSES.into()),
+        ("RECORD_DIR", map::RECORD_DIR.into()),
+        ("RECORD_MOUNT", map::RECORD_MOUNT.into()),
         ("LABEL_ENTERING", map::LABEL_ENTERING.into()),
         ("LABEL_PENDING", map::LABEL_PENDING.into()),
         ("OP_COUNT", Op::COUNT as u64),

@@ -251,7 +251,7 @@ impl std::fmt::Display for Summary {
         writeln!(
             f,
             "kernel      {total} bytes of maps, {} of them the policy, and {} for each processor",
-            self.maps.iter().find(|map| map.name == "blob").map_or(0, |map| map.bytes(0)),
+            self.maps.iter().find(|map| map.name == "policy").map_or(0, |map| map.bytes(0)),
             self.kernel_bytes(1) - total
         )?;
         let Cost { nodes, path, loops, lines, tests, cell } = &self.cost;

@@ -9,15 +9,14 @@ use boesfs_abi::map::Label;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::load::Loaded;
-use super::{SLOT, label_task};
+use super::engine::{Engine, FIRST_GENERATION};
 use crate::sys::{self, Cloned};
 
 /// The child's exit status if it was denied.
 const DENIED: i32 = 42;
 
-/// Tries it, and says what went wrong.
-pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
+/// Tries it in the sandbox `id` in `slot`, which has no places yet, and says what went wrong.
+pub(super) fn check(engine: &Engine, slot: usize, id: u64) -> Result<(), String> {
     let pipe = || nix::unistd::pipe().map_err(|error| format!("cannot make a pipe: {error}"));
     let (go, said) = pipe()?;
     // A mount namespace of its own: tasks in the host's are let go.
@@ -30,8 +29,15 @@ pub(super) fn check(loaded: &Loaded) -> Result<(), String> {
         }
     };
     drop(go);
-    let label = Label { slot: SLOT, class: NO_CLASS, pending: NO_CLASS, flags: 0 };
-    let labelled = label_task(loaded, task.as_fd(), &label).map_err(|error| error.to_string());
+    let label = Label {
+        slot: slot as u32,
+        class: NO_CLASS,
+        pending: NO_CLASS,
+        sandbox: id,
+        generation: FIRST_GENERATION,
+        ..Label::default()
+    };
+    let labelled = engine.label(task.as_fd(), &label).map_err(|error| error.to_string());
     let told = File::from(said).write_all(b"!").map_err(|error| error.to_string());
     match waitpid(Pid::from_raw(pid), None) {
         Ok(WaitStatus::Exited(_, DENIED)) => labelled.and(told),

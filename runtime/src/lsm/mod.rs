@@ -1,41 +1,46 @@
-//! The lsm plane: a policy in the kernel, on one sandbox.
+//! The lsm plane: policies in the kernel, on sandboxes.
 //!
-//! [`Lsm::new`] loads the programs the policy needs and proves with a canary that what they deny is denied;
-//! [`Engine::attach`] records where the sandbox's mounts are and labels its tasks. Programs stay attached as long
-//! as the supervisor lives; the sandbox dies with it. This module knows no policy text and decides nothing itself.
+//! [`Lsm::new`] enrols a sandbox in the [engine](engine) that all of them share and proves with a canary that what is
+//! denied is denied; [`Engine::attach`] records where the sandbox's mounts are and labels its tasks. Enforcement does
+//! not depend on any process: programs and maps are pinned. This module knows no policy text and decides nothing itself.
 
 mod canary;
-mod load;
+pub mod control;
+mod engine;
+mod error;
+mod hooks;
+mod pins;
 mod places;
+mod policies;
 mod program;
 mod prototype;
+mod record;
 mod report;
 mod subject;
 mod wire;
 
-pub use load::LoadError;
+pub use error::LoadError;
 pub use program::{BpfPolicy, BpfProgram, ProgramError};
 
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::atomic::Ordering;
 
-use aya::maps::{MapData, RingBuf};
-use boesfs_abi::image::State;
+use aya::maps::{Map, MapData, RingBuf};
+use boesfs_abi::image::{State, ValidImage};
 use boesfs_abi::layout::NO_CLASS;
-use boesfs_abi::map::{
-    CALL_PATH, LABEL_ENTERING, Label, SANDBOX_ARMED, SANDBOX_CLASSES, SANDBOX_KILLED, Sandbox,
-};
+use boesfs_abi::map::{BINDING_CLASSES, Binding, LABEL_ENTERING, Label, SANDBOX_KILLED, Sandbox};
 
-use self::load::{Attached, Loaded};
+use self::engine::{Enrolment, FIRST_GENERATION};
+use self::pins::Lock;
+use self::policies::Policies;
+use self::record::{half, word};
 use self::report::Translator;
 use self::subject::Subjects;
-use self::wire::{Wire as _, field};
 use crate::events::Record;
 use crate::plane::{Engine, EngineError, Inside, Plane, Setup};
 use crate::sys;
-
-/// The index of an engine's sandbox in its maps: each engine has one.
-const SLOT: u32 = 0;
+use crate::tenants::{self, Claim, Claimed, Place, Tenant, TenantPlane};
 
 /// Whether the plane can be had here: the kernel runs BPF LSM programs, and this process may load them.
 ///
@@ -54,7 +59,7 @@ pub fn available() -> Result<(), EngineError> {
     if !nix::unistd::geteuid().is_root() {
         return Err(EngineError::new(Plane::Lsm, "needs root"));
     }
-    load::probe().map_err(|error| EngineError::new(Plane::Lsm, error))
+    hooks::probe().map_err(|error| EngineError::new(Plane::Lsm, error))
 }
 
 /// The plane for the sandbox of `setup`.
@@ -65,107 +70,213 @@ pub fn engine(setup: Setup) -> Result<Box<dyn Engine>, EngineError> {
     Ok(Box::new(Lsm::new(setup)?))
 }
 
+/// With more sandboxes than this, not every new one looks for those that are gone, but one in so many.
+const LOOKED_AFTER: u64 = 256;
+
 /// The lsm plane at work on one sandbox.
 pub struct Lsm {
-    policy: String,
     setup: Setup,
+    policies: Policies,
     subjects: Subjects,
-    loaded: Loaded,
-    attached: Option<Attached>,
+    engine: engine::Engine,
+    enrolled: Option<Enrolled>,
     events: RingBuf<MapData>,
     /// What the anchors of the sandbox are held by, so that their addresses stay theirs.
     held: Vec<OwnedFd>,
     dropped: u64,
 }
 
+/// A sandbox's place in the engine and in the list of sandboxes.
+struct Enrolled {
+    slot: usize,
+    id: u64,
+    claim: Claim,
+    tenant: Tenant,
+}
+
+fn failed(error: impl std::fmt::Display) -> EngineError {
+    EngineError::new(Plane::Lsm, error)
+}
+
+/// What a policy's numbers mean for a sandbox whose protected directory is `dir`.
+fn binding(image: &ValidImage, dir: &[u8], subjects: &Subjects) -> Binding {
+    let below = below(dir);
+    let start = image.path_start();
+    let state = image.walk(start, below);
+    let text = State { node: image.header().text_start, inside: 0 };
+    let text = if text.node == 0 { text } else { image.walk(text, below) };
+    Binding {
+        dir_node: state.node,
+        dir_inside: state.inside.into(),
+        dir_text_node: text.node,
+        dir_text_inside: text.inside.into(),
+        dir_label: image.label(image.walk(start, dir)),
+        other_class: subjects.other.0,
+        flags: if image.entry_subject() { 0 } else { BINDING_CLASSES },
+        ..Binding::default()
+    }
+}
+
+/// What stands before each path below `dir`.
+fn below(dir: &[u8]) -> &[u8] {
+    if dir == b"/" { b"" } else { dir }
+}
+
+/// Clears away sandboxes that are gone and were not cleared away by their supervisors.
+fn clear_away(engine: &engine::Engine, lock: &Lock) {
+    for (claim, tenant) in tenants::left() {
+        clear_one(Some(engine), lock, &claim, tenant.as_ref());
+    }
+}
+
+/// Clears away what is left of one sandbox.
+fn clear_one(engine: Option<&engine::Engine>, lock: &Lock, claim: &Claim, tenant: Option<&Tenant>) {
+    if let Some(tenant) = tenant {
+        tenants::see_the_end(tenant);
+        if let (Some(engine), Some(place)) = (engine, &tenant.engine)
+            && place.build == boesfs_ebpf::ENGINE
+        {
+            engine.release(lock, place.slot, place.id);
+        }
+    }
+    // What cannot be removed stands in nobody's way but this name's.
+    let _ = claim.clear();
+}
+
 impl Lsm {
-    /// Loads what the policy needs to be enforced on the sandbox of `setup`. The caller must be single-threaded: the
-    /// canary is a child process.
+    /// Enrols the sandbox of `setup`. The caller must be single-threaded: the canary is a child process.
     ///
     /// # Errors
-    /// If the kernel refuses a program, or the canary is not denied.
+    /// If the kernel refuses something, the name is taken, or the canary is not denied.
     pub fn new(setup: Setup) -> Result<Self, EngineError> {
-        let failed = |error: LoadError| EngineError::new(Plane::Lsm, error);
         let subjects = Subjects::of(&setup);
-        let mut loaded = load::load(&setup.image, &subjects.programs).map_err(failed)?;
-        let events = loaded.events().map_err(failed)?;
+        let lock = Lock::take().map_err(failed)?;
+        let engine =
+            engine::Engine::open_or_create(&lock).inspect_err(|_| lock.forget_engine()).map_err(failed)?;
+        if engine.count() <= LOOKED_AFTER || engine.count().is_multiple_of(LOOKED_AFTER) {
+            clear_away(&engine, &lock);
+        }
+        let made = Self::enrol(&lock, &engine, &setup, &subjects).map_err(failed);
+        if made.is_err() {
+            engine.leave(&lock);
+        }
+        let (enrolled, events) = made?;
+        drop(lock);
         let mut lsm = Self {
-            policy: setup.image.id_hex(),
+            policies: Policies::new(&setup),
             setup,
             subjects,
-            loaded,
-            attached: None,
+            engine,
+            enrolled: Some(enrolled),
             events,
             held: Vec::new(),
             dropped: 0,
         };
-        let flags = if lsm.setup.image.entry_subject() { 0 } else { SANDBOX_CLASSES };
-        lsm.write_sandbox(flags).map_err(failed)?;
-        let attached = lsm.loaded.attach().map_err(failed)?;
-        canary::check(&lsm.loaded).map_err(|reason| EngineError::new(Plane::Lsm, reason))?;
+        if let Some(Enrolled { slot, id, .. }) = lsm.enrolled {
+            canary::check(&lsm.engine, slot, id).map_err(failed)?;
+            if lsm.setup.permissive {
+                lsm.engine.permit(slot);
+            }
+        }
         while lsm.events.next().is_some() {}
-        lsm.attached = Some(attached);
         Ok(lsm)
     }
 
-    /// Writes the sandbox's record, without its places.
-    fn write_sandbox(&mut self, flags: u32) -> Result<(), LoadError> {
-        let dir = self.setup.dir.as_os_str().as_bytes();
-        let below: &[u8] = if dir == b"/" { b"" } else { dir };
-        let start = self.setup.image.path_start();
-        let state = self.setup.image.walk(start, below);
-        let text = State { node: self.setup.image.header().text_start, inside: 0 };
-        let text = if text.node == 0 { text } else { self.setup.image.walk(text, below) };
-        let sandbox = Sandbox {
-            id: u64::from(std::process::id()),
-            generation: 1,
-            kill_after: self.setup.kill_after.map_or(0, std::num::NonZeroU64::get),
-            flags,
-            dir_node: state.node,
-            dir_inside: state.inside.into(),
-            dir_text_node: text.node,
-            dir_text_inside: text.inside.into(),
-            dir_label: self.setup.image.label(self.setup.image.walk(start, dir)),
-            dir_len: below.len() as u32,
-            other_class: self.subjects.other.0,
-            program_count: self.subjects.programs.0.len() as u32,
-            ..Sandbox::default()
+    fn enrol(
+        lock: &Lock,
+        engine: &engine::Engine,
+        setup: &Setup,
+        subjects: &Subjects,
+    ) -> Result<(Enrolled, RingBuf<MapData>), LoadError> {
+        let claim = match tenants::claim(&setup.name)? {
+            Claimed::New(claim) => claim,
+            Claimed::Left(claim, tenant) => {
+                clear_one(Some(engine), lock, &claim, tenant.as_ref());
+                match tenants::claim(&setup.name)? {
+                    Claimed::New(claim) | Claimed::Left(claim, _) => claim,
+                }
+            }
         };
-        self.loaded.set("sandboxes", SLOT, &sandbox.to_bytes())?;
-        let mut path = [0; CALL_PATH as usize];
-        let Some(room) = path.get_mut(..below.len()) else {
-            return Err(LoadError::map("dirs", "the protected directory's path is too long"));
+        let (slot, id) = engine.allocate(lock)?;
+        let tenant = Tenant {
+            version: 1,
+            name: setup.name.clone(),
+            plane: TenantPlane::Lsm,
+            pid: std::process::id(),
+            init: None,
+            mount_namespace: None,
+            dir: setup.dir.clone(),
+            root: setup.root.clone(),
+            command: setup.entry.named.clone(),
+            policy: setup.image.id_hex(),
+            engine: Some(Place { build: boesfs_ebpf::ENGINE.to_owned(), slot, id }),
         };
-        room.copy_from_slice(below);
-        self.loaded.set("dirs", SLOT, &path)
-    }
-
-    fn label(&self, task: BorrowedFd<'_>, flags: u32) -> Result<(), LoadError> {
-        let label = Label { slot: SLOT, class: self.subjects.entry.0, pending: NO_CLASS, flags };
-        label_task(&self.loaded, task, &label)
-    }
-
-    fn sandbox(&self) -> Result<[u8; size_of::<Sandbox>()], LoadError> {
-        self.loaded.get("sandboxes", SLOT)
+        claim.write(&tenant).map_err(|source| LoadError::read(claim.directory(), source))?;
+        let dir = setup.dir.as_os_str().as_bytes();
+        let enrolment = Enrolment {
+            image: &setup.image,
+            binding: binding(&setup.image, dir, subjects),
+            programs: &subjects.programs,
+            dir: below(dir),
+            kill_after: setup.kill_after.map_or(0, std::num::NonZeroU64::get),
+            slot,
+            id,
+        };
+        let enrolled = Enrolled { slot, id, claim, tenant };
+        let ring = engine.enrol(lock, &enrolment).and_then(|ring| {
+            let map = MapData::from_fd(ring).map_err(|error| LoadError::map("rings", error))?;
+            RingBuf::try_from(Map::RingBuf(map)).map_err(|error| LoadError::map("rings", error))
+        });
+        match ring {
+            Ok(ring) => Ok((enrolled, ring)),
+            Err(error) => {
+                engine.release(lock, slot, id);
+                let _ = enrolled.claim.clear();
+                Err(error)
+            }
+        }
     }
 
     fn arm(&mut self, inside: &Inside) -> Result<(), LoadError> {
-        self.held = places::record(&mut self.loaded, inside)?;
+        let Some(enrolled) = &mut self.enrolled else {
+            return Err(LoadError::map("sandboxes", "the sandbox is not enrolled"));
+        };
+        let slot = enrolled.slot;
+        self.held = places::record(&self.engine, slot, inside)?;
+        let init = sys::pidfd_pid(inside.init.as_fd()).map_err(|error| LoadError::map("labels", error))?;
+        let namespace = half!(self.engine.records().sandboxes, slot, Sandbox.mount_namespace_id);
+        enrolled.tenant.init = Some(init);
+        enrolled.tenant.mount_namespace = Some(namespace.load(Ordering::Relaxed));
+        let written = enrolled.claim.write(&enrolled.tenant);
+        written.map_err(|source| LoadError::read(enrolled.claim.directory(), source))?;
+        let label = Label {
+            slot: slot as u32,
+            class: self.subjects.entry.0,
+            pending: NO_CLASS,
+            sandbox: enrolled.id,
+            generation: FIRST_GENERATION,
+            ..Label::default()
+        };
+        self.engine.label(inside.init.as_fd(), &label)?;
+        self.engine.label(inside.entry.as_fd(), &Label { flags: LABEL_ENTERING, ..label })?;
         // From here on a task of the sandbox without a label is denied everything.
-        let mut sandbox = self.sandbox()?;
-        let at = std::mem::offset_of!(Sandbox, flags);
-        let flags = field!(sandbox, Sandbox.flags: u32) | SANDBOX_ARMED;
-        sandbox[at..at + 4].copy_from_slice(&flags.to_ne_bytes());
-        self.label(inside.init.as_fd(), 0)?;
-        self.label(inside.entry.as_fd(), LABEL_ENTERING)?;
-        self.loaded.set("sandboxes", SLOT, &sandbox)
+        self.engine.arm(slot)
+    }
+
+    /// Takes the sandbox out of the engine and the list of sandboxes, once.
+    fn leave(&mut self) -> Result<(), LoadError> {
+        let Some(enrolled) = self.enrolled.take() else { return Ok(()) };
+        let lock = Lock::take()?;
+        self.engine.release(&lock, enrolled.slot, enrolled.id);
+        enrolled.claim.clear().map_err(|source| LoadError::read(enrolled.claim.directory(), source))
     }
 }
 
-fn label_task(loaded: &Loaded, task: BorrowedFd<'_>, label: &Label) -> Result<(), LoadError> {
-    let key = task.as_raw_fd().to_ne_bytes();
-    sys::bpf::map_update(loaded.labels()?, &key, &label.to_bytes())
-        .map_err(|error| LoadError::map("labels", error))
+impl Drop for Lsm {
+    fn drop(&mut self) {
+        // After `teardown` nothing is left to do; before it nobody is there to be told.
+        let _ = self.leave();
+    }
 }
 
 /// Nanoseconds from 1970 to the zero of the boot clock, which events are stamped by.
@@ -184,7 +295,7 @@ impl Engine for Lsm {
     }
 
     fn attach(&mut self, inside: &Inside) -> Result<(), EngineError> {
-        self.arm(inside).map_err(|error| EngineError::new(Plane::Lsm, error))
+        self.arm(inside).map_err(failed)
     }
 
     fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
@@ -192,33 +303,31 @@ impl Engine for Lsm {
     }
 
     fn drain(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), EngineError> {
-        let translator = Translator {
-            image: &self.setup.image,
-            policy: &self.policy,
-            sandbox: &self.setup.name,
-            names: &self.subjects.names,
-            boot: boot_time(),
-        };
+        let directory = self.enrolled.as_ref().map(|enrolled| enrolled.claim.directory().to_owned());
+        let translator = Translator { sandbox: &self.setup.name, boot: boot_time() };
         while let Some(item) = self.events.next() {
-            if !translator.translate(&item, sink) {
+            let (policies, setup) = (&mut self.policies, &self.setup);
+            let directory = directory.as_deref();
+            if !translator.translate(&item, |generation| policies.of(generation, directory, setup), sink) {
                 return Err(EngineError::new(Plane::Lsm, "an event record is malformed"));
             }
         }
-        let sandbox = self.sandbox().map_err(|error| EngineError::new(Plane::Lsm, error))?;
-        let dropped = field!(sandbox, Sandbox.dropped: u64);
-        if dropped > self.dropped {
-            sink(Record::Lost(dropped - self.dropped));
-            self.dropped = dropped;
-            if field!(sandbox, Sandbox.flags: u32) & SANDBOX_KILLED != 0 {
-                sink(Record::Limit);
+        if let Some(Enrolled { slot, .. }) = self.enrolled {
+            let sandboxes = &self.engine.records().sandboxes;
+            let dropped = word!(sandboxes, slot, Sandbox.dropped).load(Ordering::Relaxed);
+            if dropped > self.dropped {
+                sink(Record::Lost(dropped - self.dropped));
+                self.dropped = dropped;
+                if half!(sandboxes, slot, Sandbox.flags).load(Ordering::Relaxed) & SANDBOX_KILLED != 0 {
+                    sink(Record::Limit);
+                }
             }
         }
         Ok(())
     }
 
     fn teardown(&mut self) -> Result<(), EngineError> {
-        self.attached = None;
         self.held.clear();
-        Ok(())
+        self.leave().map_err(failed)
     }
 }

@@ -1,70 +1,44 @@
-//! Where a sandbox's protected directory and mounts are, told to the kernel by fstat(2) on descriptors of them.
+//! Where a sandbox's protected directory and mounts are, noted by the kernel from descriptors of them.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 
-use boesfs_abi::map::{MAX_MOUNTS, Recording, SANDBOX_MOUNTS_FULL, SANDBOX_OVERLAY, Sandbox};
-use nix::sys::stat::fstat;
+use boesfs_abi::map::{MAX_MOUNTS, RECORD_DIR, RECORD_MOUNT, SANDBOX_MOUNTS_FULL, SANDBOX_OVERLAY, Sandbox};
 
-use super::SLOT;
-use super::load::{LoadError, Loaded};
-use super::wire::{Wire as _, field};
+use super::engine::Engine;
+use super::error::LoadError;
+use super::record::{half, word};
 use crate::plane::Inside;
 use crate::sys;
 
-/// Records the places of the sandbox `inside`. What is returned must be kept as long as the records are used: it
-/// keeps mounts and directories where they are.
-pub(super) fn record(loaded: &mut Loaded, inside: &Inside) -> Result<Vec<OwnedFd>, LoadError> {
-    let mut held = vec![sys::duplicate(&inside.dir).map_err(|error| LoadError::map("recording", error))?];
-    let (found, has_overlay) = mounts(inside)?;
-    let recorder = loaded.attach_recorder()?;
-    tell(loaded, 0, &held)?;
-    let full = found.len() > MAX_MOUNTS as usize;
-    let mounts: Vec<OwnedFd> = found.into_iter().take(MAX_MOUNTS as usize).collect();
-    let count = tell(loaded, 1, &mounts)?;
-    loaded.set("recording", 0, &Recording::default().to_bytes())?;
-    drop(recorder);
-    held.extend(mounts);
-    let mut sandbox: [u8; size_of::<Sandbox>()] = loaded.get("sandboxes", SLOT)?;
-    if field!(sandbox, Sandbox.anchor_dentry: u64) == 0 {
-        return Err(LoadError::map("sandboxes", "the protected directory was not recorded"));
+/// Records the places of the sandbox `inside`, which is in `slot`. What is returned must be kept as long as the records
+/// are used: it keeps mounts and directories where they are.
+pub(super) fn record(engine: &Engine, slot: usize, inside: &Inside) -> Result<Vec<OwnedFd>, LoadError> {
+    let (mut held, has_overlay) = mounts(inside)?;
+    let full = held.len() > MAX_MOUNTS as usize;
+    held.truncate(MAX_MOUNTS as usize);
+    let dir = sys::duplicate(&inside.dir).map_err(|error| LoadError::map("sandboxes", error))?;
+    let mut noted = engine.record(dir.as_fd(), slot, RECORD_DIR, 0)?;
+    for (index, mount) in held.iter().enumerate() {
+        noted &= engine.record(mount.as_fd(), slot, RECORD_MOUNT, index)?;
     }
-    let mut flags = field!(sandbox, Sandbox.flags: u32);
-    if full {
-        flags |= SANDBOX_MOUNTS_FULL;
+    let sandboxes = &engine.records().sandboxes;
+    if !noted || word!(sandboxes, slot, Sandbox.anchor_dentry).load(Ordering::Relaxed) == 0 {
+        return Err(LoadError::map("sandboxes", "the sandbox's places could not be recorded"));
     }
-    if has_overlay {
-        flags |= SANDBOX_OVERLAY;
-    }
-    let mut put = |at: usize, value: u32| sandbox[at..at + 4].copy_from_slice(&value.to_ne_bytes());
-    put(std::mem::offset_of!(Sandbox, flags), flags);
-    put(std::mem::offset_of!(Sandbox, mount_count), count);
-    loaded.set("sandboxes", SLOT, &sandbox)?;
+    half!(sandboxes, slot, Sandbox.mount_count).store(held.len() as u32, Ordering::Relaxed);
+    let flags = if full { SANDBOX_MOUNTS_FULL } else { 0 } | if has_overlay { SANDBOX_OVERLAY } else { 0 };
+    half!(sandboxes, slot, Sandbox.flags).fetch_or(flags, Ordering::Relaxed);
+    held.push(dir);
     Ok(held)
-}
-
-/// Has the kernel note `files` as `what`; the number that it did.
-fn tell(loaded: &mut Loaded, what: u32, files: &[OwnedFd]) -> Result<u32, LoadError> {
-    let thread = nix::unistd::gettid().as_raw() as u32;
-    let recording = Recording { thread, slot: SLOT, what, count: 0 };
-    loaded.set("recording", 0, &recording.to_bytes())?;
-    for file in files {
-        fstat(file).map_err(|error| LoadError::map("recording", error))?;
-    }
-    let done: [u8; size_of::<Recording>()] = loaded.get("recording", 0)?;
-    let count = field!(done, Recording.count: u32);
-    if count as usize == files.len() {
-        Ok(count)
-    } else {
-        Err(LoadError::map("recording", format!("{count} of {} places were noted", files.len())))
-    }
 }
 
 /// Every mount that can be seen in the sandbox, and whether one is an overlay.
 fn mounts(inside: &Inside) -> Result<(Vec<OwnedFd>, bool), LoadError> {
     let pid = sys::pidfd_pid(inside.init.as_fd()).map_err(|error| LoadError::map("mounts", error))?;
     let path = format!("/proc/{pid}/mountinfo");
-    let table = std::fs::read(&path).map_err(|source| LoadError::Read { path, source })?;
+    let table = std::fs::read(&path).map_err(|source| LoadError::read(path, source))?;
     let mut found = Vec::new();
     let mut has_overlay = false;
     for line in table.split(|byte| *byte == b'\n') {

@@ -1,45 +1,50 @@
 //! From the ring buffer's bytes to events.
 
 use boesfs_abi::event::{self, Event as Raw};
-use boesfs_abi::image::{ClassId, RuleRef as At, ValidImage};
-use boesfs_abi::layout::{EVENT_KILLED, EVENT_PATH_TRUNCATED, NO_RULE};
+use boesfs_abi::image::{ClassId, RuleRef as At};
+use boesfs_abi::layout::{EVENT_KILLED, EVENT_PATH_TRUNCATED, EVENT_PERMISSIVE, NO_RULE};
 use boesfs_abi::op::{ArgType, Op};
 use boesfs_abi::request::ArgValue;
 use boesfs_abi::verdict::{Errno, Level, Reason, Verdict};
 
-use super::subject::ClassNames;
+use super::policies::Known;
 use crate::events::{Cause, Event, EventErrno, Record, RuleRef};
 use crate::plane::Plane;
 
 /// What turns records of one sandbox into events.
 pub(super) struct Translator<'a> {
-    pub(super) image: &'a ValidImage,
-    pub(super) policy: &'a str,
     pub(super) sandbox: &'a str,
-    pub(super) names: &'a ClassNames,
     /// Nanoseconds from 1970 to the boot clock's zero.
     pub(super) boot: u64,
 }
 
 impl Translator<'_> {
-    /// Hands the records that `bytes` come to over to `sink`; `false` if they are malformed.
-    pub(super) fn translate(&self, bytes: &[u8], sink: &mut dyn FnMut(Record)) -> bool {
+    /// Hands the records that `bytes` come to over to `sink`, naming rules by the `policy` of their generation; `false`
+    /// if they are malformed.
+    pub(super) fn translate<'k>(
+        &self,
+        bytes: &[u8],
+        policy: impl FnOnce(u64) -> &'k Known,
+        sink: &mut dyn FnMut(Record),
+    ) -> bool {
         let Some(raw) = event::decode(bytes) else { return false };
-        sink(Record::Event(Box::new(self.event(&raw))));
+        sink(Record::Event(Box::new(self.event(&raw, policy(raw.record.generation)))));
         if raw.record.flags & EVENT_KILLED != 0 {
             sink(Record::Limit);
         }
         true
     }
 
-    fn event(&self, raw: &Raw<'_>) -> Event {
+    fn event(&self, raw: &Raw<'_>, policy: &Known) -> Event {
         let record = &raw.record;
         let denied = record.deny == 1;
+        let enforced = denied && record.flags & EVENT_PERMISSIVE == 0;
         // The event names the operation that was called, the cell that of which it is an alias.
-        let (op, _) = self.image.asked_as(raw.op);
+        let (op, _) = policy.image.asked_as(raw.op);
         let class = ClassId(record.class);
-        let at = (record.cell != NO_RULE).then_some(At { class, cell: record.cell, entry: record.entry, op });
-        let rule = at.and_then(|at| self.image.rule(raw.path, at));
+        let is_told = record.cell != NO_RULE && !policy.is_stand_in;
+        let at = is_told.then_some(At { class, cell: record.cell, entry: record.entry, op });
+        let rule = at.and_then(|at| policy.image.rule(raw.path, at));
         let named = rule.map(|rule| RuleRef {
             id: if rule.id.is_empty() { rule.line.to_string() } else { rule.id.to_owned() },
             line: rule.line,
@@ -48,17 +53,17 @@ impl Translator<'_> {
         Event {
             time: self.boot + record.time,
             sandbox: self.sandbox.to_owned(),
-            policy: self.policy.to_owned(),
+            policy: policy.id.clone(),
             generation: record.generation,
             pid: record.pid,
             uid: Some(record.uid),
-            sub: self.names.of(record.class, record.pid),
+            sub: policy.names.of(record.class, record.pid),
             op: Some(raw.op),
             path: Some(raw.path.to_vec()),
             path_truncated: record.flags & EVENT_PATH_TRUNCATED != 0,
             args: args(raw),
             verdict: if denied { Verdict::Deny } else { Verdict::Allow },
-            errno: denied.then(|| errno(record.errno)),
+            errno: enforced.then(|| errno(record.errno)),
             level: rule.map_or(Level::Event, |rule| rule.level),
             cause: match (named, raw.reason) {
                 (Some(rule), Reason::Rule) => Cause::Rule(rule),
@@ -93,7 +98,8 @@ fn args(raw: &Raw<'_>) -> Vec<ArgValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boesfs_abi::image::decode;
+    use crate::lsm::subject::ClassNames;
+    use boesfs_abi::image::{ValidImage, decode};
     use boesfs_abi::layout::EventRecord;
     use boesfs_abi::request::Request;
 
@@ -129,10 +135,15 @@ mod tests {
     }
 
     fn translated(image: &ValidImage, bytes: &[u8]) -> Option<Event> {
-        let names = ClassNames::Entry(NAME.to_vec());
-        let translator = Translator { image, policy: "id", sandbox: "box", names: &names, boot: 5 };
+        let known = Known {
+            id: "id".to_owned(),
+            image: std::sync::Arc::new(image.clone()),
+            names: ClassNames::Entry(NAME.to_vec()),
+            is_stand_in: false,
+        };
+        let translator = Translator { sandbox: "box", boot: 5 };
         let mut events = Vec::new();
-        let read = translator.translate(bytes, &mut |record| {
+        let read = translator.translate(bytes, |_| &known, &mut |record| {
             if let Record::Event(event) = record {
                 events.push(*event);
             }

@@ -6,8 +6,11 @@ use boesfs_abi::image::ClassId;
 use boesfs_abi::map::{CALL_PATH, Program};
 use boesfs_abi::subjects::ResolvedSubjects;
 
-use super::load::Programs;
 use crate::plane::Setup;
+
+/// Programs that the subjects of a policy name, and their classes.
+#[derive(Debug, Default)]
+pub(super) struct Programs(pub(super) Vec<(Program, Vec<u8>)>);
 
 /// The classes of a sandbox's programs.
 pub(super) struct Subjects {

@@ -1,6 +1,6 @@
 //! The maps' structures as bytes.
 
-use boesfs_abi::map::{Call, Label, Mount, Program, Recording, Sandbox};
+use boesfs_abi::map::{Armed, Binding, Call, Label, Program};
 
 /// A structure whose fields are written one after the other: `repr(C)` without padding.
 macro_rules! bytes_of {
@@ -26,16 +26,14 @@ pub(super) trait Wire<const N: usize> {
 }
 
 bytes_of! {
-    Call { known, absent, op, class, path_len, never, label, deny, cell, entry, reason, error, report, reserved }
-    Label { slot, class, pending, flags }
-    Mount { mount, root, superblock }
-    Program { class, len, is_name, reserved }
-    Recording { thread, slot, what, count }
-    Sandbox {
-        id, generation, kill_after, denials, dropped, anchor_mount, anchor_dentry, mount_namespace, flags,
-        mount_namespace_id, dir_node, dir_inside, dir_text_node, dir_text_inside, dir_label, dir_len,
-        mount_count, other_class, program_count, reserved,
+    Armed { seq, slot, reserved }
+    Binding {
+        policy_class, policy_slot, dir_node, dir_inside, dir_text_node, dir_text_inside, dir_label, other_class,
+        flags, table, program_count, reserved,
     }
+    Call { known, absent, op, class, path_len, never, label, deny, cell, entry, reason, error, report, reserved }
+    Label { slot, class, pending, flags, sandbox, generation, pending_generation }
+    Program { class, len, is_name, reserved }
 }
 
 /// The field of `$ty` called `$field` in `bytes`.

@@ -106,6 +106,7 @@ impl Init<'_> {
             InitStep::ChangeRoot(NewRoot::Plane) => change_root(self.cover()?),
             InitStep::Cover(dir) => sys::move_mount(self.cover()?.as_fd(), &sys::c_path(dir)?),
             InitStep::Place(fixture) => self.collected()?.place(*fixture),
+            InitStep::Hide(path) => hide(path),
             InitStep::CheckMounts(_) => {
                 let table = self.collected()?.mount_table()?;
                 let own = [Fixture::Proc.target(), Fixture::Dev.target()];
@@ -153,6 +154,16 @@ impl Init<'_> {
     }
 }
 
+/// Covers the directory `path`, if there is one, by an empty one that nobody can write.
+fn hide(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    let empty = sys::new_mount(c"tmpfs", &[(c"mode", Some(c"0"))], attributes)?;
+    sys::move_mount(empty.as_fd(), &sys::c_path(path)?)
+}
+
 /// Makes `mount`, which is nowhere yet, the root directory, and lets everything else go.
 fn change_root(mount: &OwnedFd) -> io::Result<()> {
     sys::move_mount(mount.as_fd(), c"/")?;
@@ -171,6 +182,9 @@ struct Entry {
     /// Closing it, or saying anything on it, lets the process go; it says here what went wrong.
     socket: OwnedFd,
     gate: ExecGate,
+    /// The protected directory. A plane knows it by where the kernel has it, which must not change while anything lives
+    /// in the sandbox, whoever else has died.
+    _dir: OwnedFd,
 }
 
 impl Init<'_> {
@@ -204,10 +218,10 @@ impl Init<'_> {
         let (root, dir) = (place(Path::new("/"))?, place(&self.session.dir)?);
         let carried = [pidfd.as_fd(), root.as_fd(), dir.as_fd()];
         message::send(self.session.control.as_fd(), &Message::Ready, &carried)?;
-        drop((pidfd, root, dir));
-        let keep = [self.session.control.as_fd(), self.birth.gate.as_fd(), here.as_fd()];
+        drop((pidfd, root));
+        let keep = [self.session.control.as_fd(), self.birth.gate.as_fd(), here.as_fd(), dir.as_fd()];
         sys::close_all_but(&keep)?;
-        Ok(Entry { pid, socket: here, gate })
+        Ok(Entry { pid, socket: here, gate, _dir: dir })
     }
 
     /// Lets the entry process exec, and arms the plane between its exec and its first instruction if it asks for

@@ -75,6 +75,8 @@ pub enum InitStep {
     Cover(PathBuf),
     /// Mount what was collected.
     Place(Fixture),
+    /// Cover this directory of the runtime's own by an empty one, if it is there.
+    Hide(PathBuf),
     /// Refuse a second mount that shows the protected directory's tree.
     CheckMounts(PathBuf),
     /// Make this the working directory.
@@ -220,6 +222,9 @@ impl Plan {
             steps.push(Step::Init(InitStep::Cover(dir.to_owned())));
         }
         steps.extend(fixtures.into_iter().map(|fixture| Step::Init(InitStep::Place(fixture))));
+        if root.is_shared() {
+            steps.push(Step::Init(InitStep::Hide(PathBuf::from(crate::tenants::ROOT))));
+        }
         steps.extend(
             [
                 InitStep::CheckMounts(dir.to_owned()),
@@ -322,6 +327,7 @@ impl fmt::Display for InitStep {
             Self::ChangeRoot(NewRoot::Plane) => f.write_str("change the root to the plane's mount"),
             Self::Cover(dir) => write!(f, "cover `{}` with the plane's mount", dir.display()),
             Self::Place(fixture) => write!(f, "mount `{}`", fixture.target()),
+            Self::Hide(dir) => write!(f, "hide `{}`", dir.display()),
             Self::CheckMounts(dir) => write!(f, "check that no other mount shows `{}`", dir.display()),
             Self::EnterDirectory(dir) => write!(f, "enter `{}`", dir.display()),
             Self::DropCapabilities => f.write_str("drop all capabilities"),

@@ -1,15 +1,28 @@
 //! bpf(2), for what the loading library does not cover.
 
+use std::ffi::CStr;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use libc::c_long;
 
+const BPF_MAP_CREATE: libc::c_int = 0;
+const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
+const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
 const BPF_PROG_LOAD: libc::c_int = 5;
+const BPF_OBJ_PIN: libc::c_int = 6;
+const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_RUN: libc::c_int = 10;
+const BPF_MAP_GET_FD_BY_ID: libc::c_int = 14;
 const BPF_BTF_LOAD: libc::c_int = 18;
+const BPF_MAP_FREEZE: libc::c_int = 22;
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_MAP_TYPE_ARRAY: u32 = 2;
+const BPF_MAP_TYPE_RINGBUF: u32 = 27;
+const BPF_F_INNER_MAP: u32 = 1 << 12;
+const BPF_LSM_MAC: u32 = 27;
 const BPF_PROG_TYPE_SYSCALL: u32 = 31;
 const BPF_F_SLEEPABLE: u32 = 1 << 4;
 
@@ -22,19 +35,139 @@ struct MapElement {
     flags: u64,
 }
 
+impl MapElement {
+    fn new(map: BorrowedFd<'_>, key: &[u8], value: u64) -> Self {
+        Self { map: map.as_raw_fd() as u32, reserved: 0, key: key.as_ptr() as u64, value, flags: 0 }
+    }
+}
+
 /// Sets the value of `key` in `map`. Both must have the length the map was made with.
 ///
 /// # Errors
 /// What bpf(2) says.
 pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
-    let element = MapElement {
-        map: map.as_raw_fd() as u32,
-        reserved: 0,
-        key: key.as_ptr() as u64,
-        value: value.as_ptr() as u64,
-        flags: 0,
-    };
-    bpf(BPF_MAP_UPDATE_ELEM, &element).map(drop)
+    bpf(BPF_MAP_UPDATE_ELEM, &MapElement::new(map, key, value.as_ptr() as u64)).map(drop)
+}
+
+/// Reads the value of `key` in `map` into `value`; whether there is one. Both must have the length the map was made with.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn map_lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+    present(bpf_mut(BPF_MAP_LOOKUP_ELEM, &mut MapElement::new(map, key, value.as_mut_ptr() as u64)))
+}
+
+/// Takes `key` out of `map`; whether it was there.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn map_delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<bool> {
+    present(bpf(BPF_MAP_DELETE_ELEM, &MapElement::new(map, key, 0)))
+}
+
+fn present(result: io::Result<c_long>) -> io::Result<bool> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        other => other.map(|_| true),
+    }
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct MapCreate {
+    kind: u32,
+    key_len: u32,
+    value_len: u32,
+    entries: u32,
+    flags: u32,
+    inner: u32,
+    node: u32,
+    name: [u8; 16],
+}
+
+/// A new array of `entries` values of `value_len` bytes. An `inner` one may stand in an array of maps beside others
+/// of another length.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn array_create(value_len: u32, entries: u32, inner: bool) -> io::Result<OwnedFd> {
+    let flags = if inner { BPF_F_INNER_MAP } else { 0 };
+    let map =
+        MapCreate { kind: BPF_MAP_TYPE_ARRAY, key_len: 4, value_len, entries, flags, ..MapCreate::default() };
+    super::owned(bpf(BPF_MAP_CREATE, &map)?)
+}
+
+/// A new ring buffer of `bytes`, a power of two of pages.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn ring_create(bytes: u32) -> io::Result<OwnedFd> {
+    let map = MapCreate { kind: BPF_MAP_TYPE_RINGBUF, entries: bytes, ..MapCreate::default() };
+    super::owned(bpf(BPF_MAP_CREATE, &map)?)
+}
+
+/// Returns once every program that was running when it was called is done: puts what stands at `key` of the array of maps
+/// `map` there again, for which the kernel waits so long. Something must stand there.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn wait_for_programs(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<()> {
+    let mut id = [0; 4];
+    if !map_lookup(map, key, &mut id)? {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let inner = super::owned(bpf(BPF_MAP_GET_FD_BY_ID, &[u32::from_ne_bytes(id), 0, 0])?)?;
+    map_update(map, key, &inner.as_raw_fd().to_ne_bytes())
+}
+
+/// From here on no user space changes `map`.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn map_freeze(map: BorrowedFd<'_>) -> io::Result<()> {
+    bpf(BPF_MAP_FREEZE, &(map.as_raw_fd() as u32)).map(drop)
+}
+
+#[repr(C)]
+struct Object {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
+/// Gives `object` (a map, program or link) a name on a bpf file system.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn pin(object: BorrowedFd<'_>, path: &CStr) -> io::Result<()> {
+    let object = Object { path: path.as_ptr() as u64, fd: object.as_raw_fd() as u32, flags: 0 };
+    bpf(BPF_OBJ_PIN, &object).map(drop)
+}
+
+/// What has the name `path` on a bpf file system.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn pinned(path: &CStr) -> io::Result<OwnedFd> {
+    super::owned(bpf(BPF_OBJ_GET, &Object { path: path.as_ptr() as u64, fd: 0, flags: 0 })?)
+}
+
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+/// Attaches an LSM program to its hook, for as long as what is returned lives or is pinned.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn lsm_attach(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let link =
+        LinkCreate { program: program.as_raw_fd() as u32, target: 0, attach_type: BPF_LSM_MAC, flags: 0 };
+    super::owned(bpf(BPF_LINK_CREATE, &link)?)
 }
 
 #[repr(C)]

@@ -9,6 +9,7 @@ mod dfa;
 mod image;
 mod native;
 mod plane;
+mod programs;
 mod reference;
 
 pub use plane::RealPlane;

@@ -24,6 +24,7 @@ use boesfs_runtime::plane::Plane;
 use boesfs_runtime::policy::{self, PolicyError};
 use tempfile::TempDir;
 
+use super::programs::{find_boesfs, has_interpreter};
 use super::{Engine, Prepared, Unsupported};
 use crate::policy::Policy;
 use crate::provoke::expectation::{Expectation, expectation};
@@ -111,6 +112,8 @@ struct Bench {
     boesfs: PathBuf,
     prober: PathBuf,
     count: std::cell::Cell<u64>,
+    /// A sandbox that does nothing: as long as there is one, the plane keeps what all of them share.
+    idle: std::cell::RefCell<Option<(Tree, Session)>>,
 }
 
 impl Bench {
@@ -133,7 +136,7 @@ impl Bench {
             .map_err(|error| because("no temporary directory", &error))?;
         let prober = folder.path().join("prober");
         fs::copy(&this, &prober).map_err(|error| because("the prober cannot be placed", &error))?;
-        let bench = Self { plane, folder, boesfs, prober, count: std::cell::Cell::new(0) };
+        let bench = Self { plane, folder, boesfs, prober, count: std::cell::Cell::new(0), idle: None.into() };
         bench.canary().map_err(|error| because("the plane cannot be had here", &error))?;
         Ok(bench)
     }
@@ -150,11 +153,12 @@ impl Bench {
         Ok(path)
     }
 
-    /// Starts and ends a sandbox under a policy that denies nothing.
+    /// Starts a sandbox under a policy that denies nothing.
     fn canary(&self) -> Result<(), SessionError> {
         let image = self.place(Policy::allowing_all().image_file())?;
-        let (_, session) = self.sandbox(&image, b"/prober", "canary", b"/")?;
-        session.finish().map(drop)
+        *self.idle.borrow_mut() =
+            Some(self.sandbox(&image, b"/prober", &format!("canary-{}", std::process::id()), b"/")?);
+        Ok(())
     }
 
     fn sandbox(
@@ -181,29 +185,13 @@ impl Bench {
     }
 }
 
-/// Whether the ELF program in `bytes` needs a dynamic linker.
-fn has_interpreter(bytes: &[u8]) -> bool {
-    const PT_INTERP: [u8; 4] = 3_u32.to_le_bytes();
-    let number = |at: usize, len: usize| {
-        let mut number = [0; 8];
-        bytes.get(at..at + len).map(|part| {
-            number[..len].copy_from_slice(part);
-            u64::from_le_bytes(number) as usize
-        })
-    };
-    let (Some(table), Some(size), Some(count)) = (number(0x20, 8), number(0x36, 2), number(0x38, 2)) else {
-        return true;
-    };
-    (0..count).any(|index| bytes.get(table + index * size..).is_none_or(|row| row.starts_with(&PT_INTERP)))
-}
-
-fn find_boesfs(this: &Path) -> Option<PathBuf> {
-    let beside = this.parent().map(|folder| folder.join("boesfs"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    beside
-        .into_iter()
-        .chain(std::env::split_paths(&path).map(|folder| folder.join("boesfs")))
-        .find(|file| file.is_file())
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some((_, session)) = self.idle.take() {
+            // What it was for is done.
+            let _ = session.finish();
+        }
+    }
 }
 
 /// The sandboxes of one policy: one for each subject, domain and protected directory that is asked about.
@@ -243,16 +231,7 @@ impl Prepared for Sandboxes<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> Vec<String> {
-        for (tenant, running) in self.tenants.drain() {
-            let sub = String::from_utf8_lossy(&tenant.sub).into_owned();
-            let Running { session, explained, .. } = running;
-            match session.finish() {
-                Ok(events) => {
-                    self.complaints.extend(events.iter().filter_map(|event| stray(&sub, event, &explained)))
-                }
-                Err(error) => self.complaints.push(format!("{sub}: {error}")),
-            }
-        }
+        self.end(|_| true);
         self.complaints
     }
 }
@@ -281,6 +260,25 @@ fn stray(sub: &str, event: &Event, explained: &HashSet<(Op, String)>) -> Option<
 }
 
 impl Sandboxes<'_> {
+    /// Ends the sandboxes of `which` tenants and looks at what they have left to say.
+    fn end(&mut self, which: impl Fn(&Tenant) -> bool) {
+        for (tenant, running) in self.tenants.extract_if(|tenant, _| which(tenant)) {
+            let sub = String::from_utf8_lossy(&tenant.sub).into_owned();
+            let Running { session, explained, .. } = running;
+            match session.finish() {
+                Ok(events) => {
+                    self.complaints.extend(events.iter().filter_map(|event| stray(&sub, event, &explained)))
+                }
+                Err(error) => self.complaints.push(format!("{sub}: {error}")),
+            }
+        }
+    }
+
+    /// A sandbox's name is its domain, and only one at a time can have it.
+    fn end_namesakes(&mut self, dom: &[u8]) {
+        self.end(|tenant| tenant.dom.as_deref() == Some(dom));
+    }
+
     fn provoke(&mut self, question: &Question) -> Result<Outcome, SessionError> {
         let request = &question.request;
         let skipped = |reason: &str| Ok(Outcome::Skipped(reason.to_owned()));
@@ -296,7 +294,13 @@ impl Sandboxes<'_> {
         };
         let tenant = tenant(question);
         if !self.tenants.contains_key(&tenant) {
-            let name = tenant.dom.as_deref().map_or("testbench".into(), String::from_utf8_lossy);
+            let name = match tenant.dom.as_deref() {
+                Some(dom) => {
+                    self.end_namesakes(dom);
+                    String::from_utf8_lossy(dom).into_owned()
+                }
+                None => format!("testbench-{}-{}", std::process::id(), self.bench.next()),
+            };
             let (tree, session) = self.bench.sandbox(&self.image, &tenant.sub, &name, &tenant.dir)?;
             let running = Running { tree, session, explained: HashSet::new() };
             self.tenants.insert(tenant.clone(), running);

@@ -5,6 +5,7 @@ mod engines;
 mod fuzz;
 mod machines;
 mod report;
+mod shared_engine;
 
 pub use cargo_steps::random;
 pub use report::{Report, Row, Skip, Tally};
@@ -59,7 +60,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -80,6 +81,9 @@ const STEPS: [Step; 11] = [
     ("engines", |workspace, requirements, report, title| match binaries::build(workspace) {
         Ok(_) => engines::run(workspace, requirements, report),
         Err(error) => report.add(step(title), Tally::fail(error.to_string())),
+    }),
+    ("shared engine", |workspace, requirements, report, _| {
+        shared_engine::run(workspace, requirements, report);
     }),
     ("docs", |workspace, _, report, title| report.add(step(title), pages(workspace))),
     ("demo", |workspace, requirements, report, _| {

@@ -1,0 +1,143 @@
+//! What other processes do with sandboxes of the engine: look at them, give them another policy, end them.
+
+use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::atomic::Ordering;
+
+use boesfs_abi::map::Sandbox;
+use boesfs_ebpf::ENGINE;
+
+use super::engine::{Engine, Enrolment};
+use super::error::LoadError;
+use super::pins::{self, Lock};
+use super::record::word;
+use super::subject::Subjects;
+use super::{below, binding, clear_one, failed};
+use crate::plane::{EngineError, Setup};
+use crate::tenants::{self, Found, Place};
+
+/// A sandbox as its engine knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The generation of its policy.
+    pub generation: u64,
+    /// Denials so far that count.
+    pub denials: u64,
+    /// Events that were lost.
+    pub dropped: u64,
+    /// How many sandboxes have the same policy.
+    pub sharing: u64,
+    /// The policy's content id.
+    pub policy: [u8; 32],
+}
+
+impl Status {
+    /// The policy's content id in hexadecimal.
+    #[must_use]
+    pub fn policy_hex(&self) -> String {
+        self.policy.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What the engine knows of the sandboxes at `places`; nothing of those that are another build's.
+#[must_use]
+pub fn status(places: &[Option<&Place>]) -> Vec<Option<Status>> {
+    let engine = Engine::existing();
+    let look = |place: &Place| {
+        let engine = engine.as_ref().filter(|engine| is_ours(engine, place))?;
+        let sandboxes = &engine.records().sandboxes;
+        let generation = word!(sandboxes, place.slot, Sandbox.generation).load(Ordering::Acquire);
+        let policy = engine.bound(place.slot, generation)?;
+        Some(Status {
+            generation,
+            denials: word!(sandboxes, place.slot, Sandbox.denials).load(Ordering::Relaxed),
+            dropped: word!(sandboxes, place.slot, Sandbox.dropped).load(Ordering::Relaxed),
+            sharing: engine.records().uses(policy),
+            policy: engine.records().policy_id(policy),
+        })
+    };
+    places.iter().map(|place| place.and_then(look)).collect()
+}
+
+fn is_ours(engine: &Engine, place: &Place) -> bool {
+    place.build == ENGINE && engine.holds(place.slot, place.id)
+}
+
+/// Has the sandbox `found` decided by the policy of `setup` from now on; the number of its generation. `file` is the
+/// policy's image as it was read.
+///
+/// Every call is decided whole by the one policy or the other. Descriptors that are open stay open; what is done with
+/// them is judged by the policy at that time as far as its hooks see it.
+///
+/// # Errors
+/// If the sandbox is gone or another build's, or the kernel refuses something: then everything is as before.
+pub fn reload(found: &Found, setup: &Setup, file: &[u8]) -> Result<u64, EngineError> {
+    let gone = || EngineError::new(crate::plane::Plane::Lsm, "the sandbox has ended");
+    let place = found.tenant.engine.as_ref().ok_or_else(gone)?;
+    if place.build != ENGINE {
+        let other = "another build of boesfs runs it, which must reload it";
+        return Err(EngineError::new(crate::plane::Plane::Lsm, other));
+    }
+    let lock = Lock::take().map_err(failed)?;
+    let engine = Engine::existing().filter(|engine| is_ours(engine, place)).ok_or_else(gone)?;
+    let subjects = Subjects::of(setup);
+    let dir = setup.dir.as_os_str().as_bytes();
+    let enrolment = Enrolment {
+        image: &setup.image,
+        binding: binding(&setup.image, dir, &subjects),
+        programs: &subjects.programs,
+        dir: below(dir),
+        kill_after: 0,
+        slot: place.slot,
+        id: place.id,
+    };
+    let keep = |generation| {
+        tenants::keep_policy(&found.directory, generation, &setup.image.id_hex(), file)
+            .map_err(|source| LoadError::read(found.directory.clone(), source))
+    };
+    engine.rebind(&lock, &enrolment, keep).map_err(failed)
+}
+
+/// Has every task of the sandbox at `place` denied everything from now on.
+pub fn bar(place: &Place) {
+    if let Some(engine) = Engine::existing().filter(|engine| is_ours(engine, place)) {
+        engine.bar(place.slot);
+    }
+}
+
+/// What was cleared away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// Sandboxes whose processes are gone.
+    pub sandboxes: usize,
+    /// Engines of other builds that no sandbox uses.
+    pub engines: usize,
+}
+
+/// Clears away whatever sandboxes and engines have left that are gone.
+///
+/// # Errors
+/// If the lock cannot be had.
+pub fn clear_away() -> Result<Cleared, EngineError> {
+    let lock = Lock::take().map_err(failed)?;
+    let engine = Engine::existing();
+    let mut cleared = Cleared::default();
+    for (claim, tenant) in tenants::left() {
+        clear_one(engine.as_ref(), &lock, &claim, tenant.as_ref());
+        cleared.sandboxes += 1;
+    }
+    let living = tenants::all();
+    let places = || living.iter().filter_map(|found| found.tenant.engine.as_ref());
+    // The last one that is cleared away takes the engine with it.
+    match Engine::existing() {
+        Some(engine) => {
+            let known: HashSet<u64> =
+                places().filter(|place| place.build == ENGINE).map(|place| place.id).collect();
+            cleared.sandboxes += engine.put_right(&lock, &known);
+        }
+        None => lock.forget_engine(),
+    }
+    let used = places().map(|place| place.build.clone()).collect();
+    cleared.engines = pins::destroy_unused(&used);
+    Ok(cleared)
+}

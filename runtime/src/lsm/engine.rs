@@ -1,0 +1,473 @@
+//! The engine: programs, links and maps that every sandbox shares, [pinned](pins) in a directory of this
+//! build's own.
+//!
+//! It is there as long as there is a sandbox, whoever has started it, and outlives each process that works with it. All
+//! changes are made by whoever holds the engine's lock; what a change cut short leaves is put right by
+//! clearing away.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use boesfs_abi::image::ValidImage;
+use boesfs_abi::map::{
+    Armed, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS, MAX_POLICIES, MAX_SANDBOXES, Mount,
+    PolicyRecord, Program, SHORT_DIR, Sandbox,
+};
+use boesfs_abi::memory::EVENT_RING;
+use boesfs_ebpf::{SLACK, SizeClass};
+
+use super::error::LoadError;
+use super::hooks::{self, Programs};
+use super::pins::{self, Lock};
+use super::record::{PolicyPlace, Records, half, word};
+use super::subject;
+use super::wire::Wire as _;
+use crate::sys::{SharedArray, bpf};
+
+/// The first generation of a sandbox's policy.
+pub(super) const FIRST_GENERATION: u64 = 1;
+
+/// The maps that are written by key.
+#[derive(Debug)]
+struct Maps {
+    armed: OwnedFd,
+    bindings: OwnedFd,
+    dirs: OwnedFd,
+    labels: OwnedFd,
+    long_dirs: OwnedFd,
+    mounts: OwnedFd,
+    policies: [OwnedFd; 4],
+    rings: OwnedFd,
+    tables: OwnedFd,
+}
+
+/// A pinned engine, as this process has it open.
+#[derive(Debug)]
+pub(super) struct Engine {
+    directory: PathBuf,
+    programs: Programs,
+    maps: Maps,
+    records: Records,
+    recorder: OwnedFd,
+}
+
+/// What a sandbox is enrolled with.
+pub(super) struct Enrolment<'a> {
+    pub(super) image: &'a ValidImage,
+    pub(super) binding: Binding,
+    pub(super) programs: &'a subject::Programs,
+    pub(super) dir: &'a [u8],
+    pub(super) kill_after: u64,
+    pub(super) slot: usize,
+    pub(super) id: u64,
+}
+
+impl Engine {
+    /// The engine of this build, made if there is none.
+    pub(super) fn open_or_create(_: &Lock) -> Result<Self, LoadError> {
+        let directory = pins::directory();
+        match Self::open(&directory) {
+            Ok(engine) if engine.is_whole() => return Ok(engine),
+            // Its making was cut short: there is no sandbox in it.
+            Ok(_) => pins::destroy(&directory),
+            Err(LoadError::Pin { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                if pins::is_used(&directory) {
+                    return Err(LoadError::Damaged(directory));
+                }
+                pins::destroy(&directory);
+            }
+            Err(error) => return Err(error),
+        }
+        pins::check_bpffs()?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        made.map_err(|source| LoadError::Pin { path: directory.clone(), source })?;
+        Self::create(&directory).inspect_err(|_| pins::destroy(&directory))
+    }
+
+    /// The engine of this build, if there is one.
+    pub(super) fn existing() -> Option<Self> {
+        Self::open(&pins::directory()).ok().filter(Self::is_whole)
+    }
+
+    fn create(directory: &Path) -> Result<Self, LoadError> {
+        let host_namespace = hooks::own_namespace()?;
+        Programs::new(directory, host_namespace).create()?;
+        let engine = Self::open(directory)?;
+        // Written last: it says that the rest is there.
+        word!(engine.records.engine, 0, EngineRecord.host_namespace)
+            .store(host_namespace.into(), Ordering::Release);
+        Ok(Self { programs: Programs::new(directory, host_namespace), ..engine })
+    }
+
+    fn open(directory: &Path) -> Result<Self, LoadError> {
+        let programs = Programs::new(directory, 0);
+        let map = |name| programs.map(name);
+        let shared = |name: &'static str, stride, count| {
+            SharedArray::new(programs.map(name)?.as_fd(), stride, count)
+                .map_err(|error| LoadError::map(name, error))
+        };
+        let policies = MAX_POLICIES.iter().sum::<u32>() as usize;
+        let records = Records {
+            sandboxes: shared("sandboxes", size_of::<Sandbox>(), MAX_SANDBOXES as usize)?,
+            policies: shared("policies", size_of::<PolicyRecord>(), policies)?,
+            engine: shared("engine", size_of::<EngineRecord>(), 1)?,
+        };
+        let maps = Maps {
+            armed: map("armed")?,
+            bindings: map("bindings")?,
+            dirs: map("dirs")?,
+            labels: map("labels")?,
+            long_dirs: map("long_dirs")?,
+            mounts: map("mounts")?,
+            policies: [
+                map("policies_small")?,
+                map("policies_medium")?,
+                map("policies_large")?,
+                map("policies_huge")?,
+            ],
+            rings: map("rings")?,
+            tables: map("tables")?,
+        };
+        let host = word!(records.engine, 0, EngineRecord.host_namespace).load(Ordering::Acquire);
+        let recorder = programs.recorder()?;
+        let programs = Programs::new(directory, host as u32);
+        Ok(Self { directory: directory.to_owned(), programs, maps, records, recorder })
+    }
+
+    fn is_whole(&self) -> bool {
+        word!(self.records.engine, 0, EngineRecord.host_namespace).load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// How many sandboxes there are.
+    pub(super) fn count(&self) -> u64 {
+        word!(self.records.engine, 0, EngineRecord.sandboxes).load(Ordering::Relaxed)
+    }
+
+    /// A slot and a number for a new sandbox. They are its own once it is [enrolled](Self::enrol).
+    pub(super) fn allocate(&self, _: &Lock) -> Result<(usize, u64), LoadError> {
+        let slot = self.records.free_slot().ok_or(LoadError::Full("sandbox"))?;
+        Ok((slot, self.records.next_id()))
+    }
+
+    /// Enrols a sandbox: its policy in the kernel, what that needs attached, its record written. What was done is undone
+    /// if something fails.
+    pub(super) fn enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<OwnedFd, LoadError> {
+        let (slot, id) = (enrolment.slot, enrolment.id);
+        // From here on `release` knows that there is something to be undone.
+        word!(self.records.sandboxes, slot, Sandbox.id).store(id, Ordering::Release);
+        let count = word!(self.records.engine, 0, EngineRecord.sandboxes);
+        count.fetch_add(1, Ordering::Relaxed);
+        self.try_enrol(lock, enrolment).inspect_err(|_| self.release(lock, slot, id))
+    }
+
+    fn try_enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<OwnedFd, LoadError> {
+        let slot = enrolment.slot;
+        let key = (slot as u32).to_ne_bytes();
+        let sandboxes = &self.records.sandboxes;
+        self.bind(lock, slot, FIRST_GENERATION, enrolment)?;
+        word!(sandboxes, slot, Sandbox.generation).store(FIRST_GENERATION, Ordering::Release);
+        let ring = bpf::ring_create(EVENT_RING as u32).map_err(|error| LoadError::map("rings", error))?;
+        self.put("rings", &self.maps.rings, &key, &ring.as_raw_fd().to_ne_bytes())?;
+        self.put_dir(&key, enrolment.dir)?;
+        let no_mounts = [0; size_of::<Mount>() * MAX_MOUNTS as usize];
+        self.put("mounts", &self.maps.mounts, &key, &no_mounts)?;
+        half!(sandboxes, slot, Sandbox.dir_len).store(enrolment.dir.len() as u32, Ordering::Relaxed);
+        half!(sandboxes, slot, Sandbox.ring).store(slot as u32, Ordering::Relaxed);
+        word!(sandboxes, slot, Sandbox.kill_after).store(enrolment.kill_after, Ordering::Relaxed);
+        Ok(ring)
+    }
+
+    fn put_dir(&self, key: &[u8], dir: &[u8]) -> Result<(), LoadError> {
+        let (name, map, room) = if dir.len() <= SHORT_DIR as usize {
+            ("dirs", &self.maps.dirs, SHORT_DIR)
+        } else {
+            ("long_dirs", &self.maps.long_dirs, CALL_PATH)
+        };
+        let mut path = vec![0; room as usize];
+        let room = path.get_mut(..dir.len());
+        room.ok_or_else(|| LoadError::map(name, "the protected directory's path is too long"))?
+            .copy_from_slice(dir);
+        self.put(name, map, key, &path)
+    }
+
+    /// Has the sandbox of `enrolment` decided by another policy from one moment on; `told` is called before that with the
+    /// number of the new generation. Each call is decided by the one or the other.
+    pub(super) fn rebind(
+        &self,
+        lock: &Lock,
+        enrolment: &Enrolment<'_>,
+        told: impl FnOnce(u64) -> Result<(), LoadError>,
+    ) -> Result<u64, LoadError> {
+        let slot = enrolment.slot;
+        let word = word!(self.records.sandboxes, slot, Sandbox.generation);
+        let (old, new) = (word.load(Ordering::Acquire), word.load(Ordering::Acquire) + 1);
+        let before = self.bound(slot, old).ok_or_else(|| LoadError::map("bindings", "no policy is bound"))?;
+        self.bind(lock, slot, new, enrolment)?;
+        let after = self.bound(slot, new).ok_or_else(|| LoadError::map("bindings", "no policy is bound"))?;
+        let ready = told(new);
+        if ready.is_ok() {
+            word.store(new, Ordering::Release);
+        }
+        // Whoever began before decides by the old policy, and by the binding that the next reload writes over.
+        let map = self.maps.policies[after.class].as_fd();
+        bpf::wait_for_programs(map, &(after.slot as u32).to_ne_bytes())
+            .map_err(|error| LoadError::map("policies", error))?;
+        self.unload_policy(if ready.is_ok() { before } else { after });
+        self.programs.detach_all_but(self.records.needed());
+        ready.map(|()| new)
+    }
+
+    /// Bars every task of the sandbox in `slot` from everything.
+    pub(super) fn bar(&self, slot: usize) {
+        half!(self.records.sandboxes, slot, Sandbox.flags)
+            .fetch_or(boesfs_abi::map::SANDBOX_KILLED, Ordering::Relaxed);
+    }
+
+    /// Has denials of the sandbox in `slot` told and not enforced.
+    pub(super) fn permit(&self, slot: usize) {
+        half!(self.records.sandboxes, slot, Sandbox.flags)
+            .fetch_or(boesfs_abi::map::SANDBOX_PERMISSIVE, Ordering::Relaxed);
+    }
+
+    /// Whether the sandbox with number `id` is in `slot`.
+    pub(super) fn holds(&self, slot: usize, id: u64) -> bool {
+        slot < self.records.sandboxes.count()
+            && word!(self.records.sandboxes, slot, Sandbox.id).load(Ordering::Acquire) == id
+    }
+
+    /// Puts right what a process that was killed in the middle of a change has left: takes out sandboxes that `known`
+    /// does not have, and counts the uses of policies again. Returns how many sandboxes it took out.
+    pub(super) fn put_right(&self, lock: &Lock, known: &std::collections::HashSet<u64>) -> usize {
+        let sandboxes = &self.records.sandboxes;
+        let mut uses = std::collections::HashMap::new();
+        let mut living = 0;
+        let mut strays = Vec::new();
+        for slot in 0..sandboxes.count() {
+            let id = word!(sandboxes, slot, Sandbox.id).load(Ordering::Acquire);
+            if id == 0 {
+                continue;
+            }
+            living += 1;
+            if !known.contains(&id) {
+                strays.push((slot, id));
+            }
+            let generation = word!(sandboxes, slot, Sandbox.generation).load(Ordering::Acquire);
+            if generation != 0
+                && let Some(place) = self.bound(slot, generation)
+            {
+                *uses.entry((place.class, place.slot)).or_insert(0) += 1;
+            }
+        }
+        word!(self.records.engine, 0, EngineRecord.sandboxes).store(living, Ordering::Relaxed);
+        for place in self.records.loaded().collect::<Vec<_>>() {
+            let counted = uses.get(&(place.class, place.slot)).copied().unwrap_or(0);
+            // `unload_policy` takes one away.
+            self.records.set_uses(place, counted + 1);
+            self.unload_policy(place);
+        }
+        for (slot, id) in &strays {
+            self.release(lock, *slot, *id);
+        }
+        if strays.is_empty() {
+            self.leave(lock);
+            self.programs.detach_all_but(self.records.needed());
+        }
+        strays.len()
+    }
+
+    /// Has the policy of `enrolment` in the kernel, attached, and bound to `generation` of the sandbox in `slot`, which
+    /// is not decided by yet.
+    fn bind(
+        &self,
+        _: &Lock,
+        slot: usize,
+        generation: u64,
+        enrolment: &Enrolment<'_>,
+    ) -> Result<(), LoadError> {
+        let place = self.load_policy(enrolment.image)?;
+        self.records.set_uses(place, self.records.uses(place) + 1);
+        let index = binding_index(slot, generation);
+        let bound = self.try_bind(index, place, enrolment);
+        if bound.is_err() {
+            self.unload_policy(place);
+            self.programs.detach_all_but(self.records.needed());
+        }
+        bound
+    }
+
+    fn try_bind(&self, index: u32, place: PolicyPlace, enrolment: &Enrolment<'_>) -> Result<(), LoadError> {
+        self.put_table(index, enrolment.programs)?;
+        let known = word!(self.records.engine, 0, EngineRecord.absent);
+        let absent = self.programs.attach(hooks::needed(enrolment.image), known.load(Ordering::Relaxed))?;
+        known.store(absent, Ordering::Relaxed);
+        let binding = Binding {
+            policy_class: place.class as u32,
+            policy_slot: place.slot as u32,
+            table: index,
+            program_count: enrolment.programs.0.len() as u32,
+            ..enrolment.binding
+        };
+        self.put("bindings", &self.maps.bindings, &index.to_ne_bytes(), &binding.to_bytes())
+    }
+
+    fn put_table(&self, index: u32, programs: &subject::Programs) -> Result<(), LoadError> {
+        let failed = |error| LoadError::map("tables", error);
+        bpf::map_delete(self.maps.tables.as_fd(), &index.to_ne_bytes()).map_err(failed)?;
+        if programs.0.is_empty() {
+            return Ok(());
+        }
+        const ROOM: usize = size_of::<Program>() + CALL_PATH as usize;
+        let table = bpf::array_create(ROOM as u32, programs.0.len() as u32, true).map_err(failed)?;
+        for (at, (program, text)) in programs.0.iter().enumerate() {
+            let mut bytes = [0; ROOM];
+            bytes[..size_of::<Program>()].copy_from_slice(&program.to_bytes());
+            bytes[size_of::<Program>()..][..text.len()].copy_from_slice(text);
+            bpf::map_update(table.as_fd(), &(at as u32).to_ne_bytes(), &bytes).map_err(failed)?;
+        }
+        bpf::map_freeze(table.as_fd()).map_err(failed)?;
+        self.put("tables", &self.maps.tables, &index.to_ne_bytes(), &table.as_raw_fd().to_ne_bytes())
+    }
+
+    /// Where the policy of `image` is; it is put there if nobody else has.
+    fn load_policy(&self, image: &ValidImage) -> Result<PolicyPlace, LoadError> {
+        let blob = image.blob();
+        let size = SizeClass::of(blob).ok_or(LoadError::TooLarge(blob.len()))?;
+        let class = SizeClass::ALL.iter().position(|other| *other == size).unwrap_or_default();
+        if let Some(place) = self.records.find(class, &image.id()) {
+            return Ok(place);
+        }
+        let place = self.records.free_place(class).ok_or(LoadError::Full("policy"))?;
+        let failed = |error| LoadError::map("policies", error);
+        let room = size.bytes() + SLACK;
+        let map = bpf::array_create(room as u32, 1, false).map_err(|error| {
+            LoadError::map("policies", format!("the kernel gives no {room} bytes for the policy: {error}"))
+        })?;
+        let mut value = vec![0; room];
+        value[..blob.len()].copy_from_slice(blob);
+        bpf::map_update(map.as_fd(), &[0; 4], &value).map_err(failed)?;
+        bpf::map_freeze(map.as_fd()).map_err(failed)?;
+        let key = (place.slot as u32).to_ne_bytes();
+        self.put("policies", &self.maps.policies[class], &key, &map.as_raw_fd().to_ne_bytes())?;
+        self.records.put_policy(place, &image.id(), hooks::needed(image));
+        Ok(place)
+    }
+
+    /// Takes one use from a policy, and the policy from the kernel with its last.
+    fn unload_policy(&self, place: PolicyPlace) {
+        let uses = self.records.uses(place).saturating_sub(1);
+        self.records.set_uses(place, uses);
+        if uses == 0 {
+            let key = (place.slot as u32).to_ne_bytes();
+            // What is left there is replaced by the next policy.
+            let _ = bpf::map_delete(self.maps.policies[place.class].as_fd(), &key);
+        }
+    }
+
+    /// Takes the sandbox `id` in `slot` out, if it is there, and everything with the last one.
+    pub(super) fn release(&self, _: &Lock, slot: usize, id: u64) {
+        let sandboxes = &self.records.sandboxes;
+        if slot >= sandboxes.count() || word!(sandboxes, slot, Sandbox.id).load(Ordering::Relaxed) != id {
+            return;
+        }
+        // Whoever still has a label of this sandbox is barred from here on.
+        half!(sandboxes, slot, Sandbox.flags).fetch_or(boesfs_abi::map::SANDBOX_KILLED, Ordering::Relaxed);
+        let generation = word!(sandboxes, slot, Sandbox.generation).load(Ordering::Relaxed);
+        if generation != 0
+            && let Some(place) = self.bound(slot, generation)
+        {
+            self.unload_policy(place);
+        }
+        let namespace = half!(sandboxes, slot, Sandbox.mount_namespace_id).load(Ordering::Relaxed);
+        self.disarm(slot, namespace);
+        let key = (slot as u32).to_ne_bytes();
+        for map in [&self.maps.rings, &self.maps.dirs, &self.maps.long_dirs, &self.maps.mounts] {
+            let _ = bpf::map_delete(map.as_fd(), &key);
+        }
+        for generation in [0, 1] {
+            let _ = bpf::map_delete(self.maps.tables.as_fd(), &binding_index(slot, generation).to_ne_bytes());
+        }
+        for offset in (0..size_of::<Sandbox>()).step_by(8).rev() {
+            sandboxes.word(slot, offset).store(0, Ordering::Release);
+        }
+        let count = word!(self.records.engine, 0, EngineRecord.sandboxes);
+        if count.fetch_sub(1, Ordering::Relaxed) == 1 {
+            pins::destroy(&self.directory);
+        } else {
+            self.programs.detach_all_but(self.records.needed());
+        }
+    }
+
+    /// Takes everything away if there is no sandbox: after one that could not be enrolled.
+    pub(super) fn leave(&self, _: &Lock) {
+        if self.count() == 0 {
+            pins::destroy(&self.directory);
+        }
+    }
+
+    /// The policy that `generation` of the sandbox in `slot` is bound to.
+    pub(super) fn bound(&self, slot: usize, generation: u64) -> Option<PolicyPlace> {
+        let mut bytes = [0; size_of::<Binding>()];
+        let key = binding_index(slot, generation).to_ne_bytes();
+        bpf::map_lookup(self.maps.bindings.as_fd(), &key, &mut bytes).ok()?;
+        let class = super::wire::field!(bytes, Binding.policy_class: u32) as usize;
+        let place = super::wire::field!(bytes, Binding.policy_slot: u32) as usize;
+        let known = MAX_POLICIES.get(class).is_some_and(|count| place < *count as usize);
+        known.then_some(PolicyPlace { class, slot: place })
+    }
+
+    /// Has every task in the recorded mount namespace of the sandbox in `slot` need a label.
+    pub(super) fn arm(&self, slot: usize) -> Result<(), LoadError> {
+        let sandboxes = &self.records.sandboxes;
+        let namespace = half!(sandboxes, slot, Sandbox.mount_namespace_id).load(Ordering::Relaxed);
+        let seq = word!(sandboxes, slot, Sandbox.mount_namespace_seq).load(Ordering::Relaxed);
+        let armed = Armed { seq, slot: slot as u32, reserved: 0 };
+        self.put("armed", &self.maps.armed, &namespace.to_ne_bytes(), &armed.to_bytes())
+    }
+
+    fn disarm(&self, slot: usize, namespace: u32) {
+        let mut bytes = [0; size_of::<Armed>()];
+        let key = namespace.to_ne_bytes();
+        // The number may be another sandbox's by now.
+        if let Ok(true) = bpf::map_lookup(self.maps.armed.as_fd(), &key, &mut bytes)
+            && super::wire::field!(bytes, Armed.slot: u32) as usize == slot
+        {
+            let _ = bpf::map_delete(self.maps.armed.as_fd(), &key);
+        }
+    }
+
+    /// Labels the task that the pidfd `task` stands for.
+    pub(super) fn label(&self, task: BorrowedFd<'_>, label: &Label) -> Result<(), LoadError> {
+        self.put("labels", &self.maps.labels, &task.as_raw_fd().to_ne_bytes(), &label.to_bytes())
+    }
+
+    /// Has the kernel note the place of `file` in the record of the sandbox in `slot`; whether it did.
+    pub(super) fn record(
+        &self,
+        file: BorrowedFd<'_>,
+        slot: usize,
+        what: u32,
+        index: usize,
+    ) -> Result<bool, LoadError> {
+        let arguments = [file.as_raw_fd() as u64, slot as u64, what.into(), index as u64];
+        let mut context: Vec<u8> = arguments.into_iter().flat_map(u64::to_ne_bytes).collect();
+        let noted = bpf::program_run(self.recorder.as_fd(), &mut context);
+        Ok(noted.map_err(|error| LoadError::map("mounts", error))? == 1)
+    }
+
+    fn put(&self, name: &'static str, map: &OwnedFd, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
+        bpf::map_update(map.as_fd(), key, value).map_err(|error| LoadError::map(name, error))
+    }
+}
+
+/// Which of its two bindings a generation of the sandbox in `slot` has.
+fn binding_index(slot: usize, generation: u64) -> u32 {
+    2 * slot as u32 + (generation & 1) as u32
+}

@@ -1,0 +1,107 @@
+//! What keeps the lsm plane from working.
+
+use std::io;
+use std::path::PathBuf;
+
+use boesfs_ebpf::SizeClass;
+
+/// Why the programs are not at work.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The blob is larger than any map takes.
+    #[error("the policy's blob has {0} bytes, more than {max}", max = SizeClass::Huge.bytes())]
+    TooLarge(usize),
+    /// Something of /proc, /sys or /run cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel's symbols are hidden.
+    #[error(
+        "/proc/kallsyms does not give the address of `rename_lock`: run as root, with kernel.kptr_restrict below 2"
+    )]
+    Symbol,
+    /// The kernel tells nothing of its types.
+    #[error(
+        "the kernel has no type information at /sys/kernel/btf/vmlinux: it must be built with CONFIG_DEBUG_INFO_BTF"
+    )]
+    NoBtf,
+    /// What the kernel tells of its types cannot be read.
+    #[error("the kernel's type information: {0}")]
+    Btf(#[from] aya::BtfError),
+    /// The object was refused.
+    #[error("cannot load the object: {0}")]
+    Object(#[from] aya::EbpfError),
+    /// A program was refused.
+    #[error("cannot {action} `{program}`: {source}")]
+    Program {
+        /// What was to be done.
+        action: &'static str,
+        /// The program.
+        program: &'static str,
+        /// Why.
+        source: Box<aya::programs::ProgramError>,
+    },
+    /// A program cannot be attached.
+    #[error("cannot attach `{program}` at `{hook}`: {source}")]
+    Attach {
+        /// The program.
+        program: &'static str,
+        /// Its hook.
+        hook: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A name on the bpf file system cannot be made or found.
+    #[error("{path}: {source}", path = path.display())]
+    Pin {
+        /// The name.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no bpf file system.
+    #[error("no bpf file system is mounted at {0}: mount -t bpf bpf {0}")]
+    NoBpffs(&'static str),
+    /// It cannot be written.
+    #[error("the bpf file system at {0} is mounted read-only: mount -o remount,rw {0}")]
+    ReadOnlyBpffs(&'static str),
+    /// A map was refused.
+    #[error("map `{map}`: {reason}")]
+    Map {
+        /// Which.
+        map: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Everything is taken.
+    #[error("the engine has no room for one more {0}")]
+    Full(&'static str),
+    /// Names of an engine at work are gone.
+    #[error("{} is not whole: somebody took names of a running engine away; end its sandboxes and remove the directory", .0.display())]
+    Damaged(PathBuf),
+    /// The sandbox's name cannot be had.
+    #[error(transparent)]
+    Name(#[from] crate::tenants::ClaimError),
+}
+
+impl LoadError {
+    pub(super) fn map(map: &'static str, reason: impl ToString) -> Self {
+        Self::Map { map, reason: reason.to_string() }
+    }
+
+    pub(super) fn read(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::File { path: path.into(), source }
+    }
+
+    pub(super) fn program(
+        action: &'static str,
+        program: &'static str,
+        source: aya::programs::ProgramError,
+    ) -> Self {
+        Self::Program { action, program, source: Box::new(source) }
+    }
+}

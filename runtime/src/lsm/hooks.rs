@@ -1,0 +1,299 @@
+//! Programs at hooks: loaded when they are first needed, pinned, attached as long as some policy needs them.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use aya::programs::{Lsm as LsmProgram, RawTracePoint};
+use aya::{Btf, Ebpf, EbpfLoader};
+use boesfs_abi::hooks::{HOOKS, Hook};
+use boesfs_abi::image::ValidImage;
+use boesfs_abi::map::WORKS_PER_CPU;
+
+use super::error::LoadError;
+use super::prototype;
+use crate::sys::{self, bpf};
+
+/// The program that notes places; it is run, not attached.
+const RECORD: &str = "boesfs_record";
+
+/// Every map of the programs, each pinned under its name.
+pub(super) const MAPS: [&str; 17] = [
+    "armed",
+    "bindings",
+    "dirs",
+    "engine",
+    "labels",
+    "long_dirs",
+    "mounts",
+    "policies",
+    "policies_huge",
+    "policies_large",
+    "policies_medium",
+    "policies_small",
+    "rings",
+    "sandboxes",
+    "scratches",
+    "tables",
+    "taken",
+];
+
+/// The hooks that `image` needs, a bit each.
+pub(super) fn needed(image: &ValidImage) -> u64 {
+    HOOKS.iter().enumerate().filter(|(_, hook)| hook.needed(image)).fold(0, |all, (at, _)| all | 1 << at)
+}
+
+/// The inode number of this process's mount namespace.
+pub(super) fn own_namespace() -> Result<u32, LoadError> {
+    let path = "/proc/self/ns/mnt";
+    let file = std::fs::metadata(path).map_err(|source| LoadError::read(path, source))?;
+    Ok(file.ino() as u32)
+}
+
+fn rename_lock() -> Result<u64, LoadError> {
+    let path = "/proc/kallsyms";
+    std::fs::read_to_string(path)
+        .map_err(|source| LoadError::read(path, source))?
+        .lines()
+        .filter_map(|line| line.strip_suffix(" rename_lock"))
+        .find_map(|line| u64::from_str_radix(line.split(' ').next()?, 16).ok())
+        .filter(|address| *address != 0)
+        .ok_or(LoadError::Symbol)
+}
+
+/// Loads and attaches a program that does nothing: if this works, so do the others.
+pub(super) fn probe() -> Result<(), LoadError> {
+    let btf = type_information()?;
+    rename_lock()?;
+    let mut ebpf = EbpfLoader::new().btf(Some(&btf)).load(boesfs_ebpf::probe_object())?;
+    let (name, hook) = ("boesfs_probe", "sb_pivotroot");
+    let program: &mut LsmProgram = ebpf
+        .program_mut(name)
+        .expect("INVARIANT: the object has this program")
+        .try_into()
+        .map_err(|source| LoadError::program("load", name, source))?;
+    program.load(hook, &btf).map_err(|source| LoadError::program("load", name, source))?;
+    let fd = program.fd().map_err(|source| LoadError::program("load", name, source))?;
+    bpf::lsm_attach(fd.as_fd()).map(drop).map_err(|source| LoadError::Attach { program: name, hook, source })
+}
+
+fn type_information() -> Result<Btf, LoadError> {
+    Btf::from_sys_fs().map_err(|source| match Path::new("/sys/kernel/btf/vmlinux").exists() {
+        true => LoadError::Btf(source),
+        false => LoadError::NoBtf,
+    })
+}
+
+/// The programs, their maps and their links in a directory of a bpf file system.
+#[derive(Debug)]
+pub(super) struct Programs {
+    directory: PathBuf,
+    host_namespace: u32,
+}
+
+/// Programs that the kernel knows of, to be loaded one by one.
+struct Loader {
+    ebpf: Ebpf,
+    btf: Btf,
+}
+
+impl Programs {
+    /// Those in `directory`, where the tasks of `host_namespace` are let go.
+    pub(super) fn new(directory: &Path, host_namespace: u32) -> Self {
+        Self { directory: directory.to_owned(), host_namespace }
+    }
+
+    fn path(&self, kind: &str, name: &str) -> PathBuf {
+        self.directory.join(format!("{kind}_{name}"))
+    }
+
+    /// Makes and pins all maps, and loads the program that notes places.
+    pub(super) fn create(&self) -> Result<(), LoadError> {
+        let mut loader = self.loader()?;
+        let failed = |source| LoadError::program("load", RECORD, source);
+        let program: &mut RawTracePoint = loader
+            .ebpf
+            .program_mut(RECORD)
+            .expect("INVARIANT: the object has this program")
+            .try_into()
+            .map_err(failed)?;
+        program.load().map_err(failed)?;
+        self.pin(program.fd().map_err(failed)?.as_fd(), "program", RECORD)
+    }
+
+    /// The program that notes places.
+    pub(super) fn recorder(&self) -> Result<OwnedFd, LoadError> {
+        pinned(&self.path("program", RECORD))
+    }
+
+    /// The map called `name`.
+    pub(super) fn map(&self, name: &str) -> Result<OwnedFd, LoadError> {
+        pinned(&self.directory.join(name))
+    }
+
+    fn loader(&self) -> Result<Loader, LoadError> {
+        let btf = type_information()?;
+        let rename_lock = rename_lock()?;
+        let path = "/sys/kernel/btf/vmlinux";
+        let types = std::fs::read(path).map_err(|source| LoadError::read(path, source))?;
+        let setattr_has_idmap = u32::from(prototype::argument_count(&types, "inode_setattr") == Some(3));
+        let cpus = aya::util::nr_cpus()
+            .map_err(|(path, source)| LoadError::read(path, source))?
+            .try_into()
+            .unwrap_or(u32::MAX / WORKS_PER_CPU);
+        let mut loader = EbpfLoader::new();
+        loader
+            .btf(Some(&btf))
+            .allow_unsupported_maps()
+            .override_global("boesfs_host_namespace", &self.host_namespace, true)
+            .override_global("boesfs_rename_lock", &rename_lock, true)
+            .override_global("boesfs_setattr_has_idmap", &setattr_has_idmap, true)
+            .map_max_entries("scratches", cpus * WORKS_PER_CPU)
+            .map_max_entries("taken", cpus);
+        for map in MAPS {
+            loader.map_pin_path(map, self.directory.join(map));
+        }
+        let ebpf = loader.load(boesfs_ebpf::lsm_object())?;
+        drop(loader);
+        Ok(Loader { ebpf, btf })
+    }
+
+    /// Attaches what `hooks` names and is not attached yet. Returns the hooks that this kernel does not have. If one
+    /// fails, none is attached more than before.
+    pub(super) fn attach(&self, hooks: u64, known_absent: u64) -> Result<u64, LoadError> {
+        let mut loader = None;
+        let mut done = Vec::new();
+        let mut absent = known_absent;
+        for (at, hook) in HOOKS.iter().enumerate().filter(|(at, _)| (hooks & !known_absent) >> at & 1 == 1) {
+            if self.path("link", hook.program).exists() {
+                continue;
+            }
+            match self.attach_one(hook, &mut loader) {
+                Ok(true) => done.push(hook),
+                Ok(false) => absent |= 1 << at,
+                Err(error) => {
+                    for hook in done {
+                        let _ = std::fs::remove_file(self.path("link", hook.program));
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(absent)
+    }
+
+    /// Attaches the program of `hook`; `false` if this kernel has no such hook and need not have it.
+    fn attach_one(&self, hook: &'static Hook, loader: &mut Option<Loader>) -> Result<bool, LoadError> {
+        let path = self.path("program", hook.program);
+        let program = if path.exists() {
+            pinned(&path)?
+        } else {
+            if loader.is_none() {
+                *loader = Some(self.loader()?);
+            }
+            let Some(loader) = loader else { return Ok(false) };
+            match loader.load(hook)? {
+                Some(program) => {
+                    self.pin(program.as_fd(), "program", hook.program)?;
+                    program
+                }
+                None => return Ok(false),
+            }
+        };
+        let link = bpf::lsm_attach(program.as_fd()).map_err(|source| LoadError::Attach {
+            program: hook.program,
+            hook: hook.hook,
+            source,
+        })?;
+        self.pin(link.as_fd(), "link", hook.program)?;
+        Ok(true)
+    }
+
+    /// Detaches what is attached and not in `hooks`.
+    pub(super) fn detach_all_but(&self, hooks: u64) {
+        for (_, hook) in HOOKS.iter().enumerate().filter(|(at, _)| hooks >> at & 1 == 0) {
+            // What is not attached has no name to be taken away.
+            let _ = std::fs::remove_file(self.path("link", hook.program));
+        }
+    }
+
+    fn pin(&self, object: std::os::fd::BorrowedFd<'_>, kind: &str, name: &str) -> Result<(), LoadError> {
+        let path = self.path(kind, name);
+        let pinned = sys::c_path(&path).and_then(|c_path| bpf::pin(object, &c_path));
+        pinned.map_err(|source| LoadError::Pin { path, source })
+    }
+}
+
+impl Loader {
+    /// Loads the program of `hook`; `None` if this kernel has no such hook and need not have it.
+    fn load(&mut self, hook: &'static Hook) -> Result<Option<OwnedFd>, LoadError> {
+        let failed = |source| LoadError::program("load", hook.program, source);
+        let program: &mut LsmProgram = self
+            .ebpf
+            .program_mut(hook.program)
+            .expect("INVARIANT: the object has every program of the table")
+            .try_into()
+            .map_err(failed)?;
+        match program.load(hook.hook, &self.btf) {
+            Err(aya::programs::ProgramError::Btf(_)) if hook.optional => Ok(None),
+            other => {
+                other.map_err(failed)?;
+                let fd = program.fd().map_err(failed)?;
+                fd.as_fd().try_clone_to_owned().map(Some).map_err(|source| failed(source.into()))
+            }
+        }
+    }
+}
+
+fn pinned(path: &Path) -> Result<OwnedFd, LoadError> {
+    let opened = sys::c_path(path).and_then(|c_path| bpf::pinned(&c_path));
+    opened.map_err(|source: io::Error| LoadError::Pin { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boesfs_abi::memory;
+
+    #[test]
+    fn the_memory_that_is_foretold_is_what_the_object_asks_for() {
+        let object = aya_obj::Object::parse(boesfs_ebpf::lsm_object()).expect("an object");
+        // Labels are counted by task and the others by sandbox; constants of the programs are a page or less.
+        let by_sandbox = ["armed", "dirs", "labels", "long_dirs", "mounts"];
+        let mut asked: Vec<(&str, usize, usize)> = object
+            .maps
+            .iter()
+            .filter(|(name, _)| !by_sandbox.contains(&name.as_str()) && !name.starts_with('.'))
+            .map(|(name, map)| {
+                let of_maps =
+                    map.map_type() == aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY_OF_MAPS as u32;
+                let element = if of_maps { 8 } else { map.value_size().next_multiple_of(8) };
+                (name.as_str(), element as usize, map.max_entries() as usize)
+            })
+            .collect();
+        let mut foretold: Vec<(&str, usize, usize)> =
+            memory::engine().iter().map(|map| (map.name, map.element, map.elements)).collect();
+        asked.sort_unstable();
+        foretold.sort_unstable();
+        assert_eq!(asked, foretold);
+    }
+
+    #[test]
+    fn every_map_of_the_object_is_pinned() {
+        let object = aya_obj::Object::parse(boesfs_ebpf::lsm_object()).expect("an object");
+        let mut names: Vec<_> = object.maps.keys().filter(|name| !name.starts_with('.')).collect();
+        names.sort_unstable();
+        assert_eq!(names, MAPS);
+    }
+
+    #[test]
+    fn a_policy_is_as_large_in_the_object_as_in_the_kernel() {
+        let object = aya_obj::Object::parse(boesfs_ebpf::lsm_object()).expect("an object");
+        let names = ["policies_small", "policies_medium", "policies_large", "policies_huge"];
+        for (name, size) in names.into_iter().zip(boesfs_ebpf::SizeClass::ALL) {
+            let inner = object.maps[name].inner().expect("an array of maps");
+            assert_eq!(inner.value_size() as usize, size.bytes() + boesfs_ebpf::SLACK);
+        }
+    }
+}

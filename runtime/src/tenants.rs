@@ -1,0 +1,437 @@
+//! Who is in the machine: one directory for each sandbox, by its name, below `/run/boesfs`.
+//!
+//! A directory's lock is held by the sandbox's supervisor and keeper for as long as one of them lives, however they end.
+//! So a lock that can be taken means that the sandbox is gone, and what is left of it is to be cleared away.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, poll};
+use serde::{Deserialize, Serialize};
+
+use crate::plane::Plane;
+
+/// Where everything is.
+pub const ROOT: &str = "/run/boesfs";
+/// The longest name.
+const LONGEST: usize = 200;
+const RECORD: &str = "sandbox.json";
+/// How long a killed process may take to be gone.
+const PATIENCE: u16 = 10_000;
+/// How long a look at a lock may take.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+const GENERATIONS: &str = "generations";
+
+/// What is written down of a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Of this form.
+    pub version: u32,
+    /// Its name.
+    pub name: String,
+    /// The plane.
+    pub plane: TenantPlane,
+    /// The supervisor.
+    pub pid: u32,
+    /// Its first process, once there is one, as the supervisor sees it.
+    pub init: Option<u32>,
+    /// The inode number of its mount namespace, once there is one.
+    pub mount_namespace: Option<u32>,
+    /// The protected directory, as seen inside.
+    pub dir: PathBuf,
+    /// Its root, as seen outside.
+    pub root: PathBuf,
+    /// The command it was started with, as it was named.
+    pub command: Vec<u8>,
+    /// The content id of the policy it was started with.
+    pub policy: String,
+    /// What it has of an engine.
+    pub engine: Option<Place>,
+}
+
+/// A plane, as it is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TenantPlane {
+    /// [`Plane::Lsm`].
+    Lsm,
+    /// [`Plane::Fuse`].
+    Fuse,
+}
+
+impl From<TenantPlane> for Plane {
+    fn from(plane: TenantPlane) -> Self {
+        match plane {
+            TenantPlane::Lsm => Self::Lsm,
+            TenantPlane::Fuse => Self::Fuse,
+        }
+    }
+}
+
+/// Where in an engine a sandbox is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The engine's build.
+    pub build: String,
+    /// The slot.
+    pub slot: usize,
+    /// The sandbox's number.
+    pub id: u64,
+}
+
+/// Why a name cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Some other sandbox has it.
+    #[error("a sandbox called `{0}` is running: choose another --name")]
+    InUse(String),
+    /// What is left of another one has it.
+    #[error("a sandbox called `{0}` is gone and not cleared away: boesfs gc")]
+    Left(String),
+    /// It cannot be a name.
+    #[error("`{0}` cannot be a sandbox's name: it is empty or longer than {LONGEST} bytes")]
+    Bad(String),
+    /// The directory cannot be made or read.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A name that is held: nobody else can have it until this value and its copies in other processes are gone.
+#[derive(Debug)]
+pub struct Claim {
+    directory: PathBuf,
+    #[expect(dead_code, reason = "held for its lock")]
+    lock: File,
+}
+
+/// What is in the way of a name, or the name.
+#[derive(Debug)]
+pub enum Claimed {
+    /// Nobody had it.
+    New(Claim),
+    /// A sandbox that is gone had it, and what is left must be cleared away first.
+    Left(Claim, Option<Tenant>),
+}
+
+/// The directory of the sandbox called `name`.
+///
+/// # Errors
+/// [`ClaimError::Bad`].
+pub fn directory(name: &str) -> Result<PathBuf, ClaimError> {
+    if name.is_empty() || name.len() > LONGEST {
+        return Err(ClaimError::Bad(name.to_owned()));
+    }
+    let mut file = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
+            other => file.push_str(&format!("%{other:02x}")),
+        }
+    }
+    Ok(sandboxes().join(file))
+}
+
+fn sandboxes() -> PathBuf {
+    Path::new(ROOT).join("sandboxes")
+}
+
+/// Takes `name`.
+///
+/// # Errors
+/// If somebody has it, or the directory cannot be made.
+pub fn claim(name: &str) -> Result<Claimed, ClaimError> {
+    let directory = directory(name)?;
+    let failed = |source| ClaimError::File { path: directory.clone(), source };
+    let mut patience = 3;
+    loop {
+        let path = directory.join("lock");
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        let opened = made.and_then(|()| File::options().create(true).append(true).mode(0o600).open(&path));
+        let lock = match opened {
+            // Cleared away meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(failed)?,
+        };
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if patience > 0 => {
+                // Somebody may only be looking whether it is taken.
+                patience -= 1;
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            Err(TryLockError::WouldBlock) => return Err(ClaimError::InUse(name.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        if !is_at(&lock, &path) {
+            continue;
+        }
+        let claim = Claim { directory: directory.clone(), lock };
+        return Ok(if directory.join(RECORD).exists() {
+            let left = read(&directory).ok();
+            Claimed::Left(claim, left)
+        } else {
+            Claimed::New(claim)
+        });
+    }
+}
+
+/// A sandbox that is written down until this is dropped.
+#[derive(Debug)]
+pub struct Held(Claim);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What is left stands in nobody's way but this name's.
+        let _ = self.0.clear();
+    }
+}
+
+/// Takes the name of `tenant` and writes it down, for a sandbox that is in no engine.
+///
+/// # Errors
+/// As [`claim`].
+pub fn hold(tenant: Tenant) -> Result<Held, ClaimError> {
+    let claim = match claim(&tenant.name)? {
+        Claimed::New(claim) => claim,
+        // One of an engine's must be cleared away by who knows engines.
+        Claimed::Left(_, Some(left)) if left.engine.is_some() => return Err(ClaimError::Left(left.name)),
+        Claimed::Left(claim, _) => claim,
+    };
+    let failed = |source| ClaimError::File { path: claim.directory.clone(), source };
+    claim.write(&tenant).map_err(failed)?;
+    Ok(Held(claim))
+}
+
+/// Whether `file` is what `path` names.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(file), Ok(named)) => (file.dev(), file.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+fn read(directory: &Path) -> io::Result<Tenant> {
+    Ok(serde_json::from_slice(&std::fs::read(directory.join(RECORD))?)?)
+}
+
+/// A sandbox that is written down.
+#[derive(Debug)]
+pub struct Found {
+    /// What is written.
+    pub tenant: Tenant,
+    /// Its directory.
+    pub directory: PathBuf,
+}
+
+impl Found {
+    /// Whether its supervisor or keeper lives.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        let lock = File::options().read(true).open(self.directory.join("lock"));
+        lock.is_ok_and(|lock| lock.try_lock_shared().is_err())
+    }
+
+    /// Kills its processes and waits until they are gone; whether they are.
+    #[must_use]
+    pub fn kill(&self) -> bool {
+        if first_process(&self.tenant).is_none() && self.runs() {
+            // It is being set up, and dies with its supervisor.
+            let _ = crate::sys::kill(self.tenant.pid, libc::SIGKILL);
+        }
+        see_the_end(&self.tenant);
+        let began = std::time::Instant::now();
+        // The supervisor has the last events to write and its place to clear.
+        while self.runs() && began.elapsed().as_millis() < PATIENCE.into() {
+            std::thread::sleep(PAUSE);
+        }
+        !self.runs() && first_process(&self.tenant).is_none()
+    }
+}
+
+/// The sandbox called `name`, if it is written down.
+///
+/// # Errors
+/// If the name is none, or what is written cannot be read.
+pub fn find(name: &str) -> Result<Option<Found>, ClaimError> {
+    let directory = directory(name)?;
+    match read(&directory) {
+        Ok(tenant) => Ok(Some(Found { tenant, directory })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ClaimError::File { path: directory, source }),
+    }
+}
+
+/// Every sandbox that is written down, by name.
+#[must_use]
+pub fn all() -> Vec<Found> {
+    let entries = std::fs::read_dir(sandboxes()).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let directory = entry.path();
+            Some(Found { tenant: read(&directory).ok()?, directory })
+        })
+        .collect();
+    found.sort_by(|a, b| a.tenant.name.cmp(&b.tenant.name));
+    found
+}
+
+/// Takes what is left of sandboxes that are gone.
+#[must_use]
+pub fn left() -> Vec<(Claim, Option<Tenant>)> {
+    let entries = std::fs::read_dir(sandboxes()).into_iter().flatten().flatten();
+    let taken = entries.filter_map(|entry| {
+        let directory = entry.path();
+        let path = directory.join("lock");
+        let lock = File::options().append(true).open(&path).ok()?;
+        lock.try_lock().ok()?;
+        is_at(&lock, &path).then(|| (Claim { directory: directory.clone(), lock }, read(&directory).ok()))
+    });
+    taken.collect()
+}
+
+/// Waits until no process is left in the sandbox `tenant`, whose supervisor is gone: what it had must not be taken
+/// from under what still runs.
+pub fn see_the_end(tenant: &Tenant) {
+    let Some(init) = first_process(tenant) else { return };
+    let _ = crate::sys::pidfd_kill(init.as_fd(), libc::SIGKILL);
+    let mut waiting = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
+    // Nothing in the kernel holds a killed process for as long as this, but for what cannot be helped.
+    let _ = poll(&mut waiting, PATIENCE);
+}
+
+/// A pidfd of the first process of `tenant`, if that lives.
+#[must_use]
+pub fn first_process(tenant: &Tenant) -> Option<OwnedFd> {
+    let pid = tenant.init?;
+    let init = crate::sys::pidfd_open(pid.cast_signed()).ok()?;
+    // The number may be somebody else's by now.
+    let namespace = std::fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?.ino();
+    (tenant.mount_namespace.map(u64::from) == Some(namespace)).then_some(init)
+}
+
+impl Claim {
+    /// Writes `tenant` down, in place of what was there.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, tenant: &Tenant) -> io::Result<()> {
+        let (path, next) = (self.directory.join(RECORD), self.directory.join("sandbox.json.next"));
+        std::fs::write(&next, serde_json::to_vec(tenant)?)?;
+        std::fs::rename(next, path)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Clears the directory away.
+    ///
+    /// # Errors
+    /// If something in it cannot be removed.
+    pub fn clear(&self) -> io::Result<()> {
+        let mut policies = Vec::new();
+        for entry in std::fs::read_dir(self.directory.join("policies")).into_iter().flatten().flatten() {
+            policies.push(entry.file_name());
+        }
+        std::fs::remove_dir_all(&self.directory)?;
+        for file in policies {
+            let path = shared_policies().join(file);
+            // The last name of a policy that nobody else has.
+            if std::fs::metadata(&path).is_ok_and(|file| file.nlink() == 1) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        // Nobody left: neither shall be anything.
+        for directory in [shared_policies(), sandboxes(), PathBuf::from(ROOT)] {
+            let _ = std::fs::remove_dir(directory);
+        }
+        Ok(())
+    }
+}
+
+fn shared_policies() -> PathBuf {
+    Path::new(ROOT).join("policies")
+}
+
+/// Keeps the `image` of the policy called `id` for the sandbox in `directory`, one file for all who have it, and writes
+/// down that it is to be generation `generation`.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn keep_policy(directory: &Path, generation: u64, id: &str, image: &[u8]) -> io::Result<()> {
+    let shared = shared_policies();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&shared)?;
+    let own = directory.join("policies");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&own)?;
+    let (shared, own) = (shared.join(id), own.join(id));
+    if !own.exists() {
+        // Named for who writes it: another may write the same at the same time.
+        let next = directory.join("policy.next");
+        match std::fs::hard_link(&shared, &own) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::write(&next, image)?;
+                std::fs::hard_link(&next, &own)?;
+                match std::fs::hard_link(&own, &shared) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    Ok(()) | Err(_) => {}
+                }
+                std::fs::remove_file(next)?;
+            }
+            other => other?,
+        }
+    }
+    let mut log = File::options().create(true).append(true).mode(0o600).open(directory.join(GENERATIONS))?;
+    log.write_all(format!("{generation} {id}\n").as_bytes())
+}
+
+/// The generations of the sandbox in `directory` from byte `from` of what is written on, each with its policy's id;
+/// and where to go on reading.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn generations(directory: &Path, from: u64) -> io::Result<(Vec<(u64, String)>, u64)> {
+    use std::io::{Read, Seek};
+    let mut file = File::open(directory.join(GENERATIONS))?;
+    file.seek(io::SeekFrom::Start(from))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    // What is still being written has no end yet.
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    let lines = text[..whole].lines().filter_map(|line| {
+        let (generation, id) = line.split_once(' ')?;
+        Some((generation.parse().ok()?, id.to_owned()))
+    });
+    Ok((lines.collect(), from + whole as u64))
+}
+
+/// The file in which the image of policy `id` is kept for the sandbox in `directory`.
+#[must_use]
+pub fn policy_file(directory: &Path, id: &str) -> PathBuf {
+    directory.join("policies").join(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_directory_of_its_own() {
+        let file = |name: &str| directory(name).unwrap().file_name().unwrap().to_owned();
+        assert_eq!(file("web-1_a"), "web-1_a");
+        assert_eq!(file("../a b"), "%2e%2e%2fa%20b");
+        assert_ne!(file("%2e"), file("."));
+        assert!(directory("").is_err());
+        assert!(directory(&"x".repeat(201)).is_err());
+    }
+}

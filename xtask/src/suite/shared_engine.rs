@@ -1,0 +1,64 @@
+//! What the lsm plane's sandboxes share, in machines: policies, reloads, and that nothing is left when they are gone.
+
+use super::Requirements;
+use super::report::{Report, Row, Tally};
+use crate::binaries;
+use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::workspace::Workspace;
+use std::time::Duration;
+
+const SCRIPT: &str = include_str!("shared_engine.sh");
+/// What the script ends with.
+const PASSED: &str = "passed: all";
+const TIMEOUT: Duration = Duration::from_secs(900);
+
+/// Runs the script on each kernel, side by side, and reports it.
+pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
+    std::thread::scope(|scope| {
+        let machines = KernelChoice::BOTH.map(|kernel| {
+            let title = format!("shared engine ({})", kernel.name());
+            (title, scope.spawn(move || machine(workspace, kernel, requirements)))
+        });
+        for (title, machine) in machines {
+            let broken = |_| Tally::fail("the thread that followed the machine panicked");
+            report.add(Row::Step(title), machine.join().unwrap_or_else(broken));
+        }
+    });
+}
+
+fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirements) -> Tally {
+    let job = Job {
+        kernel,
+        add: Vec::new(),
+        binaries: binaries::built(workspace),
+        clock: Clock::Wall,
+        timeout: TIMEOUT,
+        command: vec!["sh".into(), "-c".into(), SCRIPT.into()],
+    };
+    let mut output = Vec::new();
+    match vm::run(workspace, &job, &mut output, &mut std::io::stderr()) {
+        Ok(status) => judge(status, &String::from_utf8_lossy(&output)),
+        Err(error) if error.no_kernel_here() && !requirements.has("lsm") => Tally::skip(error.to_string()),
+        Err(error) => Tally::fail(error.to_string()),
+    }
+}
+
+fn judge(status: u8, output: &str) -> Tally {
+    match output.trim_end().lines().next_back() {
+        Some(PASSED) if status == 0 => Tally::pass(),
+        last => Tally::fail(format!("status {status}: {}", last.unwrap_or("not a word"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+
+    #[test]
+    fn only_the_script_that_came_to_its_end_passes() {
+        assert_eq!(judge(0, "passed: 7 denials\npassed: all\n").passed, 1);
+        assert_eq!(judge(0, "passed: 7 denials\n").failed, 1);
+        assert_eq!(judge(1, "failed: gc left /run/boesfs\n").failed, 1);
+        assert_eq!(judge(0, "").failed, 1);
+    }
+}
