@@ -13,7 +13,7 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("INVARIANT: cargo sets OUT_DIR"));
     let clang = std::env::var("CLANG").unwrap_or_else(|_| "clang".into());
     let mut running = Vec::new();
-    for program in ["boesfs", "probe"] {
+    for program in ["boesfs", "empty", "probe"] {
         running.push((program, compile(&clang, program, None, &out)));
     }
     for size in SIZES {

@@ -64,7 +64,10 @@ fn the_summary_says_what_the_kernel_will_need() {
     let at = Workplace::new();
     let summary = at.json("inspect policy.bin");
     let blob = &summary["kernel_memory"]["maps"][0];
-    assert_eq!((&blob["name"], &blob["element_bytes"]), (&"policy".into(), &((64 << 10) + BLOB_SLACK).into()));
+    assert_eq!(
+        (&blob["name"], &blob["element_bytes"]),
+        (&"policy".into(), &((64 << 10) + BLOB_SLACK).into())
+    );
     let hooks = |of: &str| -> Vec<String> {
         summary[of]
             .as_array()

@@ -50,6 +50,12 @@ pub enum SizeClass {
 /// Bytes of a blob's map value behind the blob, always zero.
 pub const SLACK: usize = boesfs_abi::memory::BLOB_SLACK;
 
+/// An object with one program, `boesfs_empty`, that does nothing at whatever hook: what an attached one costs.
+#[must_use]
+pub fn empty_object() -> &'static [u8] {
+    object!("empty.o")
+}
+
 impl SizeClass {
     /// Every class, in order.
     pub const ALL: [Self; 4] = [Self::Small, Self::Medium, Self::Large, Self::Huge];

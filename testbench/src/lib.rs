@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod conformance;
+pub mod cost;
 pub mod engine;
 pub mod policy;
 mod provoke;

@@ -4,9 +4,11 @@ use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use boesfs_testbench::cost::operation::Operation;
 use boesfs_testbench::engine::{NAMES, PURE};
 use boesfs_testbench::synthetic::{Form, Synthetic};
-use boesfs_testbench::{LEAVE, case, conformance, prober, suite};
+use boesfs_testbench::{LEAVE, case, conformance, cost, prober, suite};
 use clap::{Parser, Subcommand};
 
 /// One suite of cases, many engines.
@@ -63,12 +65,92 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Measures what operations or a program cost here, one JSON line for each.
+    #[command(hide = true)]
+    Cost(CostArguments),
     /// Does system calls in a sandbox, as told on the standard input.
     #[command(hide = true)]
     Prober,
     /// Ends at once: what is run to see whether it can be.
     #[command(hide = true, name = LEAVE)]
     Leave,
+}
+
+#[derive(clap::Args)]
+struct CostArguments {
+    /// Makes what is measured and measures nothing.
+    #[arg(long)]
+    prepare: bool,
+    /// Operations; all if none is given.
+    #[arg(long = "operation", value_name = "NAME", value_delimiter = ',', value_parser = operation)]
+    operations: Vec<Operation>,
+    /// How many names the paths have.
+    #[arg(long = "depth", value_name = "N", value_delimiter = ',', default_value = "8")]
+    depths: Vec<usize>,
+    /// How many results of each.
+    #[arg(long, value_name = "N", default_value_t = 21)]
+    samples: usize,
+    /// First attach programs that do nothing wherever this policy would have one.
+    #[arg(long, value_name = "IMAGE")]
+    empty: Option<PathBuf>,
+    /// First enter a Landlock layer that allows what is below DIR.
+    #[arg(long, value_name = "DIR")]
+    landlock: Option<PathBuf>,
+    /// First enter the system call filter of a sandbox.
+    #[arg(long)]
+    filter: bool,
+    /// Fail unless the secret of each depth can be opened, or cannot.
+    #[arg(long, value_name = "BOOL")]
+    denied: Option<bool>,
+    /// Measure this line of shell instead, by the name before its `=`.
+    #[arg(long, value_name = "NAME=LINE")]
+    program: Option<String>,
+    /// A line of shell to run before each run of the program.
+    #[arg(long, value_name = "LINE")]
+    before: Option<String>,
+}
+
+fn operation(name: &str) -> Result<Operation, String> {
+    Operation::from_name(name).ok_or_else(|| "no such operation".to_owned())
+}
+
+/// Measures as `arguments` say.
+fn measure(arguments: &CostArguments) -> anyhow::Result<()> {
+    if arguments.prepare {
+        return arguments.depths.iter().try_for_each(|depth| Ok(cost::operation::prepare(*depth)?));
+    }
+    let _attached = arguments.empty.as_deref().map(cost::setting::attach_empty).transpose()?;
+    if let Some(dir) = &arguments.landlock {
+        cost::setting::enter_landlock(dir)?;
+    }
+    if arguments.filter {
+        cost::setting::enter_filter()?;
+    }
+    if let Some(denied) = arguments.denied {
+        for depth in &arguments.depths {
+            let secret = cost::folder(*depth).join(cost::operation::SECRET);
+            anyhow::ensure!(cost::opens(&secret) != denied, "{}: denied is not {denied}", secret.display());
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    let mut tell = |cost: &cost::Cost| -> anyhow::Result<()> {
+        writeln!(out, "{}", serde_json::to_string(cost)?)?;
+        Ok(out.flush()?)
+    };
+    if let Some(program) = &arguments.program {
+        let (name, line) = program.split_once('=').context("a program is NAME=LINE")?;
+        return tell(&cost::program(name, arguments.before.as_deref(), line, arguments.samples)?);
+    }
+    let operations =
+        if arguments.operations.is_empty() { &Operation::ALL } else { &arguments.operations[..] };
+    for depth in &arguments.depths {
+        for operation in operations {
+            let cost = cost::operation(*operation, *depth, arguments.samples)
+                .with_context(|| format!("{} at depth {depth}", operation.name()))?;
+            tell(&cost)?;
+        }
+    }
+    Ok(())
 }
 
 fn form(name: &str) -> Result<Form, String> {
@@ -89,6 +171,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let (cases, engines, required) = match command {
         Command::Prober => {
             prober::serve()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Cost(arguments) => {
+            measure(&arguments)?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),

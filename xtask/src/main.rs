@@ -126,11 +126,13 @@ struct VmArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-Run it when nothing else runs: the load of the machine is written beside the results.
+Run it when nothing else runs: the load of the machine is written beside the results. `lsm` counts instructions in
+virtual machines, so its numbers do not depend on that; with any of its options it prints what was asked and writes nothing.
 
 Examples:
   cargo xtask bench check
-  cargo xtask bench fuzz --inputs 100000")]
+  cargo xtask bench fuzz --inputs 100000
+  cargo xtask bench lsm --kernel 6.12 --operation open --depth 8 --setting baseline --setting confined:use-10")]
 struct BenchArgs {
     /// What to measure
     #[arg(value_enum)]
@@ -138,6 +140,21 @@ struct BenchArgs {
     /// How many images `fuzz` changes
     #[arg(long, default_value = "10000000", value_name = "N")]
     inputs: u64,
+    /// lsm: this kernel alone
+    #[arg(long)]
+    kernel: Vec<vm::KernelChoice>,
+    /// lsm: this operation alone
+    #[arg(long)]
+    operation: Vec<String>,
+    /// lsm: paths of so many names alone
+    #[arg(long)]
+    depth: Vec<usize>,
+    /// lsm: this setting alone, as docs/bench/lsm.json calls them
+    #[arg(long)]
+    setting: Vec<String>,
+    /// lsm: take the project's programs as they were last built
+    #[arg(long)]
+    no_build: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -150,6 +167,8 @@ enum BenchSubject {
     Decide,
     /// Ten million changed images, which are refused or read alike by Rust and C
     Fuzz,
+    /// Operations and whole jobs on the lsm plane
+    Lsm,
 }
 
 #[derive(Args)]
@@ -315,6 +334,18 @@ fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode
         BenchSubject::Decide => {
             setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
             bench::decide::run(workspace)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        BenchSubject::Lsm => {
+            setup::ensure(workspace, &[Purpose::Build, Purpose::Machines])?;
+            let choice = bench::lsm::Choice {
+                kernels: args.kernel.clone(),
+                operations: args.operation.clone(),
+                depths: args.depth.clone(),
+                settings: args.setting.clone(),
+                built: args.no_build,
+            };
+            bench::lsm::run(workspace, &choice)?;
             return Ok(ExitCode::SUCCESS);
         }
     };

@@ -5,6 +5,7 @@
 mod apparmor;
 pub mod decide;
 pub mod fuzz;
+pub mod lsm;
 mod machine;
 pub mod measure;
 mod report;
@@ -43,6 +44,17 @@ pub enum BenchError {
     /// An input failed, or the fuzz target did not run.
     #[error(transparent)]
     Fuzz(#[from] crate::fuzz::FuzzError),
+    /// A machine could not be had.
+    #[error(transparent)]
+    Machine(#[from] crate::vm::VmError),
+    /// What measures in the machine failed.
+    #[error("what measures in the machine ended with status {status} after:\n{output}")]
+    Guest {
+        /// Its status.
+        status: u8,
+        /// What it had said.
+        output: String,
+    },
     /// The results could not be put into words.
     #[error("cannot write the results: {0}")]
     Results(#[from] serde_json::Error),
