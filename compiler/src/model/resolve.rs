@@ -383,21 +383,29 @@ impl<'a> Resolver<'a> {
                     joined: std::cell::Cell::default(),
                 };
                 let mut out = Vec::new();
-                let mut gauge = Gauge::default();
                 let mut rules: Vec<Rule> = Vec::with_capacity(lines.len());
-                rules.extend(lines.iter().filter_map(|line| {
-                    gauge.look(&mut out);
-                    rule(&context, line, &mut out)
-                }));
+                rules.extend(lines.iter().filter_map(|line| rule(&context, line, &mut out)));
                 (rules, out)
             };
-            chunks.iter().map(read).collect::<Vec<_>>()
+            // What one thread finds is abridged while it is gathered: the lines may all be wrong.
+            let mut gauge = Gauge::default();
+            let mut found = Vec::new();
+            let mut rules = Vec::with_capacity(chunks.len());
+            for lines in chunks {
+                let (of_chunk, mut of_lines) = read(lines);
+                rules.push(of_chunk);
+                found.append(&mut of_lines);
+                gauge.look(&mut found);
+            }
+            (rules, found)
         });
         let mut rules: Vec<Rule> = Vec::with_capacity(lines.len());
         let out = &mut self.out;
         let mut gauge = Gauge::default();
-        for (mut of_chunk, mut found) in read.into_iter().flatten() {
-            rules.append(&mut of_chunk);
+        for (of_chunks, mut found) in read {
+            for mut of_chunk in of_chunks {
+                rules.append(&mut of_chunk);
+            }
             out.append(&mut found);
             gauge.look(out);
         }
