@@ -36,24 +36,7 @@ fn blob() -> Vec<u8> {
     let (unlink, read) = (1 << Op::Unlink as u32, 1 << Op::Read as u32);
     let mut blob = Blob(Vec::new());
     blob.numbers(&[BLOB_MAGIC, ABI_VERSION, len, 0, unlink | read, read, 0, 1, 0, 0, start, 0]);
-    blob.numbers(&[
-        NODES,
-        nodes.len() as u32,
-        rows,
-        2,
-        cells,
-        2,
-        entries,
-        4,
-        tests,
-        1,
-        tests,
-        0,
-        0,
-        tests,
-        0,
-        0,
-    ]);
+    blob.numbers(&[NODES, nodes.len() as u32, rows, 2, cells, 2, entries, 4, tests, 1, len, 0, 0, len, 0, 0]);
     blob.numbers(&[0; 4]);
     blob.bytes(&nodes);
     blob.numbers(&[0, 1]);

@@ -110,7 +110,7 @@ fn image(shapes: &[Shape]) -> ValidImage {
     blob.bytes(&vec![0; (end - rows) as usize]);
     let mut header = Blob(Vec::new());
     header.numbers(&[BLOB_MAGIC, ABI_VERSION, end, 0, 0, 0, 0, 1, 0, 0, NODES / 8, 0]);
-    header.numbers(&[NODES, nodes_len, rows, count, cells, 1, NODES, 0, NODES, 0, NODES, 0, 0, NODES]);
+    header.numbers(&[NODES, nodes_len, rows, count, cells, 1, end, 0, end, 0, end, 0, 0, end]);
     blob.0[..header.0.len()].copy_from_slice(&header.0);
     let subjects = Subjects { groups: vec![(None, None)], classes: vec![ClassId(0)], ..Subjects::default() };
     let parts = Parts { blob: blob.0, subjects, literals: Vec::new(), debug: None };

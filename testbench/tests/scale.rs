@@ -46,7 +46,7 @@ fn work_is_linear() {
 /// What a decision costs is how many nodes its path reads: a turn of the walk each, in the kernel as elsewhere.
 #[test]
 fn a_walk_reads_few_nodes() {
-    for (form, rules, most) in [(Form::Tree, 10, 4), (Form::Tree, 1_000, 9), (Form::Random, 1_000, 8)] {
+    for (form, rules, most) in [(Form::Tree, 10, 4), (Form::Tree, 1_000, 9), (Form::Random, 1_000, 9)] {
         let text = Synthetic::new(form, rules).text();
         let image =
             Policy::options().allow("all").parse(text.as_str()).expect("sound").compile().expect("sound");

@@ -87,7 +87,7 @@ fn blob(ops: OpSet, path: &[u8]) -> Vec<u8> {
     let flags = if ops.contains(Op::Lookup) { FLAG_HIDES } else { 0 };
     let mut words = vec![BLOB_MAGIC, ABI_VERSION, end, flags, ops.bits(), 0, 0, 1, 0, 0, start, 0];
     words.extend([HEADER, length(&nodes), rows, 2, cells, 2]);
-    words.extend([HEADER, 0, HEADER, 0, HEADER, 0, 0, HEADER]);
+    words.extend([end, 0, end, 0, end, 0, 0, end]);
     words.resize(HEADER as usize / 4, 0);
     let mut blob: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
     blob.extend(nodes);
