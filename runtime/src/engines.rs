@@ -21,6 +21,9 @@ pub fn available(plane: Plane) -> Result<(), EngineError> {
 pub fn engine(plane: Plane, setup: Setup) -> Result<Box<dyn Engine>, EngineError> {
     match plane {
         Plane::Lsm => crate::lsm::engine(setup),
+        Plane::Fuse if setup.permissive => {
+            Err(EngineError::new(plane, "cannot be permissive: only the lsm plane reports without denying"))
+        }
         Plane::Fuse => crate::fuse::engine(setup),
     }
 }

@@ -288,6 +288,13 @@ fn without_fuse_there_is_no_fuse_plane() {
 }
 
 #[test]
+fn the_fuse_plane_is_never_permissive() {
+    let ran = Place::denying(&[Op::Open]).script(&["--permissive"], "echo ran");
+    assert_eq!((ran.status, ran.out.as_str()), (125, ""), "{}", ran.err);
+    assert!(ran.err.contains("cannot be permissive"), "{}", ran.err);
+}
+
+#[test]
 fn another_root_can_be_protected_in_part_and_whole() {
     let place = Place::denying(&[Op::Open]);
     let root = place.path().join("root");
