@@ -156,8 +156,12 @@ impl Bench {
     /// Starts a sandbox under a policy that denies nothing.
     fn canary(&self) -> Result<(), SessionError> {
         let image = self.place(Policy::allowing_all().image_file())?;
-        *self.idle.borrow_mut() =
-            Some(self.sandbox(&image, b"/prober", &format!("canary-{}", std::process::id()), b"/")?);
+        *self.idle.borrow_mut() = Some(self.sandbox(
+            &image,
+            b"/prober",
+            &format!("canary-{}-{}", self.plane.name(), std::process::id()),
+            b"/",
+        )?);
         Ok(())
     }
 

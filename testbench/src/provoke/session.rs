@@ -14,7 +14,7 @@ use super::call::Call;
 use crate::engine::RealPlane;
 
 /// How long anything may take before the sandbox counts as stuck, in seconds.
-const PATIENCE: i64 = 30;
+const PATIENCE: i64 = 180;
 /// How long an event may take after the call it tells of, in seconds.
 const EVENT_PATIENCE: i64 = 3;
 
