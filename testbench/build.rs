@@ -22,7 +22,38 @@ fn main() -> io::Result<()> {
         code.push_str("];\n");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("INVARIANT: cargo sets it"));
+    build_prober(&here.join("escape"), &out)?;
     fs::write(out.join("embedded.rs"), code)
+}
+
+/// Compiles what makes the attempts to escape: in C, for many of its system calls have no safe form; without libraries,
+/// for it runs in a bare root directory.
+fn build_prober(folder: &Path, out: &Path) -> io::Result<()> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            sources.push(path);
+        }
+    }
+    sources.sort();
+    // The compiler that the programs for the kernel need as well.
+    println!("cargo::rerun-if-env-changed=CLANG");
+    let clang = env::var_os("CLANG").unwrap_or_else(|| "clang".into());
+    let mut command = std::process::Command::new(clang);
+    command
+        .args(["-std=gnu11", "-O1", "-static", "-Wall", "-Wextra"])
+        .arg("-Wno-missing-field-initializers")
+        .args(&sources)
+        .arg("-o")
+        .arg(out.join("prober"));
+    let status = command.status()?;
+    assert!(
+        status.success(),
+        "the prober does not compile ({status}); it needs clang and the static C library of libc6-dev"
+    );
+    Ok(())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -80,6 +80,9 @@ int BPF_PROG(boesfs_file_permission, struct file *file, int mask, int ret)
 	kind = boesfs_kind_of(file->f_inode->i_mode);
 	boesfs_transfer_args(&caller.scratch->work, file);
 	op = mask & BOESFS_MAY_WRITE ? BOESFS_OP_WRITE : BOESFS_OP_READ;
+	/* The kernel reads a program and its interpreter, which were judged when it opened them. */
+	if (op == BOESFS_OP_READ && BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve))
+		return boesfs_end(&caller, 0);
 	if (kind == BOESFS_KIND_DIR) {
 		op = BOESFS_OP_ITERATE;
 		boesfs_args_unknown(&caller.scratch->work);
@@ -169,6 +172,17 @@ __attribute__((noinline)) int boesfs_judge_remap_call(struct boesfs_work *w, __u
 	return uses & BOESFS_BIT(BOESFS_OP_EXEC) && boesfs_never(w, 0, BOESFS_OP_EXEC);
 }
 
+/* Where @file, which a mapping holds and which is of an overlay's layer, was opened, as far as the kernel tells. */
+static __always_inline __u32 boesfs_place_above(struct boesfs_caller *caller, struct file *file, __u32 kind)
+{
+	struct path path = {};
+
+	if (!bpf_core_field_exists(((struct backing_file *)0)->user_path))
+		return BOESFS_FOUND_UNRESOLVED;
+	boesfs_read(path, backing_file, (__u64)file, user_path);
+	return boesfs_place(caller, 0, path.mnt, path.dentry, kind);
+}
+
 SEC("lsm/file_mprotect")
 int BPF_PROG(boesfs_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot, int ret)
 {
@@ -189,6 +203,8 @@ int BPF_PROG(boesfs_file_mprotect, struct vm_area_struct *vma, unsigned long req
 	w = &caller.scratch->work;
 	kind = boesfs_kind_of(file->f_inode->i_mode);
 	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, kind);
+	if (found == BOESFS_FOUND_LAYER)
+		found = boesfs_place_above(&caller, file, kind);
 	stray = boesfs_stray(w, found, uses & BOESFS_BIT(BOESFS_OP_EXEC) ? BOESFS_STRAY_DENY : BOESFS_STRAY_ALLOW,
 			     BOESFS_OP_MMAP, 0);
 	if (stray == BOESFS_STRAY_JUDGE)

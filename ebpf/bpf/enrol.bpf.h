@@ -5,6 +5,10 @@
 
 #include "report.bpf.h"
 
+/* What the kernel says of an exec: the task's root and working directory are shared; it is traced. */
+#define BOESFS_LSM_UNSAFE_SHARE 1
+#define BOESFS_LSM_UNSAFE_PTRACE 2
+
 /* A new task inherits its parent's label; one that cannot be given it is not made. io_uring's workers come here too. */
 SEC("lsm/task_alloc")
 int BPF_PROG(boesfs_task_alloc, struct task_struct *task, unsigned long clone_flags, int ret)
@@ -157,6 +161,10 @@ int BPF_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct file
 	boesfs_program_class_call(s);
 	class = s->program_class;
 	boesfs_scratch_give(&caller);
+	/* Who traces the task, or shares its root and working directory, would have a hand in the other program. */
+	if (class != caller.label->class && !(caller.label->flags & BOESFS_LABEL_ENTERING) &&
+	    bprm->unsafe & (BOESFS_LSM_UNSAFE_SHARE | BOESFS_LSM_UNSAFE_PTRACE))
+		return -BOESFS_EPERM_NUMBER;
 	caller.label->pending = class;
 	caller.label->pending_generation = caller.generation;
 	caller.label->flags |= BOESFS_LABEL_PENDING;

@@ -119,6 +119,12 @@ struct file {
 	__s64 f_pos;
 };
 
+/* What a mapping of an overlay's file holds since 6.8: a file of the layer beneath, and what it was opened as. */
+struct backing_file {
+	struct file file;
+	struct path user_path;
+};
+
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 };
@@ -160,6 +166,7 @@ struct task_struct {
 
 struct linux_binprm {
 	struct file *file;
+	int unsafe;
 };
 
 struct iattr {

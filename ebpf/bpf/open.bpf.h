@@ -14,6 +14,9 @@
 /* The kernel's own flag of an open that is for running the file. */
 #define BOESFS_FMODE_EXEC 0x20u
 
+/* A task that writes down its memory. */
+#define BOESFS_PF_DUMPCORE 0x200u
+
 /* What an open with @flags of an object of @kind is for. */
 static __always_inline __u32 boesfs_open_uses(__u32 flags, __u32 kind)
 {
@@ -59,7 +62,10 @@ int BPF_PROG(boesfs_file_open, struct file *file, int ret)
 	op = flags & BOESFS_FMODE_EXEC ? BOESFS_OP_EXEC : BOESFS_OP_OPEN;
 	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, boesfs_kind_of(mode));
 	stray = boesfs_stray(w, found, BOESFS_STRAY_DENY, op, 0);
-	if (stray == BOESFS_STRAY_JUDGE)
+	/* A program's memory is not for programs of other rights. */
+	if (bpf_get_current_task_btf()->flags & BOESFS_PF_DUMPCORE && caller.scratch->program_count)
+		denied = boesfs_deny(w, BOESFS_REASON_CONFINED, BOESFS_EACCES_NUMBER, op, 0);
+	else if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_open_call(w, flags, mode) != 0;
 	else if (found == BOESFS_FOUND_ANONYMOUS && op == BOESFS_OP_EXEC &&
 		 !(boesfs_policy_flags(w) & BOESFS_FLAG_ANONYMOUS_EXEC))

@@ -16,7 +16,8 @@ static __always_inline int boesfs_socket_ask(__u64 other, int ret)
 	if (!path.dentry)
 		return boesfs_end(&caller, 0);
 	boesfs_args_unknown(&caller.scratch->work);
-	return boesfs_ask(&caller, path.mnt, path.dentry, BOESFS_KIND_SOCKET, BOESFS_OP_WRITE, 0, BOESFS_STRAY_DENY);
+	/* The mount is that of whoever bound it, which may be in another namespace. */
+	return boesfs_end(&caller, boesfs_ask_everywhere(&caller, path.dentry, BOESFS_KIND_SOCKET, BOESFS_OP_WRITE));
 }
 
 SEC("lsm/unix_stream_connect")

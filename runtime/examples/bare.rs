@@ -99,6 +99,7 @@ fn outcome(engine: &mut Nothing) -> Result<Outcome, Box<dyn std::error::Error>> 
             .map(|(name, value)| CString::new([name.as_bytes(), b"=", &value.into_vec()].concat()))
             .collect::<Result<_, _>>()?,
         kill_after: None,
+        denies_watching: false,
     };
     Ok(run(&config, engine, &mut Log::counting()))
 }

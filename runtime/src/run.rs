@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use boesfs_abi::image::ValidImage;
+use boesfs_abi::op::{Op, OpSet};
 use serde::Serialize;
 
 use crate::cli::{Format, Outside, RunArgs};
@@ -113,6 +114,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         command: args.command.iter().map(|word| c_string(word.clone())).collect::<Result<_, _>>()?,
         environment: std::env::vars_os().map(variable).collect::<Result<_, _>>()?,
         kill_after: args.kill_after.or_else(|| image.kill_after().and_then(NonZeroU64::new)),
+        denies_watching: !image.may_deny().intersection(WATCHING).is_empty(),
     };
     Ok(Prepared { image: Arc::new(image), config, permissive: args.permissive })
 }
@@ -137,6 +139,9 @@ fn variable((name, value): (OsString, OsString)) -> Result<CString, Refusal> {
 fn c_string(word: OsString) -> Result<CString, Refusal> {
     CString::new(word.into_vec()).map_err(Refusal::new)
 }
+
+/// What watching a directory or a file asks.
+const WATCHING: OpSet = OpSet::of(&[Op::Iterate, Op::Getattr]);
 
 /// A dry run, as JSON.
 #[derive(Serialize)]

@@ -7,6 +7,7 @@ pub mod case;
 pub mod conformance;
 pub mod cost;
 pub mod engine;
+pub mod escape;
 pub mod policy;
 mod provoke;
 pub mod question;

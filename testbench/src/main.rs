@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use boesfs_testbench::cost::operation::Operation;
-use boesfs_testbench::engine::{NAMES, PURE};
+use boesfs_testbench::engine::{NAMES, PURE, RealPlane};
+use boesfs_testbench::escape::Ground;
+use boesfs_testbench::report::Report;
 use boesfs_testbench::synthetic::{Form, Synthetic};
-use boesfs_testbench::{LEAVE, case, conformance, cost, prober, suite};
+use boesfs_testbench::{LEAVE, case, conformance, cost, escape, prober, suite};
 use clap::{Parser, Subcommand};
 
 /// One suite of cases, many engines.
@@ -68,6 +70,18 @@ enum Command {
     /// Measures what operations or a program cost here, one JSON line for each.
     #[command(hide = true)]
     Cost(CostArguments),
+    /// Tries every known way around a policy on a plane.
+    Escape {
+        /// The planes.
+        #[arg(long = "plane", required = true, value_name = "PLANE", value_parser = ["lsm", "fuse"])]
+        planes: Vec<String>,
+        /// Also on an overlay, under a policy of many rules.
+        #[arg(long)]
+        overlay: bool,
+        /// Having none of them here is a failure.
+        #[arg(long)]
+        require: bool,
+    },
     /// Does system calls in a sandbox, as told on the standard input.
     #[command(hide = true)]
     Prober,
@@ -178,6 +192,22 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),
+        Command::Escape { planes, overlay, require } => {
+            let mut report = Report::default();
+            let grounds: &[Ground] =
+                if overlay { &[Ground::Plain, Ground::Overlay] } else { &[Ground::Plain] };
+            for plane in planes {
+                let plane = if plane == "lsm" { RealPlane::Lsm } else { RealPlane::Fuse };
+                for ground in grounds {
+                    escape::run(plane, *ground, &mut report);
+                    if require {
+                        report.require(&[escape::engine(plane, *ground)]);
+                    }
+                }
+            }
+            print!("{report}");
+            return Ok(if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Generate { form, rules, subjects, seed } => {
             let policy = Synthetic { form, rules, subjects, seed };
             let mut out = BufWriter::new(std::io::stdout().lock());

@@ -117,7 +117,7 @@ impl Init<'_> {
             InitStep::DropCapabilities => sys::drop_capabilities(),
             InitStep::NoNewPrivileges => sys::set_no_new_privileges(),
             InitStep::Undumpable => sys::set_undumpable(),
-            InitStep::FilterSystemCalls => seccomp::install(),
+            InitStep::FilterSystemCalls(watches) => seccomp::install(*watches),
             InitStep::CloneEntry => Ok(()),
         }
     }

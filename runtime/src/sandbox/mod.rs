@@ -63,6 +63,8 @@ pub struct Config {
     pub environment: Vec<CString>,
     /// It dies at its Nth counted denial.
     pub kill_after: Option<NonZeroU64>,
+    /// Whether the policy denies some of what watching files asks.
+    pub denies_watching: bool,
 }
 
 /// Why a directory cannot be protected.
@@ -124,6 +126,7 @@ impl Config {
             cwd: &self.cwd,
             command: &self.command,
             ids: IdMap::of_caller()?,
+            denies_watching: self.denies_watching,
         }))
     }
 

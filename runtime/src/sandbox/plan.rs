@@ -88,9 +88,19 @@ pub enum InitStep {
     /// Shut itself to ptrace and to readers of its /proc files.
     Undumpable,
     /// Refuse system calls that could change what paths mean, or reach around the policy.
-    FilterSystemCalls,
+    FilterSystemCalls(Watches),
     /// Clone the process that becomes the command.
     CloneEntry,
+}
+
+/// What becomes of inotify(7), of which no file system is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Watches {
+    /// Watches are set; the plane judges them, or the policy denies nothing that they ask.
+    Open,
+    /// None is set: the policy denies some of what they ask, and the plane cannot tell which.
+    Closed,
 }
 
 /// What the entry process does.
@@ -187,13 +197,16 @@ pub struct Wanted<'a> {
     pub command: &'a [std::ffi::CString],
     /// The ids.
     pub ids: IdMap,
+    /// Whether the policy denies some of what watching files asks.
+    pub denies_watching: bool,
 }
 
 impl Plan {
     /// The plan for a sandbox as `wanted`. A root without a `/proc`, `/sys` or `/dev` directory gets none.
     #[must_use]
     pub fn new(wanted: Wanted<'_>) -> Self {
-        let Wanted { plane, gate, root, dir, cwd, command, ids } = wanted;
+        let Wanted { plane, gate, root, dir, cwd, command, ids, denies_watching } = wanted;
+        let watches = if covers(plane) && denies_watching { Watches::Closed } else { Watches::Open };
         let (inside_covers, at_root) = (covers(plane), dir == Path::new("/"));
         let fixtures = Fixture::of(root);
         let mut steps = vec![
@@ -232,7 +245,7 @@ impl Plan {
                 InitStep::DropCapabilities,
                 InitStep::NoNewPrivileges,
                 InitStep::Undumpable,
-                InitStep::FilterSystemCalls,
+                InitStep::FilterSystemCalls(watches),
                 InitStep::CloneEntry,
             ]
             .map(Step::Init),
@@ -333,7 +346,10 @@ impl fmt::Display for InitStep {
             Self::DropCapabilities => f.write_str("drop all capabilities"),
             Self::NoNewPrivileges => f.write_str("set no_new_privs"),
             Self::Undumpable => f.write_str("become undumpable"),
-            Self::FilterSystemCalls => f.write_str("filter system calls"),
+            Self::FilterSystemCalls(Watches::Open) => f.write_str("filter system calls"),
+            Self::FilterSystemCalls(Watches::Closed) => {
+                f.write_str("filter system calls, inotify_add_watch among them")
+            }
             Self::CloneEntry => f.write_str("clone the entry process"),
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
+use super::plan::Watches;
 use crate::sys;
 
 /// Denied with `EPERM`.
@@ -99,13 +100,13 @@ const fn ret_errno(errno: i32) -> u32 {
 ///
 /// # Errors
 /// What seccomp(2) says.
-pub fn install() -> io::Result<()> {
-    sys::set_seccomp_filter(&filter())
+pub fn install(watches: Watches) -> io::Result<()> {
+    sys::set_seccomp_filter(&filter(watches))
 }
 
 /// The filter's instructions. Every test is followed by the answer for those it catches, so that no jump is long.
 #[must_use]
-pub fn filter() -> Vec<sock_filter> {
+pub fn filter(watches: Watches) -> Vec<sock_filter> {
     let mut program = Program(Vec::new());
     program.load(ARCH);
     program.unless_equal(ARCHITECTURE, libc::SECCOMP_RET_KILL_PROCESS);
@@ -120,6 +121,12 @@ pub fn filter() -> Vec<sock_filter> {
     program.if_argument_has(libc::SYS_unshare, 0, NEW_NAMESPACES | CLONE_NEWTIME);
     for request in DENIED_IOCTLS {
         program.if_argument_is(libc::SYS_ioctl, 1, request);
+    }
+    match watches {
+        Watches::Open => {}
+        Watches::Closed => {
+            program.if_equal(libc::SYS_inotify_add_watch as u32, ret_errno(libc::EACCES));
+        }
     }
     program.ret(libc::SECCOMP_RET_ALLOW);
     program.0

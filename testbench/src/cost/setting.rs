@@ -58,5 +58,5 @@ pub fn enter_landlock(dir: &Path) -> anyhow::Result<()> {
 /// If the kernel refuses it.
 pub fn enter_filter() -> anyhow::Result<()> {
     rustix::thread::set_no_new_privs(true)?;
-    Ok(boesfs_runtime::sandbox::seccomp::install()?)
+    Ok(boesfs_runtime::sandbox::seccomp::install(boesfs_runtime::sandbox::plan::Watches::Open)?)
 }

@@ -13,6 +13,7 @@ mod programs;
 mod reference;
 
 pub use plane::RealPlane;
+pub(crate) use programs::find_boesfs;
 
 use crate::policy::Policy;
 use crate::question::{Outcome, Question};

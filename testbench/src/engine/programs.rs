@@ -19,7 +19,7 @@ pub(super) fn has_interpreter(bytes: &[u8]) -> bool {
 }
 
 /// The `boesfs` beside the program `this`, or on PATH.
-pub(super) fn find_boesfs(this: &Path) -> Option<PathBuf> {
+pub(crate) fn find_boesfs(this: &Path) -> Option<PathBuf> {
     let beside = this.parent().map(|folder| folder.join("boesfs"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     beside

@@ -74,7 +74,8 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
         };
         for output in outputs {
             for engine in *engines {
-                report.add(Row::Engine(format!("{engine}{suffix}")), tally(output, engine, requirements));
+                let required = requirements.has(engine);
+                report.add(Row::Engine(format!("{engine}{suffix}")), tally(output, engine, required));
             }
             let Ok(output) = output else { continue };
             for other in unasked(output, engines) {
@@ -84,10 +85,11 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
     }
 }
 
-fn tally(output: &Result<String, NotRun>, engine: &str, requirements: &Requirements) -> Tally {
+/// What `output` counts of `engine`, which may not be left out if it is `required`.
+pub(super) fn tally(output: &Result<String, NotRun>, engine: &str, required: bool) -> Tally {
     match output {
         Ok(output) => count(output, engine),
-        Err(NotRun::Unavailable(reason)) if requirements.has(engine) => {
+        Err(NotRun::Unavailable(reason)) if required => {
             Tally::fail(format!("required and not run: {reason}"))
         }
         Err(NotRun::Unavailable(reason)) => Tally::skip(reason),
@@ -96,7 +98,7 @@ fn tally(output: &Result<String, NotRun>, engine: &str, requirements: &Requireme
 }
 
 /// Why a run gave no counts.
-enum NotRun {
+pub(super) enum NotRun {
     /// The machine for it cannot be had here.
     Unavailable(String),
     /// It should have worked.
@@ -146,7 +148,7 @@ fn guest(
 }
 
 /// The testbench exits with 0 or 1 when it has counted; anything else is no count.
-fn finished(status: i32, output: String) -> Result<String, NotRun> {
+pub(super) fn finished(status: i32, output: String) -> Result<String, NotRun> {
     match status {
         0 | 1 => Ok(output),
         status => Err(NotRun::Broken(format!("boesfs-testbench ended with status {status}"))),

@@ -2,6 +2,7 @@
 
 mod cargo_steps;
 mod engines;
+mod escape;
 mod fuzz;
 mod machines;
 mod report;
@@ -60,7 +61,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -84,6 +85,10 @@ const STEPS: [Step; 12] = [
     }),
     ("shared engine", |workspace, requirements, report, _| {
         shared_engine::run(workspace, requirements, report);
+    }),
+    ("escape", |workspace, requirements, report, title| match binaries::build(workspace) {
+        Ok(_) => escape::run(workspace, requirements, report),
+        Err(error) => report.add(step(title), Tally::fail(error.to_string())),
     }),
     ("docs", |workspace, _, report, title| report.add(step(title), pages(workspace))),
     ("demo", |workspace, requirements, report, _| {

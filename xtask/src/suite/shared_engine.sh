@@ -117,7 +117,7 @@ kill -9 $PID_three
 wait $PID_three 2>/dev/null
 sleep 1
 [ "$(attached)" -gt 0 ] || fail "enforcement ended with the supervisor"
-pgrep -f loop.sh >/dev/null && fail "processes outlive their supervisor"
+grep -q 'loop[.]sh' /proc/[0-9]*/cmdline 2>/dev/null && fail "processes outlive their supervisor"
 boesfs gc | grep -q 'sandboxes and 0 engines' || fail "gc"
 nothing_left "gc"
 
