@@ -117,7 +117,9 @@ kill -9 $PID_three
 wait $PID_three 2>/dev/null
 sleep 1
 [ "$(attached)" -gt 0 ] || fail "enforcement ended with the supervisor"
-grep -q 'loop[.]sh' /proc/[0-9]*/cmdline 2>/dev/null && fail "processes outlive their supervisor"
+for process in /proc/[0-9]*; do
+    { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -q '^sh /tmp/loop' && fail "processes outlive their supervisor"
+done
 boesfs gc | grep -q 'sandboxes and 0 engines' || fail "gc"
 nothing_left "gc"
 
