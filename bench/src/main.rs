@@ -2,7 +2,7 @@
 //!
 //! `boesfs-bench decide FOLDER MACHINE COMPILER [PEERS]` writes `decide.md` and `decide.json` to FOLDER. MACHINE says what it runs
 //! on; COMPILER is `boesfsc`, PEERS the program of `bench/peers`. `cargo xtask bench decide` builds and runs both.
-//! Policies larger than `BOESFS_BENCH_MOST` rules are left out, if that is given.
+//! Policies larger than `BOESFS_BENCH_MOST` rules are left out, if that is given, and all forms but `BOESFS_BENCH_FORM`.
 
 mod kernel;
 mod native;
@@ -51,7 +51,9 @@ fn decide(folder: &Path, machine: &str, compiler: &Path, peers: Option<&Path>) -
     let mut packings = Vec::new();
     let mut beside = Vec::new();
     let most = std::env::var("BOESFS_BENCH_MOST").map_or(Ok(usize::MAX), |most| most.parse())?;
-    for form in [Form::Tree, Form::Random, Form::Around] {
+    let only = std::env::var("BOESFS_BENCH_FORM").ok();
+    let wanted = |form: &Form| only.as_ref().is_none_or(|only| *only == form.name());
+    for form in [Form::Tree, Form::Random, Form::Around].into_iter().filter(wanted) {
         for rules in SIZES.into_iter().filter(|rules| *rules <= most) {
             let Some(subject) = Subject::new(compiler, form, rules)? else {
                 rows.push(json!({"form": form.name(), "rules": rules, "refused": true}));
@@ -74,7 +76,7 @@ fn decide(folder: &Path, machine: &str, compiler: &Path, peers: Option<&Path>) -
             }
         }
     }
-    for form in [Form::Short, Form::Long(200), Form::Long(1000)] {
+    for form in [Form::Short, Form::Long(200), Form::Long(1000)].into_iter().filter(wanted) {
         let subject =
             Subject::new(compiler, form, 1000)?.context("a policy of 1000 rules is not too large")?;
         let row = measured(&subject, &subject.hits, "hit", true)?;

@@ -1,4 +1,5 @@
-//! Which rules can match a path at all, found without asking each: by literal paths and by what patterns begin with.
+//! Which rules can match a path at all, found without asking each: by literal paths, by what patterns begin with, and by
+//! what they say of the last name.
 //!
 //! It leaves out no rule that can match, and so makes no difference to a decision; a test holds it against the plain
 //! scan. It knows nothing of the automaton.
@@ -7,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use boesfs_abi::request::is_canonical;
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use smallvec::{SmallVec, smallvec};
 
 use crate::model::{CompareOp, Expr, Model, Node, Operand, PathFunction, RequestField, Rule, Scope, Shape};
@@ -22,12 +23,62 @@ pub struct Index<'m> {
     /// Rules that match only paths that begin so.
     prefix: HashMap<Cow<'m, [u8]>, Rules>,
     prefix_lengths: BTreeSet<usize>,
+    /// Rules that match only paths that begin so and whose last name begins so.
+    last_name: Pairs<'m>,
+    /// Rules that match only paths that begin and end so.
+    end: Pairs<'m>,
     /// Rules of which nothing is known.
     anywhere: Vec<usize>,
 }
 
 /// Indices of rules; there are few at one path.
 type Rules = SmallVec<[u32; 4]>;
+
+/// What a path begins with, and something else of it.
+type PairOf<'m> = (Cow<'m, [u8]>, Cow<'m, [u8]>);
+
+/// Rules by pairs.
+#[derive(Clone, Debug, Default)]
+struct Pairs<'m> {
+    rules: HashMap<PairOf<'m>, Rules>,
+    lengths: BTreeSet<(usize, usize)>,
+}
+
+/// A key of [`Pairs`] that is only looked up.
+#[derive(Hash)]
+struct Pair<'a>(&'a [u8], &'a [u8]);
+
+impl Equivalent<PairOf<'_>> for Pair<'_> {
+    fn equivalent(&self, key: &PairOf<'_>) -> bool {
+        self.0 == key.0.as_ref() && self.1 == key.1.as_ref()
+    }
+}
+
+impl<'m> Pairs<'m> {
+    /// The rules at this pair, to add to.
+    fn rules(&mut self, start: &'m [u8], other: &'m [u8]) -> &mut Rules {
+        self.lengths.insert((start.len(), other.len()));
+        self.rules.entry((start.into(), other.into())).or_default()
+    }
+
+    /// The rules at the pairs of the first bytes of `path` and a part of it of the given length.
+    fn at<'a>(
+        &'a self,
+        path: &'a [u8],
+        part: impl Fn(usize) -> Option<&'a [u8]> + 'a,
+    ) -> impl Iterator<Item = &'a Rules> {
+        self.lengths
+            .iter()
+            .filter_map(move |(start, length)| self.rules.get(&Pair(path.get(..*start)?, part(*length)?)))
+    }
+
+    fn into_owned(self) -> Pairs<'static> {
+        let owned = |part: Cow<'m, [u8]>| Cow::Owned(part.into_owned());
+        let rules =
+            self.rules.into_iter().map(|((start, other), rules)| ((owned(start), owned(other)), rules));
+        Pairs { rules: rules.collect(), lengths: self.lengths }
+    }
+}
 
 /// The paths a condition can hold of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +93,10 @@ enum Reach<'m> {
 enum Spot<'m> {
     Exactly(&'m [u8]),
     Beginning(&'m [u8]),
+    /// Paths that begin so and whose last name begins so.
+    LastName(&'m [u8], &'m [u8]),
+    /// Paths that begin and end so; the two may overlap.
+    Ending(&'m [u8], &'m [u8]),
 }
 
 impl<'m> Index<'m> {
@@ -55,13 +110,14 @@ impl<'m> Index<'m> {
                 Reach::At(spots) => {
                     for spot in spots {
                         let rules = match spot {
-                            Spot::Exactly(path) => index.exact.entry(path.into()),
+                            Spot::Exactly(path) => index.exact.entry(path.into()).or_default(),
                             Spot::Beginning(path) => {
                                 index.prefix_lengths.insert(path.len());
-                                index.prefix.entry(path.into())
+                                index.prefix.entry(path.into()).or_default()
                             }
-                        }
-                        .or_default();
+                            Spot::LastName(start, name) => index.last_name.rules(start, name),
+                            Spot::Ending(start, end) => index.end.rules(start, end),
+                        };
                         if rules.last() != Some(&number) {
                             rules.push(number);
                         }
@@ -82,6 +138,8 @@ impl<'m> Index<'m> {
             exact: owned(self.exact),
             prefix: owned(self.prefix),
             prefix_lengths: self.prefix_lengths,
+            last_name: self.last_name.into_owned(),
+            end: self.end.into_owned(),
             anywhere: self.anywhere,
         }
     }
@@ -92,7 +150,12 @@ impl<'m> Index<'m> {
     pub fn paths(&self) -> Vec<Cow<'_, [u8]>> {
         let mut paths: Vec<Cow<'_, [u8]>> =
             self.exact.keys().map(|path| Cow::Borrowed(path.as_ref())).collect();
-        for start in self.prefix.keys() {
+        let pairs = self.last_name.rules.keys().chain(self.end.rules.keys());
+        let mut starts: Vec<&[u8]> = self.prefix.keys().map(AsRef::as_ref).collect();
+        starts.extend(pairs.map(|(start, _)| start.as_ref()));
+        starts.sort_unstable();
+        starts.dedup();
+        for start in starts {
             let dir = start.strip_suffix(b"/").unwrap_or(start);
             paths.push(Cow::Borrowed(if dir.is_empty() { b"/" } else { dir }));
             paths.push(Cow::Owned([dir, b"/x"].concat()));
@@ -113,6 +176,11 @@ impl<'m> Index<'m> {
         for length in self.prefix_lengths.range(..=path.len()) {
             add(self.prefix.get(&path[..*length]));
         }
+        let slash = path.iter().rposition(|byte| *byte == b'/');
+        let name = slash.map_or(path, |slash| &path[slash + 1..]);
+        self.last_name.at(path, |length| name.get(..length)).for_each(|rules| add(Some(rules)));
+        let ending = |length| path.get(path.len().checked_sub(length)?..);
+        self.end.at(path, ending).for_each(|rules| add(Some(rules)));
         rules.sort_unstable();
         rules.dedup();
         rules
@@ -142,12 +210,12 @@ fn reach<'m>(node: &'m Node, rule: &'m Rule, shape: Shape) -> Reach<'m> {
             let start = match function {
                 PathFunction::Under | PathFunction::Within => text,
                 PathFunction::RegexMatch => return Reach::Anywhere,
+                PathFunction::PathMatch => return Reach::At(smallvec![of_pattern(text)]),
                 PathFunction::KeyMatch
                 | PathFunction::KeyMatch2
                 | PathFunction::KeyMatch3
                 | PathFunction::KeyMatch5
-                | PathFunction::GlobMatch
-                | PathFunction::PathMatch => literal_start(text),
+                | PathFunction::GlobMatch => literal_start(text),
             };
             Reach::At(smallvec![Spot::Beginning(start)])
         }
@@ -173,14 +241,38 @@ fn equal<'m>(operand: &'m Operand, rule: &'m Rule, shape: Shape) -> Reach<'m> {
     }])
 }
 
+/// Where the paths lie that a pattern of `pathMatch` matches: what they begin with, and what their last name begins with or
+/// what they end with, if the pattern has that plain.
+fn of_pattern(pattern: &[u8]) -> Spot<'_> {
+    let start = literal_start(pattern);
+    let slash = pattern.iter().rposition(|byte| *byte == b'/');
+    let last = slash.map_or(pattern, |slash| &pattern[slash + 1..]);
+    // A `/` may stand inside of braces and classes, and more than one name may be what `**` matches.
+    let odd = pattern.iter().any(|byte| matches!(byte, b'{' | b'[' | b'\\'))
+        || last.windows(2).any(|bytes| bytes == b"**");
+    if start.len() == pattern.len() || odd || last.is_empty() {
+        return Spot::Beginning(start);
+    }
+    let name = literal_start(last);
+    let end = last.iter().rposition(|byte| !is_plain(*byte)).map_or(last, |special| &last[special + 1..]);
+    match (name.is_empty(), end.is_empty()) {
+        (false, _) => Spot::LastName(start, name),
+        (true, false) => Spot::Ending(start, end),
+        (true, true) => Spot::Beginning(start),
+    }
+}
+
 /// What every path that a pattern matches begins with, as far as it is plain in all pattern languages. The byte before
 /// a special one is left out, because the special one may be about it.
 fn literal_start(pattern: &[u8]) -> &[u8] {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
-    match pattern.iter().position(|byte| !plain(byte)) {
+    match pattern.iter().position(|byte| !is_plain(*byte)) {
         Some(special) => &pattern[..special.saturating_sub(1)],
         None => pattern,
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-')
 }
 
 impl Reach<'_> {

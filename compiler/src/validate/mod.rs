@@ -44,17 +44,20 @@ pub struct Effort {
     /// States of the languages' automaton up to which each is looked at. Of a larger one a sample of nodes is asked
     /// about, and of the rules' literal paths.
     pub states: usize,
+    /// Rules that may be looked at to find which places are alike: patterns of which any might match anywhere are all
+    /// looked at in every place. Of what needs more a sample is asked about, as of a larger automaton.
+    pub looks: u64,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { complete: 12_000_000, sampled: 3_000_000, states: 4_000_000 }
+        Self { complete: 12_000_000, sampled: 3_000_000, states: 4_000_000, looks: 40_000_000 }
     }
 }
 
 impl Effort {
     /// Everything is asked, however long it takes.
-    pub const ALL: Self = Self { complete: u64::MAX, sampled: u64::MAX, states: usize::MAX };
+    pub const ALL: Self = Self { complete: u64::MAX, sampled: u64::MAX, states: usize::MAX, looks: u64::MAX };
 }
 
 /// What was asked.
@@ -364,6 +367,16 @@ impl<'a> Shared<'a> {
         Ok(report)
     }
 
+    /// How many rules are looked at to tell what is seen at all `spots`, from what it is at some of them.
+    fn looks(self, spots: &[(Spot, usize)], witnesses: &Witnesses<Spot>) -> u64 {
+        const TRIED: usize = 1000;
+        let stride = spots.len().div_ceil(TRIED).max(1);
+        let tried = spots.iter().step_by(stride);
+        let looks: usize =
+            tried.map(|(_, number)| self.index.rules_at(&witnesses.input(*number)).len()).sum();
+        (looks as u64).saturating_mul(stride as u64)
+    }
+
     fn run(self, languages: &Dfa, effort: Effort) -> Result<Report, Box<Mismatch>> {
         if languages.state_count() > effort.states {
             return self.run_sampled(languages, effort);
@@ -379,6 +392,9 @@ impl<'a> Shared<'a> {
         let sights = Sights::new(self);
         let mut met = hashbrown::HashSet::new();
         let spots: Vec<(Spot, usize)> = witnesses.states().collect();
+        if self.looks(&spots, &witnesses) > effort.looks {
+            return self.run_sampled(languages, effort);
+        }
         let new = sights.new_among(&spots, &mut met, |(spot, number)| {
             let at = Reached { state: spot.state, row: named.label(spot.named) };
             (at, Cow::Owned(witnesses.input(*number)))
