@@ -70,7 +70,7 @@ pub struct Outcome {
 impl Outcome {
     /// Makes the image of `parts`.
     fn pack(&mut self, parts: Option<Parts>, model: &Model) {
-        match parts.map(encode_read_back) {
+        match parts.map(|parts| encode_read_back(parts, jobs::count() > 1)) {
             Some(Ok((file, image))) => self.packed = Some(Packed { file, image }),
             Some(Err(error)) => self.diagnostics.push(no_room(&error.into(), model)),
             None => {}

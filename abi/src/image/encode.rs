@@ -30,31 +30,37 @@ pub struct Parts {
 /// # Errors
 /// As [`decode`]: the caller has built something that is not an image.
 pub fn encode(parts: &Parts) -> Result<Vec<u8>, ImageError> {
-    let file = file_of(parts);
+    let file = file_of(parts, false);
     decode(&file)?;
     Ok(file)
 }
 
 /// As [`encode`], with what [`decode`] made of the file. The parts are gone before that: of a large policy there is no room
-/// for both.
+/// for both. With `threads` the two largest sections are packed side by side.
 ///
 /// # Errors
 /// As [`encode`].
-pub fn encode_read_back(parts: Parts) -> Result<(Vec<u8>, ValidImage), ImageError> {
-    let file = file_of(&parts);
+pub fn encode_read_back(parts: Parts, threads: bool) -> Result<(Vec<u8>, ValidImage), ImageError> {
+    let file = file_of(&parts, threads);
     drop(parts);
     let image = decode(&file)?;
     Ok((file, image))
 }
 
-fn file_of(parts: &Parts) -> Vec<u8> {
+fn file_of(parts: &Parts, threads: bool) -> Vec<u8> {
     let subjects = encode_subjects(&parts.subjects);
+    let literals = || pack(&encode_literals(&parts.literals));
+    let debug = || parts.debug.as_ref().map(|debug| pack(&debug.encode()));
     // The two take long of a large policy, and neither needs the other.
-    let (literals, debug) = std::thread::scope(|scope| {
-        let literals = scope.spawn(|| pack(&encode_literals(&parts.literals)));
-        let debug = parts.debug.as_ref().map(|debug| pack(&debug.encode()));
-        (literals.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), debug)
-    });
+    let (literals, debug) = if threads {
+        std::thread::scope(|scope| {
+            let literals = scope.spawn(literals);
+            let debug = debug();
+            (literals.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), debug)
+        })
+    } else {
+        (literals(), debug())
+    };
     let mut sections: Vec<(SectionKind, &[u8])> = vec![
         (SectionKind::Blob, &parts.blob),
         (SectionKind::Subjects, &subjects),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::jobs;
 use crate::rules::PathAtom;
 
 use super::sets::{SetId, Sets};
@@ -65,7 +66,7 @@ impl<'a> Trie<'a> {
             };
             words.push(Word { bytes, mark, atom: id });
         }
-        words.sort_unstable_by(|a, b| (&a.bytes, a.atom).cmp(&(&b.bytes, b.atom)));
+        jobs::sort_by(&mut words, |a, b| (&a.bytes, a.atom).cmp(&(&b.bytes, b.atom)));
         let mut trie = Self { words, nodes: vec![Node::new(0, 0, 0)] };
         trie.grow(sets);
         trie

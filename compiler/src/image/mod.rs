@@ -36,6 +36,7 @@ use boesfs_abi::plane::Plane;
 use boesfs_abi::verdict::Effect;
 
 use crate::automaton::{Compiled, Decisions};
+use crate::jobs;
 use crate::lint;
 use crate::model::{Moves, Shape, SubjectMode};
 use crate::rules::RuleSet;
@@ -87,7 +88,7 @@ pub fn pack_decisions(
     decisions: &Decisions,
     rules: &RuleSet,
 ) -> Result<(Vec<u8>, ValidImage), PackError> {
-    Ok(image::encode_read_back(parts(compiled, decisions, rules)?)?)
+    Ok(image::encode_read_back(parts(compiled, decisions, rules)?, jobs::count() > 1)?)
 }
 
 /// What the image of `compiled` is made of.

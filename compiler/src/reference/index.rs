@@ -11,6 +11,7 @@ use boesfs_abi::request::is_canonical;
 use hashbrown::{Equivalent, HashMap};
 use smallvec::{SmallVec, smallvec};
 
+use crate::jobs;
 use crate::model::{CompareOp, Expr, Model, Node, Operand, PathFunction, RequestField, Rule, Scope, Shape};
 
 use super::matcher::text_of;
@@ -161,7 +162,7 @@ impl<'m> Index<'m> {
             paths.push(Cow::Owned([dir, b"/x"].concat()));
         }
         paths.retain(|path| is_canonical(path));
-        paths.sort_unstable();
+        jobs::sort_by(&mut paths, Ord::cmp);
         paths.dedup();
         paths
     }
