@@ -295,6 +295,17 @@ fn the_fuse_plane_is_never_permissive() {
 }
 
 #[test]
+fn an_older_kernel_is_no_place_for_the_lsm_plane() {
+    let place = Place::denying(&[Op::Open]);
+    // As the kernel itself shows an older one to programs that cannot read today's numbers.
+    let mut command = Command::new("setarch");
+    command.args(["--uname-2.6", env!("CARGO_BIN_EXE_boesfs"), "run", "--plane", "lsm"]);
+    let ran = said(command.arg(&place.policy).args(["--", "echo", "ran"]));
+    assert_eq!((ran.status, ran.out.as_str()), (125, ""), "{}", ran.err);
+    assert!(ran.err.contains("the kernel is 2.6.") && ran.err.contains("needs 6.1"), "{}", ran.err);
+}
+
+#[test]
 fn another_root_can_be_protected_in_part_and_whole() {
     let place = Place::denying(&[Op::Open]);
     let root = place.path().join("root");

@@ -55,6 +55,16 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
+    /// As many programs are attached as the kernel takes.
+    #[error(
+        "cannot attach `{program}` at `{hook}`: as many programs of others stand there as the kernel takes; `bpftool link` lists them"
+    )]
+    Crowded {
+        /// The program.
+        program: &'static str,
+        /// Its hook.
+        hook: &'static str,
+    },
     /// A name on the bpf file system cannot be made or found.
     #[error("{path}: {source}", path = path.display())]
     Pin {
@@ -91,6 +101,14 @@ pub enum LoadError {
 impl LoadError {
     pub(super) fn map(map: &'static str, reason: impl ToString) -> Self {
         Self::Map { map, reason: reason.to_string() }
+    }
+
+    /// What `source` means for attaching `program` at `hook`.
+    pub(super) fn attach(program: &'static str, hook: &'static str, source: io::Error) -> Self {
+        match source.raw_os_error() {
+            Some(libc::E2BIG) => Self::Crowded { program, hook },
+            _ => Self::Attach { program, hook, source },
+        }
     }
 
     pub(super) fn read(path: impl Into<PathBuf>, source: io::Error) -> Self {

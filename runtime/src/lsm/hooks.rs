@@ -75,7 +75,7 @@ pub(super) fn probe() -> Result<(), LoadError> {
         .map_err(|source| LoadError::program("load", name, source))?;
     program.load(hook, &btf).map_err(|source| LoadError::program("load", name, source))?;
     let fd = program.fd().map_err(|source| LoadError::program("load", name, source))?;
-    bpf::lsm_attach(fd.as_fd()).map(drop).map_err(|source| LoadError::Attach { program: name, hook, source })
+    bpf::lsm_attach(fd.as_fd()).map(drop).map_err(|source| LoadError::attach(name, hook, source))
 }
 
 fn type_information() -> Result<Btf, LoadError> {
@@ -201,11 +201,8 @@ impl Programs {
                 None => return Ok(false),
             }
         };
-        let link = bpf::lsm_attach(program.as_fd()).map_err(|source| LoadError::Attach {
-            program: hook.program,
-            hook: hook.hook,
-            source,
-        })?;
+        let link = bpf::lsm_attach(program.as_fd())
+            .map_err(|source| LoadError::attach(hook.program, hook.hook, source))?;
         self.pin(link.as_fd(), "link", hook.program)?;
         Ok(true)
     }

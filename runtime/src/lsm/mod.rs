@@ -16,6 +16,7 @@ mod program;
 mod prototype;
 mod record;
 mod report;
+mod requirements;
 mod subject;
 mod wire;
 
@@ -47,19 +48,8 @@ use crate::tenants::{self, Claim, Claimed, Place, Tenant, TenantPlane};
 /// # Errors
 /// What is missing.
 pub fn available() -> Result<(), EngineError> {
-    let path = "/sys/kernel/security/lsm";
-    // Where securityfs is not mounted, loading and the canary tell.
-    if let Ok(list) = std::fs::read_to_string(path)
-        && !list.trim().split(',').any(|name| name == "bpf")
-    {
-        let reason =
-            format!("`bpf` is not among the active security modules ({}): boot with lsm=…,bpf", list.trim());
-        return Err(EngineError::new(Plane::Lsm, reason));
-    }
-    if !nix::unistd::geteuid().is_root() {
-        return Err(EngineError::new(Plane::Lsm, "needs root"));
-    }
-    hooks::probe().map_err(|error| EngineError::new(Plane::Lsm, error))
+    requirements::check().map_err(failed)?;
+    hooks::probe().map_err(failed)
 }
 
 /// The plane for the sandbox of `setup`.
@@ -149,6 +139,7 @@ impl Lsm {
     /// # Errors
     /// If the kernel refuses something, the name is taken, or the canary is not denied.
     pub fn new(setup: Setup) -> Result<Self, EngineError> {
+        requirements::check().map_err(failed)?;
         let subjects = Subjects::of(&setup);
         let lock = Lock::take().map_err(failed)?;
         let engine =
