@@ -4,10 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use nix::mount::{MsFlags, mount};
+
 use crate::mounted::{Case, PLAIN, Test};
 
 /// The tests of this file.
-pub(crate) const TESTS: &[Test] = &[("eight_threads_at_once", eight_threads_at_once)];
+pub(crate) const TESTS: &[Test] = &[
+    ("eight_threads_at_once", eight_threads_at_once),
+    ("what_is_removed_leaves_nothing", what_is_removed_leaves_nothing),
+];
 
 const THREADS: usize = 8;
 const ROUNDS: usize = 60;
@@ -58,4 +63,60 @@ fn work(dir: &Path, number: usize, round: usize) {
         assert!(fs::metadata(&path).unwrap().is_file());
     }
     fs::remove_dir_all(&own).unwrap();
+}
+
+/// How often a thread makes and removes its files, and how many they are: all in all a quarter of a million requests.
+const CYCLES: usize = 40;
+const FILES: usize = 64;
+/// What the server may grow by once it has settled: its allocator keeps some room.
+const GROWTH: usize = 4 << 20;
+
+fn what_is_removed_leaves_nothing() -> Case {
+    Case {
+        // A file system of its own, on which nobody else makes files.
+        beneath: |dir| mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some("size=64M")).unwrap(),
+        inside: |dir| {
+            let all = |cycles: usize| {
+                thread::scope(|scope| {
+                    for number in 0..THREADS {
+                        scope.spawn(move || (0..cycles).for_each(|_| make_and_remove(dir, number)));
+                    }
+                });
+            };
+            let free = || {
+                let found = rustix::fs::statvfs(dir).unwrap();
+                (found.f_bfree, found.f_ffree)
+            };
+            let at_first = free();
+            all(CYCLES / 8);
+            let settled = resident_of_server();
+            all(CYCLES);
+            assert_eq!(free(), at_first, "free blocks and inodes");
+            let now = resident_of_server();
+            assert!(now <= settled + GROWTH, "the server has grown from {settled} to {now} bytes");
+        },
+        ..PLAIN
+    }
+}
+
+fn make_and_remove(dir: &Path, number: usize) {
+    let own = dir.join(format!("cycle-{number}"));
+    fs::create_dir(&own).unwrap();
+    for file in 0..FILES {
+        let (path, moved) = (own.join(format!("f{file}")), own.join(format!("g{file}")));
+        fs::write(&path, [7; 5000]).unwrap();
+        // Removed while it is open.
+        let held = fs::File::open(&path).unwrap();
+        fs::rename(&path, &moved).unwrap();
+        fs::remove_file(&moved).unwrap();
+        drop(held);
+    }
+    fs::remove_dir(&own).unwrap();
+}
+
+/// Bytes of memory that the server has, which is this process's parent.
+fn resident_of_server() -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", std::os::unix::process::parent_id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
