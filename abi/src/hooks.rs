@@ -104,6 +104,23 @@ pub const HOOKS: &[Hook] = &[
     always("boesfs_ptrace_traceme", "ptrace_traceme"),
 ];
 
+/// Programs that stand at a hook as long as the engine is sealed, whatever policies there are.
+pub const SEAL: &[Hook] = &[
+    always("boesfs_seal_map", "bpf_map"),
+    always("boesfs_seal_prog", "bpf_prog"),
+    always("boesfs_seal_create", "inode_create"),
+    always("boesfs_seal_symlink", "inode_symlink"),
+    always("boesfs_seal_link", "inode_link"),
+    always("boesfs_seal_unlink", "inode_unlink"),
+    always("boesfs_seal_rmdir", "inode_rmdir"),
+    always("boesfs_seal_rename", "inode_rename"),
+    always("boesfs_seal_umount", "sb_umount"),
+    always("boesfs_seal_remount", "sb_remount"),
+    always("boesfs_seal_ptrace", "ptrace_access_check"),
+    always("boesfs_seal_exec", "bprm_creds_from_file"),
+    always("boesfs_seal_prctl", "task_prctl"),
+];
+
 impl Hook {
     /// Whether `image` needs it.
     #[must_use]

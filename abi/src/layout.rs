@@ -365,7 +365,7 @@ wire_struct! {
         reserved: u16,
         /// Denials counted in this sandbox so far, this one included.
         denials: u64,
-        /// 0.
+        /// How many events that differ from this one in time and process alone were not told since one was; and 0, 0.
         reserved2: [u64; 3],
     }
 }

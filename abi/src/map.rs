@@ -30,14 +30,38 @@ pub const SANDBOX_USERNS: u32 = 1 << 3;
 pub const SANDBOX_MOUNTS_FULL: u32 = 1 << 4;
 /// Decisions are made and reported, and nothing is denied for them.
 pub const SANDBOX_PERMISSIVE: u32 = 1 << 5;
+/// Nobody wants to be told of its decisions: it has no ring buffer.
+pub const SANDBOX_UNTOLD: u32 = 1 << 6;
 
 /// In a [`Binding`]: the subject is the program that runs, and an exec gives the class.
 pub const BINDING_CLASSES: u32 = 1 << 0;
+/// In a [`Binding`]: what is read, written or mapped is also judged as if it were opened again.
+pub const BINDING_STRICT: u32 = 1 << 1;
+
+/// How many kinds of event are counted at once; the one that was longest not seen is forgotten.
+pub const MAX_FOLDS: u32 = 8192;
+/// Nanoseconds in which so many events of one kind are told, as a power of two: about a second.
+pub const FOLD_WINDOW: u32 = 30;
+/// Bytes of the ring buffer that says that a sandbox has reached its limit.
+pub const LIMITS_RING: u32 = 4096;
 
 /// The program that records places notes the protected directory.
 pub const RECORD_DIR: u32 = 0;
 /// It notes a mount by a directory on it.
 pub const RECORD_MOUNT: u32 = 1;
+/// It notes which program the caller runs, for the seal.
+pub const RECORD_TOOL: u32 = 2;
+/// It notes the engine's directory, for the seal.
+pub const RECORD_ENGINE: u32 = 3;
+/// It notes the directory of all engines, for the seal.
+pub const RECORD_ROOT: u32 = 4;
+
+/// What a sealed number is that of: a map, or a program.
+pub const SEAL_MAP: u32 = 0;
+/// A program.
+pub const SEAL_PROGRAM: u32 = 1;
+/// How many maps and programs can be sealed.
+pub const MAX_SEALS: u32 = 1 << 16;
 
 /// The task has not run the command yet: nothing it does is asked.
 pub const LABEL_ENTERING: u32 = 1 << 0;
@@ -96,10 +120,12 @@ wire_struct! {
         mount_namespace_seq: u64,
         /// Inode number of its mount namespace.
         mount_namespace_id: u32,
+        /// How many events of one kind are told in a [`FOLD_WINDOW`]; 0 tells all.
+        event_rate: u32,
+        /// Events that were not told because there were too many of their kind.
+        folded: u64,
         /// 0.
-        reserved: u32,
-        /// 0.
-        reserved2: [u64; 4],
+        reserved2: [u64; 3],
     }
 }
 
@@ -157,14 +183,16 @@ wire_struct! {
         hooks: u64,
         /// How many generations of sandboxes use it.
         uses: u64,
+        /// The kernel's number of the table of programs that it was last bound with, for others to have the same; or 0.
+        table: u64,
         /// 0.
-        reserved: [u64; 2],
+        reserved: u64,
     }
 }
 
 wire_struct! {
     /// What an engine knows of itself.
-    pub struct EngineRecord(64) {
+    pub struct EngineRecord(128) {
         /// The id of the latest sandbox.
         last_id: u64,
         /// How many sandboxes there are.
@@ -175,8 +203,52 @@ wire_struct! {
         host_namespace: u64,
         /// The slot at which a free one is looked for next.
         cursor: u64,
+        /// Whether the engine is sealed: 1, 0.
+        sealed: u64,
+        /// The file of the program that sealed it, by inode number and the device of its file system.
+        tool_inode: u64,
+        /// The device.
+        tool_device: u32,
+        /// The device of the file system that names of the engine are on.
+        bpffs_device: u32,
+        /// Inode number of the engine's directory there, and of the directory of all engines.
+        directory: u64,
+        /// The directory of all engines.
+        root: u64,
         /// 0.
-        reserved: [u64; 3],
+        reserved: [u64; 6],
+    }
+}
+
+wire_struct! {
+    /// A kind of event: who did what to what, and what decided. Two events of one kind differ in time and process alone.
+    pub struct FoldKey(40) {
+        /// A number made of its names that nobody outside the kernel can foretell.
+        names: u64,
+        /// The sandbox's id.
+        sandbox: u64,
+        /// The policy's generation.
+        generation: u64,
+        /// Class of the subject.
+        class: u32,
+        /// Cell that decided.
+        cell: u32,
+        /// Entry that decided.
+        entry: u32,
+        /// Operation, verdict and reason, a byte each.
+        what: u32,
+    }
+}
+
+wire_struct! {
+    /// How often a kind of event was seen of late.
+    pub struct Fold(16) {
+        /// Which window it was last told in.
+        window: u64,
+        /// How often it was told in that.
+        told: u32,
+        /// How often it was not since it was last told.
+        folded: u32,
     }
 }
 
@@ -243,13 +315,15 @@ wire_struct! {
 }
 
 /// Every structure of this module.
-pub const STRUCTS: [StructSpec; 9] = [
+pub const STRUCTS: [StructSpec; 11] = [
     Label::SPEC,
     Sandbox::SPEC,
     Binding::SPEC,
     Armed::SPEC,
     PolicyRecord::SPEC,
     EngineRecord::SPEC,
+    FoldKey::SPEC,
+    Fold::SPEC,
     Mount::SPEC,
     Program::SPEC,
     Call::SPEC,

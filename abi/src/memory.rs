@@ -4,8 +4,8 @@ use core::mem::size_of;
 
 use crate::image::ValidImage;
 use crate::map::{
-    Armed, Binding, CALL_PATH, EngineRecord, MAX_MOUNTS, MAX_POLICIES, MAX_SANDBOXES, Mount, PolicyRecord,
-    Program, SHORT_DIR, Sandbox, WORKS_PER_CPU,
+    Armed, Binding, CALL_PATH, EngineRecord, Fold, FoldKey, LIMITS_RING, MAX_FOLDS, MAX_MOUNTS, MAX_POLICIES,
+    MAX_SANDBOXES, Mount, PolicyRecord, Program, SHORT_DIR, Sandbox, WORKS_PER_CPU,
 };
 
 /// The sizes of blob that programs are compiled for, in bytes: a policy gets the smallest that holds it.
@@ -15,7 +15,7 @@ pub const BLOB_ROOMS: [usize; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
 pub const BLOB_SLACK: usize = 2048;
 /// Bytes in which one call is judged: `struct boesfs_scratch`.
 pub const SCRATCH: usize = 26_856;
-/// Bytes of the ring buffer that carries events.
+/// Bytes of the ring buffer that carries the events of a sandbox, if somebody wants them.
 pub const EVENT_RING: usize = 1 << 20;
 
 /// A map of the lsm plane.
@@ -65,7 +65,8 @@ pub fn policy(image: &ValidImage) -> MapMemory {
     MapMemory::array("policy", room + BLOB_SLACK, 1)
 }
 
-/// What a sandbox under `image` has of its own.
+/// What a sandbox under `image` has of its own. The ring is there if its events are wanted, and the table of programs is one
+/// for all sandboxes that have the same policy and see the same programs.
 #[must_use]
 pub fn sandbox(image: &ValidImage) -> Vec<MapMemory> {
     // The subject of a whole sandbox is fixed when it starts: the kernel looks up no program.
@@ -92,10 +93,12 @@ pub fn engine() -> Vec<MapMemory> {
     maps.extend([
         MapMemory::array("sandboxes", size_of::<Sandbox>(), sandboxes),
         MapMemory::array("bindings", size_of::<Binding>(), 2 * sandboxes),
-        MapMemory::array("tables", 8, 2 * sandboxes),
+        MapMemory::array("tables", 8, 2 * sandboxes + MAX_POLICIES.iter().sum::<u32>() as usize),
         MapMemory::array("rings", 8, sandboxes),
         MapMemory::array("policies", size_of::<PolicyRecord>(), MAX_POLICIES.iter().sum::<u32>() as usize),
         MapMemory::array("engine", size_of::<EngineRecord>(), 1),
+        MapMemory::array("folds", size_of::<FoldKey>() + size_of::<Fold>(), MAX_FOLDS as usize),
+        MapMemory::array("limits", LIMITS_RING as usize, 1),
         MapMemory::each_cpu("scratches", SCRATCH, WORKS_PER_CPU as usize),
         MapMemory::each_cpu("taken", size_of::<u64>(), 1),
     ]);

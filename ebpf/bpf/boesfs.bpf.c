@@ -11,6 +11,7 @@
  * meta.bpf.h     path_chmod, path_chown; those of inodes where no hook has a path; inode_permission for access(2)
  * socket.bpf.h   unix_stream_connect, unix_may_send: writing to a socket file
  * confine.bpf.h  mounts, namespaces, bpf(2), other tasks, received descriptors
+ * seal.bpf.h     bpf_map, bpf_prog, names on the bpf file system, its mounts, processes of the tool: for a sealed engine
  */
 #include "report.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -25,3 +26,4 @@ char LICENSE[] SEC("license") = "GPL";
 #include "meta.bpf.h"
 #include "socket.bpf.h"
 #include "confine.bpf.h"
+#include "seal.bpf.h"

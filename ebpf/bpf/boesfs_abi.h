@@ -60,9 +60,20 @@ typedef unsigned long long __u64;
 #define BOESFS_SANDBOX_USERNS 0x8u
 #define BOESFS_SANDBOX_MOUNTS_FULL 0x10u
 #define BOESFS_SANDBOX_PERMISSIVE 0x20u
+#define BOESFS_SANDBOX_UNTOLD 0x40u
 #define BOESFS_BINDING_CLASSES 0x1u
+#define BOESFS_BINDING_STRICT 0x2u
+#define BOESFS_MAX_FOLDS 0x2000u
+#define BOESFS_FOLD_WINDOW 0x1eu
+#define BOESFS_LIMITS_RING 0x1000u
 #define BOESFS_RECORD_DIR 0x0u
 #define BOESFS_RECORD_MOUNT 0x1u
+#define BOESFS_RECORD_TOOL 0x2u
+#define BOESFS_RECORD_ENGINE 0x3u
+#define BOESFS_RECORD_ROOT 0x4u
+#define BOESFS_SEAL_MAP 0x0u
+#define BOESFS_SEAL_PROGRAM 0x1u
+#define BOESFS_MAX_SEALS 0x10000u
 #define BOESFS_LABEL_ENTERING 0x1u
 #define BOESFS_LABEL_PENDING 0x2u
 #define BOESFS_OP_COUNT 0x16u
@@ -436,7 +447,8 @@ struct boesfs_event_record {
 	__u16 reserved;
 	/* Denials counted in this sandbox so far, this one included. */
 	__u64 denials;
-	/* 0. */
+	/* How many events that differ from this one in time and process alone were not told since one was; and
+	 * 0, 0. */
 	__u64 reserved2[3];
 };
 _Static_assert(sizeof(struct boesfs_event_record) == 128, "size of boesfs_event_record");
@@ -519,10 +531,12 @@ struct boesfs_sandbox {
 	__u64 mount_namespace_seq;
 	/* Inode number of its mount namespace. */
 	__u32 mount_namespace_id;
+	/* How many events of one kind are told in a `FOLD_WINDOW`; 0 tells all. */
+	__u32 event_rate;
+	/* Events that were not told because there were too many of their kind. */
+	__u64 folded;
 	/* 0. */
-	__u32 reserved;
-	/* 0. */
-	__u64 reserved2[4];
+	__u64 reserved2[3];
 };
 _Static_assert(sizeof(struct boesfs_sandbox) == 128, "size of boesfs_sandbox");
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, id) == 0, "boesfs_sandbox.id");
@@ -539,8 +553,9 @@ _Static_assert(__builtin_offsetof(struct boesfs_sandbox, denials) == 64, "boesfs
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, dropped) == 72, "boesfs_sandbox.dropped");
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_seq) == 80, "boesfs_sandbox.mount_namespace_seq");
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_id) == 88, "boesfs_sandbox.mount_namespace_id");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved) == 92, "boesfs_sandbox.reserved");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved2) == 96, "boesfs_sandbox.reserved2");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, event_rate) == 92, "boesfs_sandbox.event_rate");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, folded) == 96, "boesfs_sandbox.folded");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved2) == 104, "boesfs_sandbox.reserved2");
 
 /* A generation of a sandbox's policy: which policy, and what its numbers mean there. */
 struct boesfs_binding {
@@ -609,14 +624,18 @@ struct boesfs_policy_record {
 	__u64 hooks;
 	/* How many generations of sandboxes use it. */
 	__u64 uses;
+	/* The kernel's number of the table of programs that it was last bound with, for others to have the
+	 * same; or 0. */
+	__u64 table;
 	/* 0. */
-	__u64 reserved[2];
+	__u64 reserved;
 };
 _Static_assert(sizeof(struct boesfs_policy_record) == 64, "size of boesfs_policy_record");
 _Static_assert(__builtin_offsetof(struct boesfs_policy_record, id) == 0, "boesfs_policy_record.id");
 _Static_assert(__builtin_offsetof(struct boesfs_policy_record, hooks) == 32, "boesfs_policy_record.hooks");
 _Static_assert(__builtin_offsetof(struct boesfs_policy_record, uses) == 40, "boesfs_policy_record.uses");
-_Static_assert(__builtin_offsetof(struct boesfs_policy_record, reserved) == 48, "boesfs_policy_record.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_record, table) == 48, "boesfs_policy_record.table");
+_Static_assert(__builtin_offsetof(struct boesfs_policy_record, reserved) == 56, "boesfs_policy_record.reserved");
 
 /* What an engine knows of itself. */
 struct boesfs_engine_record {
@@ -630,16 +649,75 @@ struct boesfs_engine_record {
 	__u64 host_namespace;
 	/* The slot at which a free one is looked for next. */
 	__u64 cursor;
+	/* Whether the engine is sealed: 1, 0. */
+	__u64 sealed;
+	/* The file of the program that sealed it, by inode number and the device of its file system. */
+	__u64 tool_inode;
+	/* The device. */
+	__u32 tool_device;
+	/* The device of the file system that names of the engine are on. */
+	__u32 bpffs_device;
+	/* Inode number of the engine's directory there, and of the directory of all engines. */
+	__u64 directory;
+	/* The directory of all engines. */
+	__u64 root;
 	/* 0. */
-	__u64 reserved[3];
+	__u64 reserved[6];
 };
-_Static_assert(sizeof(struct boesfs_engine_record) == 64, "size of boesfs_engine_record");
+_Static_assert(sizeof(struct boesfs_engine_record) == 128, "size of boesfs_engine_record");
 _Static_assert(__builtin_offsetof(struct boesfs_engine_record, last_id) == 0, "boesfs_engine_record.last_id");
 _Static_assert(__builtin_offsetof(struct boesfs_engine_record, sandboxes) == 8, "boesfs_engine_record.sandboxes");
 _Static_assert(__builtin_offsetof(struct boesfs_engine_record, absent) == 16, "boesfs_engine_record.absent");
 _Static_assert(__builtin_offsetof(struct boesfs_engine_record, host_namespace) == 24, "boesfs_engine_record.host_namespace");
 _Static_assert(__builtin_offsetof(struct boesfs_engine_record, cursor) == 32, "boesfs_engine_record.cursor");
-_Static_assert(__builtin_offsetof(struct boesfs_engine_record, reserved) == 40, "boesfs_engine_record.reserved");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, sealed) == 40, "boesfs_engine_record.sealed");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, tool_inode) == 48, "boesfs_engine_record.tool_inode");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, tool_device) == 56, "boesfs_engine_record.tool_device");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, bpffs_device) == 60, "boesfs_engine_record.bpffs_device");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, directory) == 64, "boesfs_engine_record.directory");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, root) == 72, "boesfs_engine_record.root");
+_Static_assert(__builtin_offsetof(struct boesfs_engine_record, reserved) == 80, "boesfs_engine_record.reserved");
+
+/* A kind of event: who did what to what, and what decided. Two events of one kind differ in time and
+ * process alone. */
+struct boesfs_fold_key {
+	/* A number made of its names that nobody outside the kernel can foretell. */
+	__u64 names;
+	/* The sandbox's id. */
+	__u64 sandbox;
+	/* The policy's generation. */
+	__u64 generation;
+	/* Class of the subject. */
+	__u32 class;
+	/* Cell that decided. */
+	__u32 cell;
+	/* Entry that decided. */
+	__u32 entry;
+	/* Operation, verdict and reason, a byte each. */
+	__u32 what;
+};
+_Static_assert(sizeof(struct boesfs_fold_key) == 40, "size of boesfs_fold_key");
+_Static_assert(__builtin_offsetof(struct boesfs_fold_key, names) == 0, "boesfs_fold_key.names");
+_Static_assert(__builtin_offsetof(struct boesfs_fold_key, sandbox) == 8, "boesfs_fold_key.sandbox");
+_Static_assert(__builtin_offsetof(struct boesfs_fold_key, generation) == 16, "boesfs_fold_key.generation");
+_Static_assert(__builtin_offsetof(struct boesfs_fold_key, class) == 24, "boesfs_fold_key.class");
+_Static_assert(__builtin_offsetof(struct boesfs_fold_key, cell) == 28, "boesfs_fold_key.cell");
+_Static_assert(__builtin_offsetof(struct boesfs_fold_key, entry) == 32, "boesfs_fold_key.entry");
+_Static_assert(__builtin_offsetof(struct boesfs_fold_key, what) == 36, "boesfs_fold_key.what");
+
+/* How often a kind of event was seen of late. */
+struct boesfs_fold {
+	/* Which window it was last told in. */
+	__u64 window;
+	/* How often it was told in that. */
+	__u32 told;
+	/* How often it was not since it was last told. */
+	__u32 folded;
+};
+_Static_assert(sizeof(struct boesfs_fold) == 16, "size of boesfs_fold");
+_Static_assert(__builtin_offsetof(struct boesfs_fold, window) == 0, "boesfs_fold.window");
+_Static_assert(__builtin_offsetof(struct boesfs_fold, told) == 8, "boesfs_fold.told");
+_Static_assert(__builtin_offsetof(struct boesfs_fold, folded) == 12, "boesfs_fold.folded");
 
 /* One mount inside a sandbox. */
 struct boesfs_mount {

@@ -3,7 +3,7 @@
 #ifndef BOESFS_CONTENT_BPF_H
 #define BOESFS_CONTENT_BPF_H
 
-#include "ask.bpf.h"
+#include "open.bpf.h"
 
 #define BOESFS_MAY_WRITE 2
 #define BOESFS_MAY_READ 4
@@ -70,6 +70,21 @@ static __always_inline void boesfs_transfer_args(struct boesfs_work *w, struct f
 	}
 }
 
+/* Under a strict policy: whether @file, which is open, could not be opened again as it is. The tuple is lost. */
+static __always_inline __u32 boesfs_is_revoked(struct boesfs_caller *caller, struct file *file)
+{
+	struct boesfs_work *w = &caller->scratch->work;
+	__u32 mode = file->f_inode->i_mode, found, stray;
+
+	if (!(caller->binding->flags & BOESFS_BINDING_STRICT))
+		return 0;
+	found = boesfs_place(caller, 0, file->f_path.mnt, file->f_path.dentry, boesfs_kind_of(mode));
+	stray = boesfs_stray(w, found, BOESFS_STRAY_ALLOW, BOESFS_OP_OPEN, 0);
+	if (stray == BOESFS_STRAY_JUDGE)
+		return boesfs_judge_open_call(w, file->f_flags & ~(BOESFS_FMODE_EXEC | BOESFS_O_TMPFILE), mode) != 0;
+	return stray == BOESFS_STRAY_DENY;
+}
+
 SEC("lsm/file_permission")
 int BPF_PROG(boesfs_file_permission, struct file *file, int mask, int ret)
 {
@@ -78,11 +93,13 @@ int BPF_PROG(boesfs_file_permission, struct file *file, int mask, int ret)
 
 	BOESFS_BEGIN(caller, ret);
 	kind = boesfs_kind_of(file->f_inode->i_mode);
-	boesfs_transfer_args(&caller.scratch->work, file);
 	op = mask & BOESFS_MAY_WRITE ? BOESFS_OP_WRITE : BOESFS_OP_READ;
 	/* The kernel reads a program and its interpreter, which were judged when it opened them. */
 	if (op == BOESFS_OP_READ && BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve))
 		return boesfs_end(&caller, 0);
+	if (boesfs_is_revoked(&caller, file))
+		return boesfs_end(&caller, 1);
+	boesfs_transfer_args(&caller.scratch->work, file);
 	if (kind == BOESFS_KIND_DIR) {
 		op = BOESFS_OP_ITERATE;
 		boesfs_args_unknown(&caller.scratch->work);
@@ -139,6 +156,8 @@ int BPF_PROG(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsigne
 	/* The kernel maps a program and its interpreter, which were judged when it opened them. */
 	if (BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve))
 		return boesfs_end(&caller, 0);
+	if (boesfs_is_revoked(&caller, file))
+		return boesfs_end(&caller, 1);
 	if ((flags & BOESFS_MAP_TYPE) != BOESFS_MAP_PRIVATE && prot & BOESFS_PROT_WRITE)
 		uses |= BOESFS_BIT(BOESFS_OP_WRITE);
 	if (prot & BOESFS_PROT_EXEC)

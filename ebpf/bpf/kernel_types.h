@@ -19,6 +19,7 @@ typedef unsigned int fmode_t;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -27,6 +28,7 @@ enum bpf_map_type {
 #define BPF_F_NO_PREALLOC 1u
 #define BPF_F_MMAPABLE (1u << 10)
 #define BPF_F_INNER_MAP (1u << 12)
+#define BPF_RB_FORCE_WAKEUP 2
 #define BPF_RB_AVAIL_DATA 0
 #define BPF_RB_RING_SIZE 1
 #define BPF_LOCAL_STORAGE_GET_F_CREATE 1ull
@@ -54,6 +56,7 @@ struct qstr {
 };
 
 struct super_block {
+	unsigned int s_dev;
 	unsigned long s_flags;
 	unsigned long s_magic;
 };
@@ -68,6 +71,7 @@ struct hlist_head {
 
 struct inode {
 	umode_t i_mode;
+	unsigned long i_ino;
 	struct super_block *i_sb;
 	unsigned int i_flags;
 	struct hlist_head i_dentry;
@@ -162,6 +166,18 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct mm_struct *mm;
+};
+
+struct bpf_map {
+	__u32 id;
+};
+
+struct bpf_prog_aux {
+	__u32 id;
+};
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
 };
 
 struct linux_binprm {

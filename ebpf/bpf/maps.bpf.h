@@ -83,12 +83,14 @@ struct boesfs_program_text {
 };
 
 /*
- * Programs that a policy's subjects name in one sandbox's root, paths before base names: a table for each binding.
+ * Programs that a policy's subjects name in one sandbox's root, paths before base names: a table for each binding, and
+ * behind those one for each policy, for all who see the same programs.
  * Types that only inner maps name are left out of the object's type information, so they name none.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 2 * BOESFS_MAX_SANDBOXES);
+	__uint(max_entries, 2 * BOESFS_MAX_SANDBOXES + BOESFS_MAX_POLICIES_SMALL + BOESFS_MAX_POLICIES_MEDIUM +
+				    BOESFS_MAX_POLICIES_LARGE + BOESFS_MAX_POLICIES_HUGE);
 	__type(key, __u32);
 	__array(
 		values, struct {
@@ -111,6 +113,29 @@ struct {
 			__uint(max_entries, 4096);
 		});
 } rings SEC(".maps");
+
+/* Kinds of event that were seen of late. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, BOESFS_MAX_FOLDS);
+	__type(key, struct boesfs_fold_key);
+	__type(value, struct boesfs_fold);
+} folds SEC(".maps");
+
+/* Wakes those who wait for a sandbox to reach its limit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, BOESFS_LIMITS_RING);
+} limits SEC(".maps");
+
+/* Numbers of the maps and programs of a sealed engine, with BOESFS_SEAL_* in the upper half. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BOESFS_MAX_SEALS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u32);
+} seals SEC(".maps");
 
 /* The policies that are loaded, class after class. */
 struct {

@@ -21,6 +21,36 @@ static __always_inline __u64 boesfs_file_of(__u32 fd)
 }
 
 /*
+ * Notes for the seal where the engine's names are, by an open file of the caller's, or which program the caller runs.
+ * Returns 1 if it is noted.
+ */
+static __always_inline int boesfs_record_seal(__u64 file, __u32 what)
+{
+	__u32 zero = 0;
+	struct boesfs_engine_record *record = bpf_map_lookup_elem(&engine, &zero);
+	__u64 dentry = 0, inode = 0, number = 0, superblock = 0;
+	__u32 device = 0;
+
+	if (!file || !record)
+		return 0;
+	boesfs_read(dentry, file, file, f_path.dentry);
+	boesfs_read(inode, dentry, dentry, d_inode);
+	boesfs_read(number, inode, inode, i_ino);
+	boesfs_read(superblock, inode, inode, i_sb);
+	boesfs_read(device, super_block, superblock, s_dev);
+	if (what == BOESFS_RECORD_TOOL) {
+		record->tool_inode = number;
+		record->tool_device = device;
+	} else if (what == BOESFS_RECORD_ENGINE) {
+		record->directory = number;
+		record->bpffs_device = device;
+	} else {
+		record->root = number;
+	}
+	return number != 0;
+}
+
+/*
  * Notes the place of an open file of the caller's: arguments are the descriptor, the sandbox's slot, BOESFS_RECORD_*, and
  * which mount. Returns 1 if it is noted.
  */
@@ -28,10 +58,18 @@ SEC("raw_tp/boesfs_record")
 int boesfs_record(__u64 *args)
 {
 	__u32 slot = args[1], what = args[2], index = args[3];
-	__u64 file = boesfs_file_of(args[0]), mnt = 0, dentry = 0, mount, namespace = 0;
+	__u64 file = boesfs_file_of(args[0]), mnt = 0, dentry = 0, mount, namespace = 0, exe = 0;
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct boesfs_sandbox *sandbox = boesfs_sandbox_get(slot);
 	struct boesfs_mounts *recorded;
 
+	if (what == BOESFS_RECORD_TOOL) {
+		if (task->mm)
+			exe = (__u64)task->mm->exe_file;
+		return boesfs_record_seal(exe, what);
+	}
+	if (what == BOESFS_RECORD_ENGINE || what == BOESFS_RECORD_ROOT)
+		return boesfs_record_seal(file, what);
 	if (!file || !sandbox)
 		return 0;
 	boesfs_read(mnt, file, file, f_path.mnt);

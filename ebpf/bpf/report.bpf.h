@@ -46,6 +46,63 @@ static __always_inline __u32 boesfs_is_crowded(void *ring, __u32 deny)
 	return !deny && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) * 4 > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) * 3;
 }
 
+struct boesfs_fold_loop {
+	struct boesfs_scratch *scratch;
+	__u64 hash;
+};
+
+static long boesfs_fold_word(__u32 i, void *ctx)
+{
+	struct boesfs_fold_loop *loop = ctx;
+	__u32 at = (i * 8) & (2 * BOESFS_PATH_END - 8); /* VERIFIER: bounds it; two paths never reach that far. */
+
+	loop->hash = (loop->hash ^ *(__u64 *)&loop->scratch->event.bytes[at]) * 0x9e3779b97f4a7c15ull;
+	loop->hash ^= loop->hash >> 29;
+	return 0;
+}
+
+/*
+ * Whether the event, with @len bytes of names, is one too many of its kind at this time, and then counts it. If not, the
+ * event says how many of its kind were since the last that was told.
+ */
+static __always_inline __u32 boesfs_is_folded(struct boesfs_scratch *s, struct boesfs_sandbox *sandbox, __u32 len)
+{
+	struct boesfs_event_record *r = &s->event.record;
+	struct boesfs_fold_loop loop = { .scratch = s, .hash = boesfs_fold_seed ^ len };
+	struct boesfs_fold_key key = {
+		.sandbox = r->sandbox,
+		.generation = r->generation,
+		.class = r->class,
+		.cell = r->cell,
+		.entry = r->entry,
+		.what = r->op | r->deny << 8 | r->reason << 16,
+	};
+	struct boesfs_fold fresh = { .window = r->time >> BOESFS_FOLD_WINDOW, .told = 1 };
+	struct boesfs_fold *fold;
+
+	/* The last word's other bytes are an earlier event's. */
+	*(__u64 *)&s->event.bytes[len & (2 * BOESFS_PATH_END - 1)] = 0;
+	bpf_loop((len + 7) / 8, boesfs_fold_word, &loop, 0);
+	key.names = loop.hash;
+	fold = bpf_map_lookup_elem(&folds, &key);
+	if (!fold) {
+		bpf_map_update_elem(&folds, &key, &fresh, 0);
+		return 0;
+	}
+	if (fold->window != fresh.window) {
+		fold->window = fresh.window;
+		fold->told = 0;
+	}
+	if (fold->told >= sandbox->event_rate) {
+		__sync_fetch_and_add(&fold->folded, 1);
+		__sync_fetch_and_add(&sandbox->folded, 1);
+		return 1;
+	}
+	__sync_fetch_and_add(&fold->told, 1);
+	r->reserved2[0] = __sync_lock_test_and_set(&fold->folded, 0);
+	return 0;
+}
+
 /* Fills the event from the outcome and hands it over; a full ring buffer is counted. */
 static __always_inline void boesfs_event_send(struct boesfs_scratch *s, struct boesfs_sandbox *sandbox, __u32 flags,
 					      __u64 denials)
@@ -75,6 +132,7 @@ static __always_inline void boesfs_event_send(struct boesfs_scratch *s, struct b
 	r->args_absent = s->work.request.absent & BOESFS_ARGS_MASK;
 	r->reserved = 0;
 	r->denials = denials;
+	r->reserved2[0] = 0;
 	boesfs_event_path(s, sandbox, &at, o->which, o->end);
 	r->path_len = at;
 	if (op == BOESFS_OP_RENAME || op == BOESFS_OP_LINK)
@@ -82,6 +140,8 @@ static __always_inline void boesfs_event_send(struct boesfs_scratch *s, struct b
 	else if (op == BOESFS_OP_SYMLINK)
 		boesfs_event_append(&s->event, &at, s->work.path[2], s->work.text_len);
 	r->arg_len = at - r->path_len;
+	if (sandbox->event_rate && !(flags & BOESFS_EVENT_KILLED) && boesfs_is_folded(s, sandbox, at))
+		return;
 	size = sizeof(*r) + at;
 	if (size > sizeof(s->event))
 		size = sizeof(s->event);
@@ -122,10 +182,13 @@ __attribute__((noinline)) int boesfs_report_call(struct boesfs_scratch *s)
 			report = 1;
 		}
 	}
-	if (report)
+	if (report && !(sandbox->flags & BOESFS_SANDBOX_UNTOLD))
 		boesfs_event_send(s, sandbox, flags, denials);
-	if (flags & BOESFS_EVENT_KILLED)
+	if (flags & BOESFS_EVENT_KILLED) {
 		bpf_send_signal(BOESFS_SIGKILL);
+		/* A full one has woken everybody already. */
+		bpf_ringbuf_output(&limits, &denials, sizeof(denials), BPF_RB_FORCE_WAKEUP);
+	}
 	return 0;
 }
 

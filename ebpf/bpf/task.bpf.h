@@ -7,6 +7,8 @@
 
 /* Inode number of the mount namespace of whoever started the engine: its tasks are let go before any look-up. */
 const volatile __u32 boesfs_host_namespace = 0;
+/* What the numbers of names in kinds of event begin with: nobody outside the kernel can find names of one number. */
+const volatile __u64 boesfs_fold_seed = 0;
 /* Address of the kernel's rename_lock. */
 const volatile __u64 boesfs_rename_lock = 0;
 

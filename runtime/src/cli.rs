@@ -51,6 +51,7 @@ pub enum Command {
     ///
     /// Every call is decided by the one policy or the other, and its event says by which. Open descriptors stay open;
     /// what is done with them from then on is judged by the new policy. A process's class is that of the program it runs.
+    /// The policy's kill limit counts from then on, unless the sandbox was started with --kill-after.
     Reload(ReloadArgs),
     /// Kill every process of a sandbox.
     Kill(KillArgs),
@@ -87,9 +88,17 @@ pub struct RunArgs {
     /// Decide and report, and deny nothing: events have the verdict, and no errno. Only on the lsm plane.
     #[arg(long)]
     pub permissive: bool,
+    /// See to it that no other program changes what is in the kernel, not even as root. Only on the lsm plane, for all its
+    /// sandboxes, until the last has ended; refused where sandboxes run that are not sealed.
+    #[arg(long)]
+    pub seal: bool,
     /// Append events to FILE, one JSON object a line; `-` is the standard output, which the command has too.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+    /// Tell at most N events of one kind in a second, and how many there were besides; 0 tells all. Events of one kind
+    /// differ in time and process alone. Only on the lsm plane.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub event_rate: u32,
     /// Run only a policy that is signed by the public key in FILE. May be repeated: one of them.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
@@ -137,6 +146,9 @@ pub struct ReloadArgs {
     /// Take only a policy that is signed by the public key in FILE. May be repeated: one of them.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Refuse to read, write and map what is open and could not be opened any more. What is mapped stays mapped.
+    #[arg(long)]
+    pub strict: bool,
     /// The sandbox.
     pub name: String,
     /// The compiled policy.

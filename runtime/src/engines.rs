@@ -1,7 +1,7 @@
 //! The planes there are: whether each can be had here, and its engine.
 
 use crate::cli::PlaneChoice;
-use crate::plane::{Engine, EngineError, Plane, Setup};
+use crate::plane::{Engine, EngineError, Plane, Seal, Setup};
 
 /// Whether `plane` works on this machine, for this caller.
 ///
@@ -23,6 +23,9 @@ pub fn engine(plane: Plane, setup: Setup) -> Result<Box<dyn Engine>, EngineError
         Plane::Lsm => crate::lsm::engine(setup),
         Plane::Fuse if setup.permissive => {
             Err(EngineError::new(plane, "cannot be permissive: only the lsm plane reports without denying"))
+        }
+        Plane::Fuse if setup.seal == Seal::Wanted => {
+            Err(EngineError::new(plane, "cannot be sealed: it has nothing in the kernel that could be"))
         }
         Plane::Fuse => crate::fuse::engine(setup),
     }

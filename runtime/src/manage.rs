@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::cli::{Format, KillArgs, Outside, PsArgs, ReloadArgs, RmArgs};
 use crate::events::escape;
+use crate::lsm::Strictness;
 use crate::lsm::control::{self, Cleared, Status};
-use crate::plane::{Entry, Plane, Setup};
+use crate::plane::{Entry, Plane, Seal, Setup, Told};
 use crate::run::{Refusal, complain, print, warn};
 use crate::sandbox::root::Root;
 use crate::tenants::{self, Found, Tenant};
@@ -51,6 +52,7 @@ struct Row {
     generation: Option<u64>,
     denials: Option<u64>,
     dropped: Option<u64>,
+    folded: Option<u64>,
     sharing: Option<u64>,
     dir: String,
     command: String,
@@ -83,6 +85,7 @@ fn row(found: &Found, status: Option<Status>) -> Row {
         generation: status.map(|status| status.generation),
         denials: status.map(|status| status.denials),
         dropped: status.map(|status| status.dropped),
+        folded: status.map(|status| status.folded),
         sharing: status.map(|status| status.sharing),
         dir: escape(dir.as_os_str().as_encoded_bytes()),
         command: escape(command),
@@ -148,6 +151,7 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
     let root = Root::open(root).map_err(|error| Refusal::new(format_args!("root directory: {error}")))?;
     warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
     warn(policy::check_coverage(&image, Plane::Lsm).map_err(Refusal::new)?);
+    let kill_after = image.kill_after();
     let setup = Setup {
         subjects: policy::subjects(&image, name, &root).map_err(Refusal::new)?,
         image: Arc::new(image),
@@ -156,10 +160,14 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
         root: root.path().to_owned(),
         mounts: Vec::<PathBuf>::new(),
         entry: Entry { named: command.clone(), path: None },
-        kill_after: None,
+        kill_after: kill_after.and_then(std::num::NonZeroU64::new),
+        kill_after_override: None,
         permissive: false,
+        told: Told::Nobody,
+        seal: Seal::AsItIs,
     };
-    control::reload(&found, &setup, &file).map_err(Refusal::new)
+    let strictness = if args.strict { Strictness::Strict } else { Strictness::AsOpened };
+    control::reload(&found, &setup, strictness, &file).map_err(Refusal::new)
 }
 
 /// Kills a sandbox; the exit status.

@@ -66,8 +66,32 @@ pub struct Setup {
     pub entry: Entry,
     /// The sandbox dies at its Nth counted denial.
     pub kill_after: Option<NonZeroU64>,
+    /// That, if it is the command line's and no other policy's to change.
+    pub kill_after_override: Option<NonZeroU64>,
     /// Denials are told and not enforced.
     pub permissive: bool,
+    /// Who wants its events.
+    pub told: Told,
+    /// Whether the plane must be sealed.
+    pub seal: Seal,
+}
+
+/// Whether what a plane has in the kernel is to be changed by other processes of the machine's administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// Whatever it is like.
+    AsItIs,
+    /// Only by this program.
+    Wanted,
+}
+
+/// Who wants a sandbox's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nobody: none are made.
+    Nobody,
+    /// Somebody: as many of one kind in a second as there are here, 0 for all, and how many there were besides.
+    Somebody(u32),
 }
 
 /// The command a sandbox is started with.

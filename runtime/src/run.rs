@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::cli::{Format, Outside, RunArgs};
 use crate::engines::{self, Started};
 use crate::events::Log;
-use crate::plane::{EngineError, Entry, Plane, Setup, exec_gate};
+use crate::plane::{EngineError, Entry, Plane, Seal, Setup, Told, exec_gate};
 use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
@@ -81,6 +81,9 @@ struct Prepared {
     image: Arc<ValidImage>,
     config: Config,
     permissive: bool,
+    kill_after_override: Option<NonZeroU64>,
+    told: Told,
+    seal: Seal,
 }
 
 fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
@@ -116,7 +119,15 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         kill_after: args.kill_after.or_else(|| image.kill_after().and_then(NonZeroU64::new)),
         denies_watching: !image.may_deny().intersection(WATCHING).is_empty(),
     };
-    Ok(Prepared { image: Arc::new(image), config, permissive: args.permissive })
+    let wanted = args.events.is_some() || args.verbose;
+    Ok(Prepared {
+        image: Arc::new(image),
+        config,
+        permissive: args.permissive,
+        kill_after_override: args.kill_after,
+        seal: if args.seal { Seal::Wanted } else { Seal::AsItIs },
+        told: if wanted { Told::Somebody(args.event_rate) } else { Told::Nobody },
+    })
 }
 
 pub(crate) fn warn(warnings: Vec<String>) {
@@ -190,6 +201,9 @@ impl Prepared {
         if let Some(complaint) = log.complaint() {
             eprintln!("boesfs: {complaint}");
         }
+        if log.folded() > 0 {
+            eprintln!("boesfs: {} events folded into others of their kind", log.folded());
+        }
         if args.verbose {
             eprintln!("boesfs: {} events", log.written());
         }
@@ -213,6 +227,7 @@ impl Prepared {
             command: self.config.command[0].to_bytes().to_vec(),
             policy: self.config.policy.clone(),
             engine: None,
+            kill_after: None,
         };
         tenants::hold(tenant).map(Some).map_err(Refusal::new)
     }
@@ -237,7 +252,10 @@ impl Prepared {
                 named,
             },
             kill_after: self.config.kill_after,
+            kill_after_override: self.kill_after_override,
             permissive: self.permissive,
+            told: self.told,
+            seal: self.seal,
         })
     }
 
@@ -268,8 +286,13 @@ impl Prepared {
             Outcome::Ended(Ending::Exited(status)) => *status,
             Outcome::Ended(Ending::Signaled(signal)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             Outcome::KillLimit => {
-                let limit = self.config.kill_after.map_or(0, NonZeroU64::get);
-                complain(&format_args!("killed at its kill limit of {limit} denials"), KILLED)
+                // Another policy may have had another limit since.
+                match self.config.kill_after {
+                    Some(limit) => {
+                        complain(&format_args!("killed at its kill limit of {limit} denials"), KILLED)
+                    }
+                    None => complain(&"killed at its kill limit", KILLED),
+                }
             }
             Outcome::Killed(reason) => complain(reason, KILLED),
             Outcome::Failed(failure) => {

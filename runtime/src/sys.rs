@@ -20,7 +20,7 @@ use nix::sys::socket::{
 };
 
 pub use self::mount::{Depth, clone_mount, make_read_only, mount_id, move_mount, new_mount};
-pub use self::shared::SharedArray;
+pub use self::shared::{Bell, SharedArray};
 
 /// The most descriptors one packet carries.
 const PACKET_FDS: usize = 4;

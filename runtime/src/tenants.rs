@@ -50,6 +50,9 @@ pub struct Tenant {
     pub policy: String,
     /// What it has of an engine.
     pub engine: Option<Place>,
+    /// The limit of denials it was started with on the command line, which no policy changes.
+    #[serde(default)]
+    pub kill_after: Option<u64>,
 }
 
 /// A plane, as it is written down.
@@ -118,7 +121,7 @@ pub enum Claimed {
     /// Nobody had it.
     New(Claim),
     /// A sandbox that is gone had it, and what is left must be cleared away first.
-    Left(Claim, Option<Tenant>),
+    Left(Claim, Option<Box<Tenant>>),
 }
 
 /// The directory of the sandbox called `name`.
@@ -176,7 +179,7 @@ pub fn claim(name: &str) -> Result<Claimed, ClaimError> {
         }
         let claim = Claim { directory: directory.clone(), lock };
         return Ok(if directory.join(RECORD).exists() {
-            let left = read(&directory).ok();
+            let left = read(&directory).ok().map(Box::new);
             Claimed::Left(claim, left)
         } else {
             Claimed::New(claim)

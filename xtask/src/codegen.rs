@@ -89,7 +89,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 65] = [
+    let numbers: [(&str, u64); 76] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -142,9 +142,20 @@ fn constants(out: &mut String) {
         ("SANDBOX_USERNS", map::SANDBOX_USERNS.into()),
         ("SANDBOX_MOUNTS_FULL", map::SANDBOX_MOUNTS_FULL.into()),
         ("SANDBOX_PERMISSIVE", map::SANDBOX_PERMISSIVE.into()),
+        ("SANDBOX_UNTOLD", map::SANDBOX_UNTOLD.into()),
         ("BINDING_CLASSES", map::BINDING_CLASSES.into()),
+        ("BINDING_STRICT", map::BINDING_STRICT.into()),
+        ("MAX_FOLDS", map::MAX_FOLDS.into()),
+        ("FOLD_WINDOW", map::FOLD_WINDOW.into()),
+        ("LIMITS_RING", map::LIMITS_RING.into()),
         ("RECORD_DIR", map::RECORD_DIR.into()),
         ("RECORD_MOUNT", map::RECORD_MOUNT.into()),
+        ("RECORD_TOOL", map::RECORD_TOOL.into()),
+        ("RECORD_ENGINE", map::RECORD_ENGINE.into()),
+        ("RECORD_ROOT", map::RECORD_ROOT.into()),
+        ("SEAL_MAP", map::SEAL_MAP.into()),
+        ("SEAL_PROGRAM", map::SEAL_PROGRAM.into()),
+        ("MAX_SEALS", map::MAX_SEALS.into()),
         ("LABEL_ENTERING", map::LABEL_ENTERING.into()),
         ("LABEL_PENDING", map::LABEL_PENDING.into()),
         ("OP_COUNT", Op::COUNT as u64),

@@ -47,6 +47,8 @@ pub struct Event {
     pub cause: Cause,
     /// Where it was decided.
     pub plane: Plane,
+    /// How many events that differ from this one in time and process alone were not told since one was.
+    pub folded: u64,
 }
 
 /// The error a denied call got: one a policy can name, or `EXDEV` for a move that is not.
@@ -124,7 +126,7 @@ impl Serialize for Event {
             Cause::Because(reason) => (None, Some(reason.name())),
             Cause::KillLimit => (None, Some("kill-limit")),
         };
-        let mut object = serializer.serialize_struct("Event", 17)?;
+        let mut object = serializer.serialize_struct("Event", 18)?;
         object.serialize_field("time", &super::timestamp(self.time))?;
         object.serialize_field("sandbox", &self.sandbox)?;
         object.serialize_field("policy", &self.policy)?;
@@ -145,6 +147,9 @@ impl Serialize for Event {
         object.serialize_field("rule", &rule)?;
         object.serialize_field("reason", &reason)?;
         object.serialize_field("plane", &self.plane)?;
+        if self.folded > 0 {
+            object.serialize_field("folded", &self.folded)?;
+        }
         object.end()
     }
 }
@@ -227,6 +232,7 @@ mod tests {
             level: Level::Event,
             cause: Cause::Rule(RuleRef { id: "3".into(), line: 3, text: "p, …".into() }),
             plane: Plane::Fuse,
+            folded: 0,
         };
         assert!(event.counts());
         assert_eq!(

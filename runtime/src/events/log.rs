@@ -11,6 +11,7 @@ pub struct Log {
     sink: Option<(PathBuf, File)>,
     written: u64,
     lost: u64,
+    folded: u64,
     failure: Option<String>,
 }
 
@@ -26,7 +27,7 @@ impl Log {
     /// A log that only counts.
     #[must_use]
     pub fn counting() -> Self {
-        Self { sink: None, written: 0, lost: 0, failure: None }
+        Self { sink: None, written: 0, lost: 0, folded: 0, failure: None }
     }
 
     /// A log that is appended to `path`, made if it is not there; to the standard output if `path` is `-`.
@@ -58,6 +59,17 @@ impl Log {
     /// Counts `count` events that never came.
     pub fn lose(&mut self, count: u64) {
         self.lost += count;
+    }
+
+    /// Counts `count` events that were folded into others of their kind.
+    pub fn fold(&mut self, count: u64) {
+        self.folded += count;
+    }
+
+    /// How many events were folded into others of their kind.
+    #[must_use]
+    pub fn folded(&self) -> u64 {
+        self.folded
     }
 
     /// How many events were written, or would have been.

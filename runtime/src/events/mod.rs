@@ -21,6 +21,8 @@ pub enum Record {
     Event(Box<Event>),
     /// So many events could not be kept.
     Lost(u64),
+    /// So many events were not told because there were too many of their kind.
+    Folded(u64),
     /// The event before this one was the sandbox's last: its kill limit is reached.
     Limit,
 }

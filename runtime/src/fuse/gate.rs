@@ -240,6 +240,7 @@ impl Gate {
             level: ruling.level,
             cause: ruling.cause.clone(),
             plane: Plane::Fuse,
+            folded: 0,
         };
         // Both ways of going on are the same here: a killed caller sees no answer.
         let _ = self.denials.report(&event);

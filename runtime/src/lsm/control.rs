@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use boesfs_abi::map::Sandbox;
 use boesfs_ebpf::ENGINE;
 
-use super::engine::{Engine, Enrolment};
+use super::engine::{Engine, Enrolment, Strictness};
 use super::error::LoadError;
 use super::pins::{self, Lock};
 use super::record::word;
@@ -25,6 +25,8 @@ pub struct Status {
     pub denials: u64,
     /// Events that were lost.
     pub dropped: u64,
+    /// Events that were folded into others of their kind.
+    pub folded: u64,
     /// How many sandboxes have the same policy.
     pub sharing: u64,
     /// The policy's content id.
@@ -52,6 +54,7 @@ pub fn status(places: &[Option<&Place>]) -> Vec<Option<Status>> {
             generation,
             denials: word!(sandboxes, place.slot, Sandbox.denials).load(Ordering::Relaxed),
             dropped: word!(sandboxes, place.slot, Sandbox.dropped).load(Ordering::Relaxed),
+            folded: word!(sandboxes, place.slot, Sandbox.folded).load(Ordering::Relaxed),
             sharing: engine.records().uses(policy),
             policy: engine.records().policy_id(policy),
         })
@@ -67,11 +70,12 @@ fn is_ours(engine: &Engine, place: &Place) -> bool {
 /// policy's image as it was read.
 ///
 /// Every call is decided whole by the one policy or the other. Descriptors that are open stay open; what is done with
-/// them is judged by the policy at that time as far as its hooks see it.
+/// them is judged by the policy at that time as far as its hooks see it, and under a strict one wherever they are read,
+/// written or mapped. The policy's kill limit counts from now on, unless the sandbox was started with one of its own.
 ///
 /// # Errors
 /// If the sandbox is gone or another build's, or the kernel refuses something: then everything is as before.
-pub fn reload(found: &Found, setup: &Setup, file: &[u8]) -> Result<u64, EngineError> {
+pub fn reload(found: &Found, setup: &Setup, strictness: Strictness, file: &[u8]) -> Result<u64, EngineError> {
     let gone = || EngineError::new(crate::plane::Plane::Lsm, "the sandbox has ended");
     let place = found.tenant.engine.as_ref().ok_or_else(gone)?;
     if place.build != ENGINE {
@@ -87,7 +91,12 @@ pub fn reload(found: &Found, setup: &Setup, file: &[u8]) -> Result<u64, EngineEr
         binding: binding(&setup.image, dir, &subjects),
         programs: &subjects.programs,
         dir: below(dir),
-        kill_after: 0,
+        kill_after: match found.tenant.kill_after {
+            Some(_) => None,
+            None => Some(setup.kill_after.map_or(0, std::num::NonZeroU64::get)),
+        },
+        told: setup.told,
+        strictness,
         slot: place.slot,
         id: place.id,
     };

@@ -14,8 +14,9 @@ use std::sync::atomic::Ordering;
 
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::{
-    Armed, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS, MAX_POLICIES, MAX_SANDBOXES, Mount,
-    PolicyRecord, Program, SHORT_DIR, Sandbox,
+    Armed, BINDING_STRICT, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS, MAX_POLICIES, MAX_SANDBOXES,
+    Mount, PolicyRecord, RECORD_ENGINE, RECORD_ROOT, RECORD_TOOL, SANDBOX_UNTOLD, SEAL_MAP, SEAL_PROGRAM,
+    SHORT_DIR, Sandbox,
 };
 use boesfs_abi::memory::EVENT_RING;
 use boesfs_ebpf::{SLACK, SizeClass};
@@ -24,9 +25,11 @@ use super::error::LoadError;
 use super::hooks::{self, Programs};
 use super::pins::{self, Lock};
 use super::record::{PolicyPlace, Records, half, word};
-use super::subject;
+use super::seal::{self, Seals};
 use super::wire::Wire as _;
-use crate::sys::{SharedArray, bpf};
+use super::{subject, table};
+use crate::plane::{Seal, Told};
+use crate::sys::{Bell, SharedArray, bpf};
 
 /// The first generation of a sandbox's policy.
 pub(super) const FIRST_GENERATION: u64 = 1;
@@ -53,6 +56,7 @@ pub(super) struct Engine {
     maps: Maps,
     records: Records,
     recorder: OwnedFd,
+    seals: Seals,
 }
 
 /// What a sandbox is enrolled with.
@@ -61,17 +65,34 @@ pub(super) struct Enrolment<'a> {
     pub(super) binding: Binding,
     pub(super) programs: &'a subject::Programs,
     pub(super) dir: &'a [u8],
-    pub(super) kill_after: u64,
+    /// At which denial from now on it ends, 0 for never; `None` leaves that as it is.
+    pub(super) kill_after: Option<u64>,
+    pub(super) told: Told,
+    pub(super) strictness: Strictness,
     pub(super) slot: usize,
     pub(super) id: u64,
 }
 
+/// What a policy means for descriptors that are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// What is done with them is judged by it where a policy like it needs to.
+    AsOpened,
+    /// Those that could not be opened any more are refused.
+    Strict,
+}
+
 impl Engine {
-    /// The engine of this build, made if there is none.
-    pub(super) fn open_or_create(_: &Lock) -> Result<Self, LoadError> {
+    /// The engine of this build, made if there is none; one that is sealed if that is wanted.
+    pub(super) fn open_or_create(_: &Lock, seal: Seal) -> Result<Self, LoadError> {
         let directory = pins::directory();
         match Self::open(&directory) {
-            Ok(engine) if engine.is_whole() => return Ok(engine),
+            Ok(engine) if engine.is_whole() => {
+                return match seal {
+                    Seal::Wanted if !seal::is_sealed(&engine.records) => Err(LoadError::Unsealed),
+                    Seal::Wanted | Seal::AsItIs => Ok(engine),
+                };
+            }
             // Its making was cut short: there is no sandbox in it.
             Ok(_) => pins::destroy(&directory),
             Err(LoadError::Pin { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -85,7 +106,7 @@ impl Engine {
         pins::check_bpffs()?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
         made.map_err(|source| LoadError::Pin { path: directory.clone(), source })?;
-        Self::create(&directory).inspect_err(|_| pins::destroy(&directory))
+        Self::create(&directory, seal).inspect_err(|_| pins::destroy(&directory))
     }
 
     /// The engine of this build, if there is one.
@@ -93,14 +114,53 @@ impl Engine {
         Self::open(&pins::directory()).ok().filter(Self::is_whole)
     }
 
-    fn create(directory: &Path) -> Result<Self, LoadError> {
+    fn create(directory: &Path, seal: Seal) -> Result<Self, LoadError> {
         let host_namespace = hooks::own_namespace()?;
         Programs::new(directory, host_namespace).create()?;
         let engine = Self::open(directory)?;
+        if seal == Seal::Wanted {
+            engine.seal()?;
+        }
         // Written last: it says that the rest is there.
         word!(engine.records.engine, 0, EngineRecord.host_namespace)
             .store(host_namespace.into(), Ordering::Release);
         Ok(Self { programs: Programs::new(directory, host_namespace), ..engine })
+    }
+
+    /// Seals the engine, which nobody uses yet.
+    fn seal(&self) -> Result<(), LoadError> {
+        self.programs.attach_seal()?;
+        let note = |what, file: BorrowedFd<'_>| match self.record(file, 0, what, 0)? {
+            true => Ok(()),
+            false => Err(LoadError::Seal),
+        };
+        let open = |path: &Path| {
+            std::fs::File::open(path).map_err(|source| LoadError::Pin { path: path.to_owned(), source })
+        };
+        let directory = open(&self.directory)?;
+        note(RECORD_TOOL, directory.as_fd())?;
+        note(RECORD_ENGINE, directory.as_fd())?;
+        note(RECORD_ROOT, open(self.directory.parent().unwrap_or(&self.directory))?.as_fd())?;
+        for map in hooks::MAPS {
+            self.seals.add(self.programs.map(map)?.as_fd(), SEAL_MAP)?;
+        }
+        seal::close(&self.records);
+        self.seal_programs()
+    }
+
+    /// Seals the programs that are loaded by now.
+    fn seal_programs(&self) -> Result<(), LoadError> {
+        if seal::is_sealed(&self.records) {
+            for program in self.programs.loaded() {
+                self.seals.add(program?.as_fd(), SEAL_PROGRAM)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a map of the engine's that has no name sealed with it.
+    fn seal_inner(&self, map: BorrowedFd<'_>) -> Result<(), LoadError> {
+        if seal::is_sealed(&self.records) { self.seals.add(map, SEAL_MAP) } else { Ok(()) }
     }
 
     fn open(directory: &Path) -> Result<Self, LoadError> {
@@ -134,12 +194,18 @@ impl Engine {
         };
         let host = word!(records.engine, 0, EngineRecord.host_namespace).load(Ordering::Acquire);
         let recorder = programs.recorder()?;
+        let seals = Seals(map("seals")?);
         let programs = Programs::new(directory, host as u32);
-        Ok(Self { directory: directory.to_owned(), programs, maps, records, recorder })
+        Ok(Self { directory: directory.to_owned(), programs, maps, records, recorder, seals })
     }
 
     fn is_whole(&self) -> bool {
         word!(self.records.engine, 0, EngineRecord.host_namespace).load(Ordering::Acquire) != 0
+    }
+
+    /// Whether it still has its names.
+    pub(super) fn stands(&self) -> bool {
+        self.directory.exists()
     }
 
     pub(super) fn records(&self) -> &Records {
@@ -159,7 +225,7 @@ impl Engine {
 
     /// Enrols a sandbox: its policy in the kernel, what that needs attached, its record written. What was done is undone
     /// if something fails.
-    pub(super) fn enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<OwnedFd, LoadError> {
+    pub(super) fn enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<Option<OwnedFd>, LoadError> {
         let (slot, id) = (enrolment.slot, enrolment.id);
         // From here on `release` knows that there is something to be undone.
         word!(self.records.sandboxes, slot, Sandbox.id).store(id, Ordering::Release);
@@ -168,20 +234,32 @@ impl Engine {
         self.try_enrol(lock, enrolment).inspect_err(|_| self.release(lock, slot, id))
     }
 
-    fn try_enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<OwnedFd, LoadError> {
+    fn try_enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<Option<OwnedFd>, LoadError> {
         let slot = enrolment.slot;
         let key = (slot as u32).to_ne_bytes();
         let sandboxes = &self.records.sandboxes;
         self.bind(lock, slot, FIRST_GENERATION, enrolment)?;
         word!(sandboxes, slot, Sandbox.generation).store(FIRST_GENERATION, Ordering::Release);
-        let ring = bpf::ring_create(EVENT_RING as u32).map_err(|error| LoadError::map("rings", error))?;
-        self.put("rings", &self.maps.rings, &key, &ring.as_raw_fd().to_ne_bytes())?;
+        let ring = match enrolment.told {
+            Told::Somebody(rate) => {
+                half!(sandboxes, slot, Sandbox.event_rate).store(rate, Ordering::Relaxed);
+                let ring = bpf::ring_create(EVENT_RING as u32);
+                let ring = ring.map_err(|error| LoadError::map("rings", error))?;
+                self.seal_inner(ring.as_fd())?;
+                self.put("rings", &self.maps.rings, &key, &ring.as_raw_fd().to_ne_bytes())?;
+                Some(ring)
+            }
+            Told::Nobody => {
+                half!(sandboxes, slot, Sandbox.flags).fetch_or(SANDBOX_UNTOLD, Ordering::Relaxed);
+                None
+            }
+        };
         self.put_dir(&key, enrolment.dir)?;
         let no_mounts = [0; size_of::<Mount>() * MAX_MOUNTS as usize];
         self.put("mounts", &self.maps.mounts, &key, &no_mounts)?;
         half!(sandboxes, slot, Sandbox.dir_len).store(enrolment.dir.len() as u32, Ordering::Relaxed);
         half!(sandboxes, slot, Sandbox.ring).store(slot as u32, Ordering::Relaxed);
-        word!(sandboxes, slot, Sandbox.kill_after).store(enrolment.kill_after, Ordering::Relaxed);
+        self.limit(slot, enrolment.kill_after.unwrap_or(0));
         Ok(ring)
     }
 
@@ -215,6 +293,9 @@ impl Engine {
         let ready = told(new);
         if ready.is_ok() {
             word.store(new, Ordering::Release);
+            if let Some(kill_after) = enrolment.kill_after {
+                self.limit(slot, kill_after);
+            }
         }
         // Whoever began before decides by the old policy, and by the binding that the next reload writes over.
         let map = self.maps.policies[after.class].as_fd();
@@ -223,6 +304,21 @@ impl Engine {
         self.unload_policy(if ready.is_ok() { before } else { after });
         self.programs.detach_all_but(self.records.needed());
         ready.map(|()| new)
+    }
+
+    /// Has the sandbox in `slot` end at its denial number `more` from now on; 0 is never.
+    fn limit(&self, slot: usize, more: u64) {
+        let limit = word!(self.records.sandboxes, slot, Sandbox.kill_after);
+        let denials = word!(self.records.sandboxes, slot, Sandbox.denials);
+        loop {
+            let so_far = denials.load(Ordering::Acquire);
+            let last = if more == 0 { 0 } else { so_far + more };
+            limit.store(last, Ordering::SeqCst);
+            // The denial that should have been the last may have gone by before it was known to be.
+            if last == 0 || denials.load(Ordering::SeqCst) < last {
+                return;
+            }
+        }
     }
 
     /// Bars every task of the sandbox in `slot` from everything.
@@ -304,36 +400,61 @@ impl Engine {
     }
 
     fn try_bind(&self, index: u32, place: PolicyPlace, enrolment: &Enrolment<'_>) -> Result<(), LoadError> {
-        self.put_table(index, enrolment.programs)?;
+        let table = self.put_table(index, place, enrolment.programs)?;
+        if enrolment.strictness == Strictness::Strict {
+            self.records.need(place, hooks::through_descriptors());
+        }
         let known = word!(self.records.engine, 0, EngineRecord.absent);
-        let absent = self.programs.attach(hooks::needed(enrolment.image), known.load(Ordering::Relaxed))?;
+        let absent = self.programs.attach(self.records.hooks(place), known.load(Ordering::Relaxed))?;
         known.store(absent, Ordering::Relaxed);
+        self.seal_programs()?;
+        let strict = if enrolment.strictness == Strictness::Strict { BINDING_STRICT } else { 0 };
         let binding = Binding {
             policy_class: place.class as u32,
             policy_slot: place.slot as u32,
-            table: index,
+            table,
             program_count: enrolment.programs.0.len() as u32,
+            flags: enrolment.binding.flags | strict,
             ..enrolment.binding
         };
         self.put("bindings", &self.maps.bindings, &index.to_ne_bytes(), &binding.to_bytes())
     }
 
-    fn put_table(&self, index: u32, programs: &subject::Programs) -> Result<(), LoadError> {
-        let failed = |error| LoadError::map("tables", error);
-        bpf::map_delete(self.maps.tables.as_fd(), &index.to_ne_bytes()).map_err(failed)?;
+    /// The index of a table of `programs` for the binding `index` of the policy at `place`: the policy's own table, which the
+    /// first who had it made, if it has just these; else one of the binding's own. Putting a table in its place waits for
+    /// every program that runs.
+    fn put_table(
+        &self,
+        index: u32,
+        place: PolicyPlace,
+        programs: &subject::Programs,
+    ) -> Result<u32, LoadError> {
+        self.take_table(index);
         if programs.0.is_empty() {
-            return Ok(());
+            return Ok(index);
         }
-        const ROOM: usize = size_of::<Program>() + CALL_PATH as usize;
-        let table = bpf::array_create(ROOM as u32, programs.0.len() as u32, true).map_err(failed)?;
-        for (at, (program, text)) in programs.0.iter().enumerate() {
-            let mut bytes = [0; ROOM];
-            bytes[..size_of::<Program>()].copy_from_slice(&program.to_bytes());
-            bytes[size_of::<Program>()..][..text.len()].copy_from_slice(text);
-            bpf::map_update(table.as_fd(), &(at as u32).to_ne_bytes(), &bytes).map_err(failed)?;
+        let shared = shared_table(place);
+        let known = self.records.table(place);
+        if known != 0 && table::is_of(known, programs) {
+            return Ok(shared);
         }
-        bpf::map_freeze(table.as_fd()).map_err(failed)?;
-        self.put("tables", &self.maps.tables, &index.to_ne_bytes(), &table.as_raw_fd().to_ne_bytes())
+        let failed = |error| LoadError::map("tables", error);
+        let table = table::create(programs).map_err(failed)?;
+        self.seal_inner(table.as_fd())?;
+        let at = if known == 0 { shared } else { index };
+        self.put("tables", &self.maps.tables, &at.to_ne_bytes(), &table.as_raw_fd().to_ne_bytes())?;
+        if known == 0 {
+            self.records.set_table(place, bpf::id_of(table.as_fd()).map_err(failed)?);
+        }
+        Ok(at)
+    }
+
+    /// Takes the table at `index` away, if there is one. What is left there is replaced by the next.
+    fn take_table(&self, index: u32) {
+        let (map, key) = (self.maps.tables.as_fd(), index.to_ne_bytes());
+        if matches!(bpf::map_lookup(map, &key, &mut [0; 4]), Ok(true)) {
+            let _ = bpf::map_delete(map, &key);
+        }
     }
 
     /// Where the policy of `image` is; it is put there if nobody else has.
@@ -354,6 +475,7 @@ impl Engine {
         value[..blob.len()].copy_from_slice(blob);
         bpf::map_update(map.as_fd(), &[0; 4], &value).map_err(failed)?;
         bpf::map_freeze(map.as_fd()).map_err(failed)?;
+        self.seal_inner(map.as_fd())?;
         let key = (place.slot as u32).to_ne_bytes();
         self.put("policies", &self.maps.policies[class], &key, &map.as_raw_fd().to_ne_bytes())?;
         self.records.put_policy(place, &image.id(), hooks::needed(image));
@@ -366,6 +488,8 @@ impl Engine {
         self.records.set_uses(place, uses);
         if uses == 0 {
             let key = (place.slot as u32).to_ne_bytes();
+            self.take_table(shared_table(place));
+            self.records.set_table(place, 0);
             // What is left there is replaced by the next policy.
             let _ = bpf::map_delete(self.maps.policies[place.class].as_fd(), &key);
         }
@@ -388,11 +512,15 @@ impl Engine {
         let namespace = half!(sandboxes, slot, Sandbox.mount_namespace_id).load(Ordering::Relaxed);
         self.disarm(slot, namespace);
         let key = (slot as u32).to_ne_bytes();
-        for map in [&self.maps.rings, &self.maps.dirs, &self.maps.long_dirs, &self.maps.mounts] {
+        for map in [&self.maps.dirs, &self.maps.long_dirs, &self.maps.mounts] {
             let _ = bpf::map_delete(map.as_fd(), &key);
         }
+        let flags = half!(sandboxes, slot, Sandbox.flags).load(Ordering::Relaxed);
+        if flags & SANDBOX_UNTOLD == 0 {
+            let _ = bpf::map_delete(self.maps.rings.as_fd(), &key);
+        }
         for generation in [0, 1] {
-            let _ = bpf::map_delete(self.maps.tables.as_fd(), &binding_index(slot, generation).to_ne_bytes());
+            self.take_table(binding_index(slot, generation));
         }
         for offset in (0..size_of::<Sandbox>()).step_by(8).rev() {
             sandboxes.word(slot, offset).store(0, Ordering::Release);
@@ -410,6 +538,11 @@ impl Engine {
         if self.count() == 0 {
             pins::destroy(&self.directory);
         }
+    }
+
+    /// What wakes who waits for a sandbox to reach its limit.
+    pub(super) fn bell(&self) -> Result<Bell, LoadError> {
+        Bell::new(self.programs.map("limits")?).map_err(|error| LoadError::map("limits", error))
     }
 
     /// The policy that `generation` of the sandbox in `slot` is bound to.
@@ -465,6 +598,11 @@ impl Engine {
     fn put(&self, name: &'static str, map: &OwnedFd, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
         bpf::map_update(map.as_fd(), key, value).map_err(|error| LoadError::map(name, error))
     }
+}
+
+/// Index of the table of programs that the policy at `place` has of its own.
+fn shared_table(place: PolicyPlace) -> u32 {
+    2 * MAX_SANDBOXES + place.index() as u32
 }
 
 /// Which of its two bindings a generation of the sandbox in `slot` has.

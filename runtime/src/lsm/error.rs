@@ -66,7 +66,7 @@ pub enum LoadError {
         hook: &'static str,
     },
     /// A name on the bpf file system cannot be made or found.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}{hint}", path = path.display(), hint = hint(source))]
     Pin {
         /// The name.
         path: PathBuf,
@@ -93,9 +93,27 @@ pub enum LoadError {
     /// Names of an engine at work are gone.
     #[error("{} is not whole: somebody took names of a running engine away; end its sandboxes and remove the directory", .0.display())]
     Damaged(PathBuf),
+    /// An engine is there whose objects others may have.
+    #[error(
+        "an engine that is not sealed is running, and its objects may be in other hands: end its sandboxes first"
+    )]
+    Unsealed,
+    /// It was not found out what to seal.
+    #[error(
+        "the engine cannot be sealed: the kernel does not tell which program this is, or where its names are"
+    )]
+    Seal,
     /// The sandbox's name cannot be had.
     #[error(transparent)]
     Name(#[from] crate::tenants::ClaimError),
+}
+
+/// Nothing but a seal keeps root from names on the bpf file system.
+fn hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => ": another program has sealed the engine; use that one",
+        _ => "",
+    }
 }
 
 impl LoadError {

@@ -1,13 +1,14 @@
 //! Programs at hooks: loaded when they are first needed, pinned, attached as long as some policy needs them.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aya::programs::{Lsm as LsmProgram, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
-use boesfs_abi::hooks::{HOOKS, Hook};
+use boesfs_abi::hooks::{HOOKS, Hook, SEAL};
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::WORKS_PER_CPU;
 
@@ -19,12 +20,14 @@ use crate::sys::{self, bpf};
 const RECORD: &str = "boesfs_record";
 
 /// Every map of the programs, each pinned under its name.
-pub(super) const MAPS: [&str; 17] = [
+pub(super) const MAPS: [&str; 20] = [
     "armed",
     "bindings",
     "dirs",
     "engine",
+    "folds",
     "labels",
+    "limits",
     "long_dirs",
     "mounts",
     "policies",
@@ -35,6 +38,7 @@ pub(super) const MAPS: [&str; 17] = [
     "rings",
     "sandboxes",
     "scratches",
+    "seals",
     "tables",
     "taken",
 ];
@@ -42,6 +46,13 @@ pub(super) const MAPS: [&str; 17] = [
 /// The hooks that `image` needs, a bit each.
 pub(super) fn needed(image: &ValidImage) -> u64 {
     HOOKS.iter().enumerate().filter(|(_, hook)| hook.needed(image)).fold(0, |all, (at, _)| all | 1 << at)
+}
+
+/// The hooks at which files that are open are read, written and mapped.
+pub(super) fn through_descriptors() -> u64 {
+    let wanted = ["file_permission", "mmap_file"];
+    let bits = HOOKS.iter().enumerate().filter(|(_, hook)| wanted.contains(&hook.hook));
+    bits.fold(0, |all, (at, _)| all | 1 << at)
 }
 
 /// The inode number of this process's mount namespace.
@@ -60,6 +71,16 @@ fn rename_lock() -> Result<u64, LoadError> {
         .find_map(|line| u64::from_str_radix(line.split(' ').next()?, 16).ok())
         .filter(|address| *address != 0)
         .ok_or(LoadError::Symbol)
+}
+
+/// A number that nobody knows.
+fn fold_seed() -> Result<u64, LoadError> {
+    let path = "/dev/urandom";
+    let mut seed = [0; 8];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut seed))
+        .map_err(|source| LoadError::read(path, source))?;
+    Ok(u64::from_ne_bytes(seed))
 }
 
 /// Loads and attaches a program that does nothing: if this works, so do the others.
@@ -142,11 +163,13 @@ impl Programs {
             .map_err(|(path, source)| LoadError::read(path, source))?
             .try_into()
             .unwrap_or(u32::MAX / WORKS_PER_CPU);
+        let fold_seed = fold_seed()?;
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&btf))
             .allow_unsupported_maps()
             .override_global("boesfs_host_namespace", &self.host_namespace, true)
+            .override_global("boesfs_fold_seed", &fold_seed, true)
             .override_global("boesfs_rename_lock", &rename_lock, true)
             .override_global("boesfs_setattr_has_idmap", &setattr_has_idmap, true)
             .map_max_entries("scratches", cpus * WORKS_PER_CPU)
@@ -181,6 +204,21 @@ impl Programs {
             }
         }
         Ok(absent)
+    }
+
+    /// Attaches the programs of the seal, and gives all programs there are by then.
+    pub(super) fn attach_seal(&self) -> Result<(), LoadError> {
+        let mut loader = None;
+        for hook in SEAL {
+            self.attach_one(hook, &mut loader)?;
+        }
+        Ok(())
+    }
+
+    /// Every program that is loaded.
+    pub(super) fn loaded(&self) -> impl Iterator<Item = Result<OwnedFd, LoadError>> {
+        let names = HOOKS.iter().chain(SEAL).map(|hook| hook.program).chain([RECORD]);
+        names.map(|name| self.path("program", name)).filter(|path| path.exists()).map(|path| pinned(&path))
     }
 
     /// Attaches the program of `hook`; `false` if this kernel has no such hook and need not have it.
@@ -253,11 +291,14 @@ mod tests {
     use super::*;
     use boesfs_abi::memory;
 
+    const LRU_HASH: u32 = aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_LRU_HASH as u32;
+    const RING: u32 = aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF as u32;
+
     #[test]
     fn the_memory_that_is_foretold_is_what_the_object_asks_for() {
         let object = aya_obj::Object::parse(boesfs_ebpf::lsm_object()).expect("an object");
         // Labels are counted by task and the others by sandbox; constants of the programs are a page or less.
-        let by_sandbox = ["armed", "dirs", "labels", "long_dirs", "mounts"];
+        let by_sandbox = ["armed", "dirs", "labels", "long_dirs", "mounts", "seals"];
         let mut asked: Vec<(&str, usize, usize)> = object
             .maps
             .iter()
@@ -266,7 +307,14 @@ mod tests {
                 let of_maps =
                     map.map_type() == aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY_OF_MAPS as u32;
                 let element = if of_maps { 8 } else { map.value_size().next_multiple_of(8) };
-                (name.as_str(), element as usize, map.max_entries() as usize)
+                match map.map_type() {
+                    // A hash keeps the keys too; a ring buffer has its bytes where others have their number.
+                    LRU_HASH => {
+                        (name.as_str(), (map.key_size() + element) as usize, map.max_entries() as usize)
+                    }
+                    RING => (name.as_str(), map.max_entries() as usize, 1),
+                    _ => (name.as_str(), element as usize, map.max_entries() as usize),
+                }
             })
             .collect();
         let mut foretold: Vec<(&str, usize, usize)> =

@@ -17,7 +17,9 @@ mod prototype;
 mod record;
 mod report;
 mod requirements;
+mod seal;
 mod subject;
+mod table;
 mod wire;
 
 pub use error::LoadError;
@@ -32,6 +34,7 @@ use boesfs_abi::image::{State, ValidImage};
 use boesfs_abi::layout::NO_CLASS;
 use boesfs_abi::map::{BINDING_CLASSES, Binding, LABEL_ENTERING, Label, SANDBOX_KILLED, Sandbox};
 
+pub use self::engine::Strictness;
 use self::engine::{Enrolment, FIRST_GENERATION};
 use self::pins::Lock;
 use self::policies::Policies;
@@ -39,8 +42,8 @@ use self::record::{half, word};
 use self::report::Translator;
 use self::subject::Subjects;
 use crate::events::Record;
-use crate::plane::{Engine, EngineError, Inside, Plane, Setup};
-use crate::sys;
+use crate::plane::{Engine, EngineError, Inside, Plane, Seal, Setup};
+use crate::sys::{self, Bell};
 use crate::tenants::{self, Claim, Claimed, Place, Tenant, TenantPlane};
 
 /// Whether the plane can be had here: the kernel runs BPF LSM programs, and this process may load them.
@@ -60,8 +63,8 @@ pub fn engine(setup: Setup) -> Result<Box<dyn Engine>, EngineError> {
     Ok(Box::new(Lsm::new(setup)?))
 }
 
-/// With more sandboxes than this, not every new one looks for those that are gone, but one in so many.
-const LOOKED_AFTER: u64 = 256;
+/// About so many sandboxes are looked at by each new one, whether they are gone: all of them by one in so many.
+const LOOKED_AFTER: u64 = 16;
 
 /// The lsm plane at work on one sandbox.
 pub struct Lsm {
@@ -70,10 +73,21 @@ pub struct Lsm {
     subjects: Subjects,
     engine: engine::Engine,
     enrolled: Option<Enrolled>,
-    events: RingBuf<MapData>,
+    events: Ear,
     /// What the anchors of the sandbox are held by, so that their addresses stay theirs.
     held: Vec<OwnedFd>,
     dropped: u64,
+    folded: u64,
+    /// Whether it was said that its limit is reached.
+    ended: bool,
+}
+
+/// Where the plane is heard from.
+enum Ear {
+    /// A buffer of the sandbox's own.
+    Events(RingBuf<MapData>),
+    /// For who wants no events: one for all sandboxes, which says that one of them has reached its limit.
+    Limits(Bell),
 }
 
 /// A sandbox's place in the engine and in the list of sandboxes.
@@ -141,12 +155,7 @@ impl Lsm {
     pub fn new(setup: Setup) -> Result<Self, EngineError> {
         requirements::check().map_err(failed)?;
         let subjects = Subjects::of(&setup);
-        let lock = Lock::take().map_err(failed)?;
-        let engine =
-            engine::Engine::open_or_create(&lock).inspect_err(|_| lock.forget_engine()).map_err(failed)?;
-        if engine.count() <= LOOKED_AFTER || engine.count().is_multiple_of(LOOKED_AFTER) {
-            clear_away(&engine, &lock);
-        }
+        let (lock, engine) = Self::engine(setup.seal)?;
         let made = Self::enrol(&lock, &engine, &setup, &subjects).map_err(failed);
         if made.is_err() {
             engine.leave(&lock);
@@ -162,6 +171,8 @@ impl Lsm {
             events,
             held: Vec::new(),
             dropped: 0,
+            folded: 0,
+            ended: false,
         };
         if let Some(Enrolled { slot, id, .. }) = lsm.enrolled {
             canary::check(&lsm.engine, slot, id).map_err(failed)?;
@@ -169,8 +180,27 @@ impl Lsm {
                 lsm.engine.permit(slot);
             }
         }
-        while lsm.events.next().is_some() {}
+        // The canary's.
+        if let Ear::Events(events) = &mut lsm.events {
+            while events.next().is_some() {}
+        }
         Ok(lsm)
+    }
+
+    /// The engine, with what is left of others cleared away, and the lock on it.
+    fn engine(seal: Seal) -> Result<(Lock, engine::Engine), EngineError> {
+        loop {
+            let lock = Lock::take().map_err(failed)?;
+            let engine = engine::Engine::open_or_create(&lock, seal);
+            let engine = engine.inspect_err(|_| lock.forget_engine()).map_err(failed)?;
+            if engine.records().last_id().is_multiple_of((engine.count() / LOOKED_AFTER).max(1)) {
+                clear_away(&engine, &lock);
+            }
+            // With the last of those that are left it is gone.
+            if engine.stands() {
+                return Ok((lock, engine));
+            }
+        }
     }
 
     fn enrol(
@@ -178,11 +208,11 @@ impl Lsm {
         engine: &engine::Engine,
         setup: &Setup,
         subjects: &Subjects,
-    ) -> Result<(Enrolled, RingBuf<MapData>), LoadError> {
+    ) -> Result<(Enrolled, Ear), LoadError> {
         let claim = match tenants::claim(&setup.name)? {
             Claimed::New(claim) => claim,
             Claimed::Left(claim, tenant) => {
-                clear_one(Some(engine), lock, &claim, tenant.as_ref());
+                clear_one(Some(engine), lock, &claim, tenant.as_deref());
                 match tenants::claim(&setup.name)? {
                     Claimed::New(claim) | Claimed::Left(claim, _) => claim,
                 }
@@ -199,6 +229,7 @@ impl Lsm {
             dir: setup.dir.clone(),
             root: setup.root.clone(),
             command: setup.entry.named.clone(),
+            kill_after: setup.kill_after_override.map(std::num::NonZeroU64::get),
             policy: setup.image.id_hex(),
             engine: Some(Place { build: boesfs_ebpf::ENGINE.to_owned(), slot, id }),
         };
@@ -209,23 +240,36 @@ impl Lsm {
             binding: binding(&setup.image, dir, subjects),
             programs: &subjects.programs,
             dir: below(dir),
-            kill_after: setup.kill_after.map_or(0, std::num::NonZeroU64::get),
+            kill_after: Some(setup.kill_after.map_or(0, std::num::NonZeroU64::get)),
+            told: setup.told,
+            strictness: Strictness::AsOpened,
             slot,
             id,
         };
         let enrolled = Enrolled { slot, id, claim, tenant };
-        let ring = engine.enrol(lock, &enrolment).and_then(|ring| {
-            let map = MapData::from_fd(ring).map_err(|error| LoadError::map("rings", error))?;
-            RingBuf::try_from(Map::RingBuf(map)).map_err(|error| LoadError::map("rings", error))
+        let ear = engine.enrol(lock, &enrolment).and_then(|ring| match ring {
+            Some(ring) => {
+                let map = MapData::from_fd(ring).map_err(|error| LoadError::map("rings", error))?;
+                let ring = RingBuf::try_from(Map::RingBuf(map));
+                ring.map(Ear::Events).map_err(|error| LoadError::map("rings", error))
+            }
+            None => engine.bell().map(Ear::Limits),
         });
-        match ring {
-            Ok(ring) => Ok((enrolled, ring)),
+        match ear {
+            Ok(ear) => Ok((enrolled, ear)),
             Err(error) => {
                 engine.release(lock, slot, id);
                 let _ = enrolled.claim.clear();
                 Err(error)
             }
         }
+    }
+
+    /// Whether the sandbox in `slot` has had the last denial that it may have; it may be barred for other reasons.
+    fn at_its_limit(&self, slot: usize) -> bool {
+        let sandboxes = &self.engine.records().sandboxes;
+        let limit = word!(sandboxes, slot, Sandbox.kill_after).load(Ordering::Relaxed);
+        limit != 0 && word!(sandboxes, slot, Sandbox.denials).load(Ordering::Relaxed) >= limit
     }
 
     fn arm(&mut self, inside: &Inside) -> Result<(), LoadError> {
@@ -252,6 +296,12 @@ impl Lsm {
         self.engine.label(inside.entry.as_fd(), &Label { flags: LABEL_ENTERING, ..label })?;
         // From here on a task of the sandbox without a label is denied everything.
         self.engine.arm(slot)
+    }
+
+    /// Leaves the sandbox in the engine, with its name, until that is dropped and somebody clears away.
+    #[must_use]
+    pub fn let_go(mut self) -> Option<Claim> {
+        self.enrolled.take().map(|enrolled| enrolled.claim)
     }
 
     /// Takes the sandbox out of the engine and the list of sandboxes, once.
@@ -290,18 +340,30 @@ impl Engine for Lsm {
     }
 
     fn poll_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.events.as_fd())
+        Some(match &self.events {
+            Ear::Events(events) => events.as_fd(),
+            Ear::Limits(limits) => limits.as_fd(),
+        })
     }
 
     fn drain(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), EngineError> {
         let directory = self.enrolled.as_ref().map(|enrolled| enrolled.claim.directory().to_owned());
         let translator = Translator { sandbox: &self.setup.name, boot: boot_time() };
-        while let Some(item) = self.events.next() {
-            let (policies, setup) = (&mut self.policies, &self.setup);
-            let directory = directory.as_deref();
-            if !translator.translate(&item, |generation| policies.of(generation, directory, setup), sink) {
-                return Err(EngineError::new(Plane::Lsm, "an event record is malformed"));
+        match &mut self.events {
+            Ear::Events(events) => {
+                while let Some(item) = events.next() {
+                    let (policies, setup) = (&mut self.policies, &self.setup);
+                    let directory = directory.as_deref();
+                    if !translator.translate(
+                        &item,
+                        |generation| policies.of(generation, directory, setup),
+                        sink,
+                    ) {
+                        return Err(EngineError::new(Plane::Lsm, "an event record is malformed"));
+                    }
+                }
             }
+            Ear::Limits(limits) => limits.silence(),
         }
         if let Some(Enrolled { slot, .. }) = self.enrolled {
             let sandboxes = &self.engine.records().sandboxes;
@@ -309,9 +371,17 @@ impl Engine for Lsm {
             if dropped > self.dropped {
                 sink(Record::Lost(dropped - self.dropped));
                 self.dropped = dropped;
-                if half!(sandboxes, slot, Sandbox.flags).load(Ordering::Relaxed) & SANDBOX_KILLED != 0 {
-                    sink(Record::Limit);
-                }
+            }
+            let folded = word!(sandboxes, slot, Sandbox.folded).load(Ordering::Relaxed);
+            if folded > self.folded {
+                sink(Record::Folded(folded - self.folded));
+                self.folded = folded;
+            }
+            // The event that says so may be lost, or wanted by nobody.
+            let flags = half!(sandboxes, slot, Sandbox.flags).load(Ordering::Relaxed);
+            if flags & SANDBOX_KILLED != 0 && !self.ended && self.at_its_limit(slot) {
+                self.ended = true;
+                sink(Record::Limit);
             }
         }
         Ok(())

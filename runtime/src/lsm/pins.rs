@@ -25,6 +25,7 @@ pub(super) fn directory() -> PathBuf {
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
+    build: String,
 }
 
 /// The file that is locked for the engine of `build`.
@@ -38,7 +39,7 @@ impl Lock {
         DirBuilder::new().recursive(true).mode(0o700).create(tenants::ROOT)?;
         let file = File::options().create(true).append(true).mode(0o600).open(lock_path(build))?;
         file.try_lock().map_err(io::Error::other)?;
-        Ok(Self { file })
+        Ok(Self { file, build: build.to_owned() })
     }
 
     /// Waits until nobody else has it.
@@ -53,18 +54,18 @@ impl Lock {
                 other => other.map_err(failed)?,
             };
             file.lock().map_err(failed)?;
-            // The last sandbox takes the file away with everything else.
+            // Who has ended an engine takes the file away with everything else.
             let named = std::fs::metadata(&path);
             let opened = file.metadata().map_err(failed)?;
             if named.is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
-                return Ok(Self { file });
+                return Ok(Self { file, build: ENGINE.to_owned() });
             }
         }
     }
 }
 
 impl Lock {
-    /// Takes away what there is of an engine that is not one, with this lock's file.
+    /// Takes away what there is of an engine that is not one.
     pub(super) fn forget_engine(&self) {
         let directory = directory();
         if !is_used(&directory) {
@@ -75,6 +76,11 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        // Not before: whoever waits for it would take a new one while this one still changes things.
+        if !Path::new(ROOT).join(&self.build).exists() {
+            let _ = std::fs::remove_file(lock_path(&self.build));
+            let _ = std::fs::remove_dir(tenants::ROOT);
+        }
         // A child that was made meanwhile has the file too. Closing unlocks what this cannot.
         let _ = self.file.unlock();
     }
@@ -110,9 +116,6 @@ pub(super) fn destroy(directory: &Path) {
     }
     let _ = std::fs::remove_dir(directory);
     let _ = std::fs::remove_dir(ROOT);
-    let build = directory.file_name().unwrap_or_default().to_string_lossy();
-    let _ = std::fs::remove_file(lock_path(&build));
-    let _ = std::fs::remove_dir(tenants::ROOT);
 }
 
 /// Whether programs of the engine in `directory` are attached.

@@ -30,7 +30,7 @@ pub(super) struct PolicyPlace {
 
 impl PolicyPlace {
     /// Index of its record.
-    fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         MAX_POLICIES[..self.class].iter().sum::<u32>() as usize + self.slot
     }
 }
@@ -55,6 +55,11 @@ impl Records {
             .find(|slot| word!(self.sandboxes, *slot, Sandbox.id).load(Ordering::Relaxed) == 0)?;
         cursor.store(slot as u64 + 1, Ordering::Relaxed);
         Some(slot)
+    }
+
+    /// The number of the latest sandbox.
+    pub(super) fn last_id(&self) -> u64 {
+        word!(self.engine, 0, EngineRecord.last_id).load(Ordering::Relaxed)
     }
 
     /// A number that no sandbox has had.
@@ -95,6 +100,26 @@ impl Records {
             self.policies.word(place.index(), base + 8 * at).store(number, Ordering::Relaxed);
         }
         word!(self.policies, place.index(), PolicyRecord.hooks).store(hooks, Ordering::Relaxed);
+        word!(self.policies, place.index(), PolicyRecord.table).store(0, Ordering::Relaxed);
+    }
+
+    /// The hooks that the policy needs.
+    pub(super) fn hooks(&self, place: PolicyPlace) -> u64 {
+        word!(self.policies, place.index(), PolicyRecord.hooks).load(Ordering::Relaxed)
+    }
+
+    /// The policy needs `hooks` as well, as long as it is loaded.
+    pub(super) fn need(&self, place: PolicyPlace, hooks: u64) {
+        word!(self.policies, place.index(), PolicyRecord.hooks).fetch_or(hooks, Ordering::Relaxed);
+    }
+
+    /// The kernel's number of the table of programs that the policy was last bound with, or 0.
+    pub(super) fn table(&self, place: PolicyPlace) -> u32 {
+        word!(self.policies, place.index(), PolicyRecord.table).load(Ordering::Relaxed) as u32
+    }
+
+    pub(super) fn set_table(&self, place: PolicyPlace, id: u32) {
+        word!(self.policies, place.index(), PolicyRecord.table).store(id.into(), Ordering::Relaxed);
     }
 
     /// How many generations use the policy.
@@ -113,9 +138,6 @@ impl Records {
 
     /// The hooks that some loaded policy needs.
     pub(super) fn needed(&self) -> u64 {
-        let hooks = |place: PolicyPlace| {
-            word!(self.policies, place.index(), PolicyRecord.hooks).load(Ordering::Relaxed)
-        };
-        self.loaded().map(hooks).fold(0, |all, hooks| all | hooks)
+        self.loaded().map(|place| self.hooks(place)).fold(0, |all, hooks| all | hooks)
     }
 }

@@ -71,6 +71,7 @@ impl Translator<'_> {
                 (None, reason) => Cause::Because(reason),
             },
             plane: Plane::Lsm,
+            folded: record.reserved2[0],
         }
     }
 }

@@ -195,6 +195,7 @@ impl<'a> Watch<'a> {
             match record {
                 Record::Event(event) => self.log.write(&event.line()),
                 Record::Lost(count) => self.log.lose(count),
+                Record::Folded(count) => self.log.fold(count),
                 Record::Limit => self.reach_limit(),
             }
         }
@@ -253,6 +254,7 @@ impl<'a> Watch<'a> {
             level: Level::Alert,
             cause: Cause::KillLimit,
             plane: self.engine.plane(),
+            folded: 0,
         }
     }
 

@@ -16,6 +16,7 @@ const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_RUN: libc::c_int = 10;
 const BPF_MAP_GET_FD_BY_ID: libc::c_int = 14;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const BPF_BTF_LOAD: libc::c_int = 18;
 const BPF_MAP_FREEZE: libc::c_int = 22;
 const BPF_LINK_CREATE: libc::c_int = 28;
@@ -116,8 +117,53 @@ pub fn wait_for_programs(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<()> {
     if !map_lookup(map, key, &mut id)? {
         return Err(io::ErrorKind::NotFound.into());
     }
-    let inner = super::owned(bpf(BPF_MAP_GET_FD_BY_ID, &[u32::from_ne_bytes(id), 0, 0])?)?;
+    let inner = map_by_id(u32::from_ne_bytes(id))?;
     map_update(map, key, &inner.as_raw_fd().to_ne_bytes())
+}
+
+/// The map that the kernel knows by the number `id`.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn map_by_id(id: u32) -> io::Result<OwnedFd> {
+    super::owned(bpf(BPF_MAP_GET_FD_BY_ID, &[id, 0, 0])?)
+}
+
+#[repr(C)]
+struct InfoRequest {
+    object: u32,
+    length: u32,
+    info: u64,
+}
+
+/// The number that the kernel knows `object`, a map or a program, by.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn id_of(object: BorrowedFd<'_>) -> io::Result<u32> {
+    // Of either kind the type comes first, then the number.
+    let mut info = [0u32; 2];
+    let length = size_of_val(&info) as u32;
+    let mut request =
+        InfoRequest { object: object.as_raw_fd() as u32, length, info: info.as_mut_ptr() as u64 };
+    bpf_mut(BPF_OBJ_GET_INFO_BY_FD, &mut request)?;
+    Ok(info[1])
+}
+
+/// Bytes of a value and number of values of `map`, if it is an array.
+///
+/// # Errors
+/// What bpf(2) says; `InvalidData` if it is something else.
+pub fn array_shape(map: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    // Kind, number, bytes of a key, bytes of a value, number of values.
+    let mut info = [0u32; 5];
+    let length = size_of_val(&info) as u32;
+    let mut request = InfoRequest { object: map.as_raw_fd() as u32, length, info: info.as_mut_ptr() as u64 };
+    bpf_mut(BPF_OBJ_GET_INFO_BY_FD, &mut request)?;
+    match info {
+        [BPF_MAP_TYPE_ARRAY, _, 4, value_len, entries] => Ok((value_len, entries)),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
 }
 
 /// From here on no user space changes `map`.
