@@ -6,6 +6,7 @@
 pub mod case;
 pub mod conformance;
 pub mod cost;
+pub mod endure;
 pub mod engine;
 pub mod escape;
 pub mod policy;

@@ -10,7 +10,7 @@ use boesfs_testbench::engine::{NAMES, PURE, RealPlane};
 use boesfs_testbench::escape::Ground;
 use boesfs_testbench::report::Report;
 use boesfs_testbench::synthetic::{Form, Synthetic};
-use boesfs_testbench::{LEAVE, case, conformance, cost, escape, prober, suite};
+use boesfs_testbench::{LEAVE, case, conformance, cost, endure, escape, prober, suite};
 use clap::{Parser, Subcommand};
 
 /// One suite of cases, many engines.
@@ -82,12 +82,98 @@ enum Command {
         #[arg(long)]
         require: bool,
     },
+    /// Sees that what must hold for long does: one JSON object of what was seen.
+    #[command(subcommand)]
+    Endure(Endure),
+    /// Works in a sandbox of `endure`.
+    #[command(hide = true, subcommand)]
+    EndureWorker(EndureWorker),
     /// Does system calls in a sandbox, as told on the standard input.
     #[command(hide = true)]
     Prober,
     /// Ends at once: what is run to see whether it can be.
     #[command(hide = true, name = LEAVE)]
     Leave,
+}
+
+#[derive(Subcommand)]
+enum Endure {
+    /// Calls of several processes while their policy changes all the time.
+    Reloads {
+        /// How many calls at least.
+        #[arg(long, default_value_t = 2_000)]
+        operations: u64,
+        /// Processes that make them.
+        #[arg(long, default_value_t = 8)]
+        processes: u8,
+        /// How many reloads.
+        #[arg(long, default_value_t = 20)]
+        reloads: u64,
+    },
+    /// Agents killed at any moment.
+    Kills {
+        /// How many.
+        #[arg(long, default_value_t = 10)]
+        kills: u64,
+        /// What the moments depend on.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Many sandboxes at once.
+    Crowd {
+        /// How many.
+        #[arg(long, default_value_t = 200)]
+        sandboxes: usize,
+        /// How many policies they have.
+        #[arg(long, default_value_t = 10)]
+        policies: usize,
+        /// How many of them have processes.
+        #[arg(long, default_value_t = 5)]
+        processes: usize,
+    },
+}
+
+#[derive(Subcommand)]
+enum EndureWorker {
+    /// Makes another build of a program.
+    RenameBuild { from: PathBuf, to: PathBuf, old: String, new: String },
+    /// Measures an open and close for each byte it is given.
+    Gauge { file: PathBuf },
+    /// Starts workers that ask.
+    AskTogether { dir: PathBuf, workers: usize },
+    /// Asks and tells the answers.
+    Ask { dir: PathBuf, index: u8 },
+    /// Looks until it is killed.
+    Watch { dir: PathBuf, pause: u64 },
+}
+
+/// Prints what was seen while enduring.
+fn endure(what: &Endure) -> anyhow::Result<()> {
+    let seen = match *what {
+        Endure::Reloads { operations, processes, reloads } => {
+            serde_json::to_string(&endure::reloads::run(operations, processes.into(), reloads)?)?
+        }
+        Endure::Crowd { sandboxes, policies, processes } => {
+            serde_json::to_string(&endure::crowd::run(sandboxes, policies, processes)?)?
+        }
+        Endure::Kills { kills, seed } => serde_json::to_string(&endure::kills::run(kills, seed)?)?,
+    };
+    Ok(writeln!(std::io::stdout(), "{seen}")?)
+}
+
+fn endure_worker(what: &EndureWorker) -> anyhow::Result<()> {
+    match what {
+        EndureWorker::RenameBuild { from, to, old, new } => {
+            endure::worker::rename_build(from, to, old, new)?;
+        }
+        EndureWorker::Gauge { file } => endure::worker::gauge(file)?,
+        EndureWorker::AskTogether { dir, workers } => endure::worker::ask_together(dir, *workers)?,
+        EndureWorker::Ask { dir, index } => endure::worker::ask(dir, *index)?,
+        EndureWorker::Watch { dir, pause } => {
+            endure::worker::watch(dir, std::time::Duration::from_millis(*pause))?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(clap::Args)]
@@ -192,6 +278,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),
+        Command::Endure(what) => {
+            endure(&what)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::EndureWorker(what) => {
+            endure_worker(&what)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Escape { planes, overlay, require } => {
             let mut report = Report::default();
             let grounds: &[Ground] =

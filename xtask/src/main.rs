@@ -132,6 +132,7 @@ virtual machines, so its numbers do not depend on that; with any of its options 
 Examples:
   cargo xtask bench check
   cargo xtask bench fuzz --inputs 100000
+  cargo xtask bench endure --part kills
   cargo xtask bench lsm --kernel 6.12 --operation open --depth 8 --setting baseline --setting confined:use-10")]
 struct BenchArgs {
     /// What to measure
@@ -140,7 +141,7 @@ struct BenchArgs {
     /// How many images `fuzz` changes
     #[arg(long, default_value = "10000000", value_name = "N")]
     inputs: u64,
-    /// lsm: this kernel alone
+    /// lsm, endure: this kernel alone
     #[arg(long)]
     kernel: Vec<vm::KernelChoice>,
     /// lsm: this operation alone
@@ -152,7 +153,10 @@ struct BenchArgs {
     /// lsm: this setting alone, as docs/bench/lsm.json calls them
     #[arg(long)]
     setting: Vec<String>,
-    /// lsm: take the project's programs as they were last built
+    /// endure: this test alone, one of reloads, kills and crowd
+    #[arg(long)]
+    part: Vec<String>,
+    /// lsm, endure: take the project's programs as they were last built
     #[arg(long)]
     no_build: bool,
 }
@@ -165,6 +169,8 @@ enum BenchSubject {
     Compile,
     /// A decision in the kernel and elsewhere, beside other packings and other engines; takes a build of these
     Decide,
+    /// A million calls during a thousand reloads, a hundred agents killed, ten thousand sandboxes at once: in a machine
+    Endure,
     /// Ten million changed images, which are refused or read alike by Rust and C
     Fuzz,
     /// Operations and whole jobs on the lsm plane
@@ -334,6 +340,11 @@ fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode
         BenchSubject::Decide => {
             setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
             bench::decide::run(workspace)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        BenchSubject::Endure => {
+            setup::ensure(workspace, &[Purpose::Build, Purpose::Machines])?;
+            bench::endure::run(workspace, &args.kernel, &args.part, args.no_build)?;
             return Ok(ExitCode::SUCCESS);
         }
         BenchSubject::Lsm => {

@@ -4,6 +4,7 @@
 
 mod apparmor;
 pub mod decide;
+pub mod endure;
 pub mod fuzz;
 pub mod lsm;
 mod machine;

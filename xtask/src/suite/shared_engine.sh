@@ -1,6 +1,6 @@
 # Run in a machine: sandboxes that share the engine of the lsm plane, from their start to nothing being left.
 set -u
-ROUNDS=${1:-20}
+OPERATIONS=${1:-3000} RELOADS=${2:-40} KILLS=${3:-8}
 fail() {
     echo "failed: $*"
     exit 1
@@ -44,18 +44,17 @@ policy a open /srv/d/a
 policy b open /srv/d/b
 policy read read /srv/d/b
 
+# Reloads while eight processes ask, and agents killed at any moment: `cargo xtask bench endure` is the long form.
+boesfs-testbench endure reloads --operations "$OPERATIONS" --reloads "$RELOADS" || fail "reloads"
+nothing_left "reloads"
+boesfs-testbench endure kills --kills "$KILLS" || fail "kills"
+nothing_left "kills"
+
 # Two policies at once, one of them shared.
 START="boesfs run --plane lsm --dir /srv/d --events"
-cat >/tmp/loop.sh <<'END'
-touch /tmp/ready.$1
-while [ ! -e /tmp/stop.$1 ]; do cat /srv/d/a; cat /srv/d/b; done
-END
-$START /tmp/ev.one --name one /tmp/a.bin -- sh -c 'for i in 1 2 3 4 5 6 7 8; do sh /tmp/loop.sh one & done; wait' >/tmp/out.one 2>/tmp/said.one &
-ONE=$!
-await /tmp/ready.one
-for name in two three; do
+for name in one two three; do
     policy=a
-    [ $name = two ] || policy=b
+    [ $name != three ] || policy=b
     $START /tmp/ev.$name --name $name /tmp/$policy.bin -- sh -c "touch /tmp/ready.$name; exec sleep 1000" 2>/tmp/said.$name &
     eval "PID_$name=$!"
     await /tmp/ready.$name
@@ -64,35 +63,52 @@ done
 boesfs run --plane lsm --dir /srv/d --name two /tmp/a.bin -- true 2>/tmp/said.taken
 [ $? = 125 ] && grep -q 'a sandbox called `two` is running' /tmp/said.taken || fail "a name in use: $(cat /tmp/said.taken)"
 
-# Reloads while eight processes ask: each decision is that of the generation its event names, and none is made by neither.
-i=0
-while [ $i -lt $ROUNDS ]; do
-    boesfs reload one /tmp/b.bin >/dev/null || fail "reload"
-    boesfs reload one /tmp/a.bin >/dev/null || fail "reload"
-    i=$((i + 1))
-done
-[ "$(field one generation)" = $((2 * ROUNDS + 1)) ] || fail "generation: $(boesfs ps)"
-touch /tmp/stop.one
-wait $ONE || fail "one ended with $?: $(tail -n 3 /tmp/said.one)"
-EVENTS=$(wc -l </tmp/ev.one)
-DENIED=$(grep -c 'Permission denied' /tmp/said.one)
-[ "$EVENTS" -gt 0 ] && [ "$EVENTS" = "$DENIED" ] || fail "$EVENTS events, $DENIED denials: $(grep -v 'Permission denied' /tmp/said.one)"
-A='"generation":[0-9]*[13579],.*"path":"/srv/d/a".*"rule":{"id":"no-a"'
-B='"generation":[0-9]*[02468],.*"path":"/srv/d/b".*"rule":{"id":"no-b"'
-STRAY=$(grep -v "$A" /tmp/ev.one | grep -v "$B" | head -n 1)
-[ -z "$STRAY" ] || fail "decided by neither: $STRAY"
-grep -q "$A" /tmp/ev.one && grep -q "$B" /tmp/ev.one || fail "one policy never decided"
-echo "passed: $EVENTS denials during $((2 * ROUNDS)) reloads"
+# What a reload means for a descriptor that is open: what is done with it is judged anew where the new policy looks at
+# that, and under a strict one it is refused where it could not be opened any more. $1: what the reload takes.
+reread() {
+    rm -f /tmp/ready.open /tmp/go.open
+    $START /tmp/ev.open --name open /tmp/a.bin -- sh -c 'exec 5</srv/d/b; read -r x <&5; exec 6</srv/d/b; touch /tmp/ready.open
+        while [ ! -e /tmp/go.open ]; do sleep 0.1; done; read -r y <&6 && echo "read $y"; echo end' >/tmp/out.open 2>/tmp/said.open &
+    OPEN=$!
+    await /tmp/ready.open
+    boesfs reload $1 >/dev/null || fail "reload $1"
+    touch /tmp/go.open
+    wait $OPEN
+    grep -q end /tmp/out.open || fail "reload $1: $(cat /tmp/said.open)"
+    grep -q read /tmp/out.open
+}
+reread "open /tmp/read.bin" && fail "read what a reload denies to read"
+reread "open /tmp/b.bin" || fail "not read what a reload denies to open: $(cat /tmp/said.open)"
+reread "--strict open /tmp/b.bin" && fail "read what a strict reload denies to open"
+grep -q '"op":"open".*no-b' /tmp/ev.open || fail "a strict reload said $(cat /tmp/ev.open)"
 
-# What a reload means for a descriptor that is open: it stays, and what is done with it is judged anew.
-$START /tmp/ev.open --name open /tmp/a.bin -- sh -c 'exec 5</srv/d/b; read -r x <&5; exec 6</srv/d/b; touch /tmp/ready.open
-    while [ ! -e /tmp/go.open ]; do sleep 0.1; done; read -r y <&6 && echo "read $y"; echo end' >/tmp/out.open 2>/tmp/said.open &
-OPEN=$!
-await /tmp/ready.open
-boesfs reload open /tmp/read.bin >/dev/null || fail "reload"
-touch /tmp/go.open
-wait $OPEN
-grep -q end /tmp/out.open && ! grep -q read /tmp/out.open || fail "read after a reload: $(cat /tmp/out.open /tmp/said.open)"
+# A reload changes the kill limit, which counts from then on, unless the command line has one.
+policy limited open /srv/d/a
+sed -i 's/^\[policy\]$/[options]\nkill_after = 2\n[policy]/' /tmp/limited.conf
+boesfsc build --allow all /tmp/limited.conf -o /tmp/limited.bin >/dev/null || fail "build"
+asking() { echo 'ask() { read -r x </srv/d/a; } 2>/dev/null; ask; ask; ask; touch /tmp/ready.kill
+    while [ ! -e /tmp/go.kill ]; do sleep 0.1; done; ask; ask; ask; ask; echo end'; }
+for given in "" "--kill-after 7"; do
+    rm -f /tmp/ready.kill /tmp/go.kill /tmp/ev.kill
+    $START /tmp/ev.kill $given --name kill /tmp/a.bin -- sh -c "$(asking)" >/tmp/out.kill 2>/tmp/said.kill &
+    KILL=$!
+    await /tmp/ready.kill
+    boesfs reload kill /tmp/limited.bin >/dev/null || fail "reload"
+    touch /tmp/go.kill
+    wait $KILL
+    [ $? = 137 ] || fail "a kill limit ${given:-of a reload} ended it with another status: $(cat /tmp/said.kill)"
+    echo "${given:-reload} $(grep -c '"verdict":"deny"' /tmp/ev.kill) $(grep -c '"verdict":"kill"' /tmp/ev.kill)"
+done >/tmp/kills
+[ "$(tr '\n' ' ' </tmp/kills)" = "reload 5 1 --kill-after 7 7 1 " ] || fail "kill limits: $(cat /tmp/kills)"
+# Without anybody to be told, too.
+boesfs run --plane lsm --dir /srv/d /tmp/limited.bin -- sh -c 'sleep 1000 & read -r x </srv/d/a; read -r x </srv/d/a; echo more' >/tmp/out.kill 2>/dev/null
+[ $? = 137 ] && [ ! -s /tmp/out.kill ] || fail "a kill limit without events: $(cat /tmp/out.kill)"
+
+# Many events of one kind: some are told, and how many there were besides.
+$START /tmp/ev.many --event-rate 5 --name many /tmp/a.bin -- sh -c 'i=0; while [ $i -lt 200 ]; do read -r x </srv/d/a; i=$((i + 1)); done 2>/dev/null' 2>/tmp/said.many
+TOLD=$(wc -l </tmp/ev.many)
+FOLDED=$(sed -n 's/boesfs: \([0-9]*\) events folded.*/\1/p' /tmp/said.many)
+[ $((TOLD + ${FOLDED:-0})) = 200 ] && [ "$TOLD" -lt 100 ] || fail "$TOLD events and ${FOLDED:-no} folded: $(cat /tmp/said.many)"
 
 # Permissive: told and not denied.
 $START /tmp/ev.permissive --name permissive --permissive /tmp/a.bin -- sh -c 'cat /srv/d/a' >/tmp/out.permissive || fail "permissive denied"
@@ -104,24 +120,68 @@ wait $PID_two
 [ $? = 137 ] || fail "killed with another status"
 [ -z "$(field two name)" ] || fail "killed and still there"
 
-# Supervisors killed at any moment: the sandbox dies, what is left is barred until it is cleared away.
-for pause in 0 0.1 0.2 0.3 0.5 0.8; do
-    rm -f /tmp/ready.gone
-    $START /tmp/ev.gone --name gone /tmp/a.bin -- sh /tmp/loop.sh gone >/dev/null 2>&1 &
-    GONE=$!
-    sleep $pause
-    kill -9 $GONE
-    wait $GONE 2>/dev/null
+# Supervisors killed: the policy stays in force until what is left is cleared away.
+for pid in $PID_one $PID_three; do
+    kill -9 $pid
+    wait $pid 2>/dev/null
 done
-kill -9 $PID_three
-wait $PID_three 2>/dev/null
-sleep 1
 [ "$(attached)" -gt 0 ] || fail "enforcement ended with the supervisor"
-for process in /proc/[0-9]*; do
-    { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -q '^sh /tmp/loop' && fail "processes outlive their supervisor"
-done
 boesfs gc | grep -q 'sandboxes and 0 engines' || fail "gc"
 nothing_left "gc"
+
+# Two builds side by side: each has an engine of its own, and one goes without the other.
+$START /tmp/ev.old --name old /tmp/a.bin -- sh -c 'touch /tmp/ready.old; while [ ! -e /tmp/go.old ]; do sleep 0.1; done; cat /srv/d/a' >/tmp/out.old 2>/tmp/said.old &
+OLD=$!
+await /tmp/ready.old
+BUILD=$(ls /sys/fs/bpf/boesfs)
+NEWER=$(echo "$BUILD" | tr '0123456789abcdef' '123456789abcdef0')
+boesfs-testbench endure-worker rename-build "$(command -v boesfs)" /tmp/newer "$BUILD" "$NEWER" || fail "another build"
+/tmp/newer run --plane lsm --dir /srv/d --events /tmp/ev.new --name new /tmp/b.bin -- sh -c 'touch /tmp/ready.new; while [ ! -e /tmp/go.new ]; do sleep 0.1; done; cat /srv/d/b; cat /srv/d/a' >/tmp/out.new 2>/tmp/said.new &
+NEW=$!
+await /tmp/ready.new
+[ "$(ls /sys/fs/bpf/boesfs | wc -l)" = 2 ] || fail "engines: $(ls /sys/fs/bpf/boesfs)"
+boesfs reload new /tmp/a.bin 2>/tmp/said.build && fail "reloaded another build's sandbox"
+grep -q 'another build' /tmp/said.build || fail "another build: $(cat /tmp/said.build)"
+/tmp/newer gc >/dev/null && boesfs gc >/dev/null || fail "gc"
+touch /tmp/go.old
+wait $OLD && fail "the older build denied nothing"
+grep -q no-a /tmp/ev.old || fail "the older build said $(cat /tmp/ev.old)"
+[ "$(ls /sys/fs/bpf/boesfs)" = "$NEWER" ] || fail "the older build left $(ls /sys/fs/bpf/boesfs)"
+touch /tmp/go.new
+wait $NEW || fail "the newer build denied what it should not: $(cat /tmp/said.new)"
+grep -q no-b /tmp/ev.new && grep -q '^a$' /tmp/out.new || fail "the newer build said $(cat /tmp/ev.new)"
+nothing_left "two builds"
+
+# The seal: another program gets at nothing of the engine, and the one that sealed it does. Without it, all of that works.
+cp "$(command -v boesfs)" /tmp/other
+tamper() {
+    ENGINE=$(echo /sys/fs/bpf/boesfs/*)
+    ln -s x "$ENGINE/planted" 2>/dev/null && echo planted && rm "$ENGINE/planted"
+    mv "$ENGINE" "${ENGINE}x" 2>/dev/null && echo moved && mv "${ENGINE}x" "$ENGINE"
+    /tmp/other reload sealed /tmp/b.bin >/dev/null 2>&1 && echo reloaded
+    ls /proc/$SEALED/map_files >/dev/null 2>&1 && cat /proc/$SEALED/maps >/dev/null 2>&1 && echo looked
+    mount -o remount,ro /sys/fs/bpf 2>/dev/null && echo remounted && mount -o remount,rw /sys/fs/bpf
+    true
+}
+for seal in "" --seal; do
+    $START /tmp/ev.sealed $seal --name sealed /tmp/a.bin -- sh -c "touch /tmp/ready.sealed$seal; exec sleep 1000" 2>/tmp/said.sealed &
+    SEALED=$!
+    await "/tmp/ready.sealed$seal"
+    tamper >/tmp/tampered$seal
+    if [ -n "$seal" ]; then
+        umount /sys/fs/bpf 2>/dev/null && fail "unmounted a sealed engine"
+        boesfs run --plane lsm --dir /srv/d /tmp/a.bin -- true || fail "the tool cannot start beside a sealed engine"
+        boesfs reload sealed /tmp/b.bin >/dev/null || fail "the tool cannot reload under its seal"
+    else
+        boesfs run --plane lsm --seal --dir /srv/d /tmp/a.bin -- true 2>/tmp/said.unsealed
+        [ $? = 125 ] && grep -q 'not sealed' /tmp/said.unsealed || fail "a seal on what was open: $(cat /tmp/said.unsealed)"
+    fi
+    boesfs kill sealed || fail "kill"
+    wait $SEALED
+    nothing_left "a sandbox with seal '$seal'"
+done
+[ "$(tr '\n' ' ' </tmp/tampered)" = "planted moved reloaded looked remounted " ] || fail "without a seal: $(cat /tmp/tampered)"
+[ -z "$(cat /tmp/tampered--seal)" ] || fail "with a seal: $(cat /tmp/tampered--seal)"
 
 # Places that programs cannot be pinned in.
 umount /sys/fs/bpf

@@ -1,0 +1,142 @@
+//! What runs in the sandboxes of endurance tests: asks, and tells what it was answered.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::stage::{BOTH, FREE, ONE, PROGRAM, TWO};
+
+/// The files a worker opens, over and over.
+pub(super) const CYCLE: [&str; 4] = [ONE, BOTH, TWO, BOTH];
+/// How many answers it tells at once: what it tells is written to a pipe whole, whoever else writes there.
+pub(super) const BATCH: usize = 96;
+
+/// It was opened.
+pub(super) const OPENED: u8 = b'o';
+/// EACCES.
+pub(super) const ACCES: u8 = b'a';
+/// EPERM.
+pub(super) const PERM: u8 = b'p';
+/// Anything else.
+pub(super) const OTHER: u8 = b'?';
+
+/// Said when something was opened that must not be.
+pub(super) const LAPSE: &str = "lapse";
+/// Said when something was not opened that may be.
+pub(super) const STUCK: &str = "stuck";
+/// Said after each turn in which everything was as it must be.
+pub(super) const FINE: &str = "fine";
+
+fn answer(path: &Path) -> u8 {
+    match File::open(path).map_err(|error| error.raw_os_error()) {
+        Ok(_) => OPENED,
+        Err(Some(13)) => ACCES,
+        Err(Some(1)) => PERM,
+        Err(_) => OTHER,
+    }
+}
+
+/// Starts `workers` processes that ask, and waits for them.
+///
+/// # Errors
+/// If one cannot be started or does not end well.
+pub fn ask_together(dir: &Path, workers: usize) -> io::Result<()> {
+    let mut started = Vec::new();
+    for worker in 0..workers {
+        let index = worker.to_string();
+        started.push(Command::new(PROGRAM).args(["endure-worker", "ask"]).arg(dir).arg(index).spawn()?);
+    }
+    for mut child in started {
+        if !child.wait()?.success() {
+            return Err(io::Error::other("a worker failed"));
+        }
+    }
+    Ok(())
+}
+
+/// Opens the files of worker `index` below `dir` in turn, tells the answers on the standard output in batches, and waits
+/// for a byte on the standard input before each; ends with that.
+///
+/// # Errors
+/// If nobody listens.
+pub fn ask(dir: &Path, index: u8) -> io::Result<()> {
+    let files: Vec<PathBuf> = CYCLE.iter().map(|name| dir.join(index.to_string()).join(name)).collect();
+    let (mut tokens, mut out) = (io::stdin().lock(), io::stdout().lock());
+    let mut token = [0];
+    while tokens.read(&mut token)? == 1 {
+        let mut batch = vec![index];
+        batch.extend(files.iter().cycle().take(BATCH).map(|file| answer(file)));
+        out.write_all(&batch)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Writes to `to` what is in the program `from`, with the build's name `old` in it replaced by `new`, of the same length:
+/// another build.
+///
+/// # Errors
+/// If there is no such name, or a file cannot be read or written.
+pub fn rename_build(from: &Path, to: &Path, old: &str, new: &str) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut program = std::fs::read(from)?;
+    let (old, new) = (old.as_bytes(), new.as_bytes());
+    let found: Vec<usize> =
+        (0..program.len().saturating_sub(old.len())).filter(|at| program[*at..].starts_with(old)).collect();
+    if found.is_empty() || old.len() != new.len() {
+        return Err(io::Error::other("the program does not have that name"));
+    }
+    for at in found {
+        program[at..at + new.len()].copy_from_slice(new);
+    }
+    std::fs::write(to, program)?;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755))
+}
+
+/// How often a file is opened for one time, and how many times are taken.
+const TURNS: (u32, usize) = (1000, 21);
+
+/// For each byte on the standard input, tells how many nanoseconds it takes to open and close `file`.
+///
+/// # Errors
+/// If it cannot be opened, or nobody listens.
+pub fn gauge(file: &Path) -> io::Result<()> {
+    let (turns, samples) = TURNS;
+    let mut byte = [0];
+    while io::stdin().lock().read(&mut byte)? == 1 {
+        let mut times = Vec::new();
+        // The first fill caches.
+        for _ in 0..2 * samples {
+            let began = Instant::now();
+            for _ in 0..turns {
+                File::open(file)?;
+            }
+            times.push(began.elapsed().as_nanos() as f64 / f64::from(turns));
+        }
+        let last = &mut times[samples..];
+        last.sort_by(f64::total_cmp);
+        writeln!(io::stdout(), "{}", last[samples / 2])?;
+    }
+    Ok(())
+}
+
+/// Opens what may and what must not be opened below `dir`, until it is killed; says so when either is not so.
+///
+/// # Errors
+/// If nobody listens.
+pub fn watch(dir: &Path, pause: Duration) -> io::Result<()> {
+    let (free, both) = (dir.join("0").join(FREE), dir.join("0").join(BOTH));
+    let mut out = io::stdout().lock();
+    loop {
+        let word = match (answer(&free), answer(&both)) {
+            (_, OPENED) => LAPSE,
+            (OPENED, ACCES | PERM) => FINE,
+            _ => STUCK,
+        };
+        writeln!(out, "{word}")?;
+        out.flush()?;
+        std::thread::sleep(pause);
+    }
+}
