@@ -527,7 +527,7 @@ impl Engine {
         }
         let count = word!(self.records.engine, 0, EngineRecord.sandboxes);
         if count.fetch_sub(1, Ordering::Relaxed) == 1 {
-            pins::destroy(&self.directory);
+            self.end();
         } else {
             self.programs.detach_all_but(self.records.needed());
         }
@@ -536,13 +536,19 @@ impl Engine {
     /// Takes everything away if there is no sandbox: after one that could not be enrolled.
     pub(super) fn leave(&self, _: &Lock) {
         if self.count() == 0 {
-            pins::destroy(&self.directory);
+            self.end();
         }
     }
 
     /// What wakes who waits for a sandbox to reach its limit.
     pub(super) fn bell(&self) -> Result<Bell, LoadError> {
         Bell::new(self.programs.map("limits")?).map_err(|error| LoadError::map("limits", error))
+    }
+
+    /// Takes everything away. The kernel detaches programs a while after their names are gone, so the seal goes first.
+    fn end(&self) {
+        seal::open(&self.records);
+        pins::destroy(&self.directory);
     }
 
     /// The policy that `generation` of the sandbox in `slot` is bound to.

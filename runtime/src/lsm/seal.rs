@@ -33,3 +33,8 @@ pub(super) fn is_sealed(records: &Records) -> bool {
 pub(super) fn close(records: &Records) {
     word!(records.engine, 0, EngineRecord.sealed).store(1, Ordering::Release);
 }
+
+/// It no longer is: its end has come.
+pub(super) fn open(records: &Records) {
+    word!(records.engine, 0, EngineRecord.sealed).store(0, Ordering::Release);
+}

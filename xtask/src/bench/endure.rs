@@ -120,7 +120,8 @@ pub fn run(
         for part in PARTS.iter().filter(|part| only.is_empty() || only.iter().any(|name| name == part.name)) {
             let seen = in_guest(workspace, kernel, part)?;
             eprintln!("{} {}: {seen}", kernel.name(), part.name);
-            let run = Run { part: part.name.to_owned(), kernel: kernel.name(), machine: machine.clone(), seen };
+            let run =
+                Run { part: part.name.to_owned(), kernel: kernel.name(), machine: machine.clone(), seen };
             let mut runs: Vec<Run> = match std::fs::read(&file) {
                 Ok(bytes) => serde_json::from_slice(&bytes)?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
