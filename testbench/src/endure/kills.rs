@@ -14,8 +14,10 @@ use super::worker::{FINE, LAPSE, STUCK};
 
 const WITNESS: &str = "endure-witness";
 const VICTIM: &str = "endure-victim";
-/// How long the processes of a sandbox may take to be gone after its supervisor was.
+/// How many seconds the processes of a sandbox may take to look once more, or to be gone after their supervisor was.
 const PATIENCE: i64 = 60;
+/// How many seconds a sandbox may take to look for the first time: the engine's first has all programs verified.
+const STARTING: i64 = 300;
 
 /// What was seen.
 #[derive(Debug, Default, Serialize)]
@@ -196,7 +198,7 @@ fn words(out: ChildStdout) -> Result<u64, EndureError> {
     loop {
         if out.buffer().is_empty() {
             let mut waiting = [PollFd::new(out.get_ref(), PollFlags::IN)];
-            let patience = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
+            let patience = Timespec { tv_sec: if looks == 0 { STARTING } else { PATIENCE }, tv_nsec: 0 };
             let ready = poll(&mut waiting, Some(&patience));
             if ready.map_err(|error| EndureError::io("poll")(error.into()))? == 0 {
                 return EndureError::broken("a worker neither looks nor is gone");
