@@ -16,7 +16,7 @@ use super::stage::{BOTH, ONE, Stage, TWO, boesfs};
 use super::worker::{ACCES, BATCH, CYCLE, OPENED, PERM};
 
 /// How long nothing may be heard.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 const NAME: &str = "endure-reloads";
 
 /// What was seen.
