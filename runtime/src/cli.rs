@@ -146,6 +146,9 @@ pub struct ReloadArgs {
     /// Take only a policy that is signed by the public key in FILE. May be repeated: one of them.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Remember in FILE which revision of each release ran, and never take an older one.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pub ledger: Option<PathBuf>,
     /// Refuse to read, write and map what is open and could not be opened any more. What is mapped stays mapped.
     #[arg(long)]
     pub strict: bool,

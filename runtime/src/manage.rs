@@ -141,16 +141,22 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
         )));
     }
     let (image, file) = policy::read(&args.policy).map_err(Refusal::new)?;
-    if !args.trust.is_empty() {
-        let keys = trust::keys(&args.trust).map_err(Refusal::new)?;
-        trust::vouched(&image, &keys).map_err(Refusal::new)?;
-    }
+    let vouched = match args.trust.as_slice() {
+        [] => None,
+        keys => {
+            let keys = trust::keys(keys).map_err(Refusal::new)?;
+            Some(trust::vouched(&image, &keys).map_err(Refusal::new)?)
+        }
+    };
     if args.outside == Outside::Refuse {
         policy::check_outside(&image, dir).map_err(Refusal::new)?;
     }
     let root = Root::open(root).map_err(|error| Refusal::new(format_args!("root directory: {error}")))?;
     warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
     warn(policy::check_coverage(&image, Plane::Lsm).map_err(Refusal::new)?);
+    if let (Some(signed), Some(ledger)) = (vouched, &args.ledger) {
+        trust::record_revision(ledger, signed, &image.id_hex()).map_err(Refusal::new)?;
+    }
     let kill_after = image.kill_after();
     let setup = Setup {
         subjects: policy::subjects(&image, name, &root).map_err(Refusal::new)?,
