@@ -36,6 +36,8 @@ pub(super) struct Row {
     pub(super) refused: Option<String>,
     /// Runs of `AppArmor`'s compiler with the same rules.
     pub(super) apparmor: Vec<Run>,
+    /// What that compiler said, if it refused them.
+    pub(super) apparmor_refused: Option<String>,
 }
 
 /// Least, middle and most of several numbers.
@@ -69,6 +71,7 @@ impl Row {
             kernel: None,
             refused: None,
             apparmor: Vec::new(),
+            apparmor_refused: None,
         }
     }
 
@@ -205,7 +208,11 @@ impl Results {
 impl Results {
     /// What `AppArmor`'s compiler took of the same rules, where it was asked.
     fn write_apparmor(&self, out: &mut String) -> std::fmt::Result {
-        let compared: Vec<&Row> = self.rows.iter().filter(|row| !row.apparmor.is_empty()).collect();
+        let compared: Vec<&Row> = self
+            .rows
+            .iter()
+            .filter(|row| !row.apparmor.is_empty() || row.apparmor_refused.is_some())
+            .collect();
         if compared.is_empty() {
             return Ok(());
         }
@@ -217,6 +224,16 @@ impl Results {
         writeln!(out, "| form | rules | `boesfsc build` | `apparmor_parser` | times |")?;
         writeln!(out, "|---|---:|---:|---:|---:|")?;
         for row in compared {
+            if let Some(words) = &row.apparmor_refused {
+                writeln!(
+                    out,
+                    "| {} | {} | {:.3} | refused: {words} | – |",
+                    row.form,
+                    row.rules,
+                    row.processor().median
+                )?;
+                continue;
+            }
             let (ours, theirs) = (row.processor(), Spread::of(row.apparmor.iter().map(|run| run.processor)));
             writeln!(
                 out,
