@@ -137,8 +137,18 @@ fn guest(
     let mut command = vec!["boesfs-testbench".to_owned()];
     command.extend(arguments(engines, requirements));
     command.extend(["--share".into(), format!("{share}/{SHARES}")]);
+    counted_in(workspace, kernel, command, TIMEOUT)
+}
+
+/// What the testbench's `command` says in a machine, if it has counted.
+pub(super) fn counted_in(
+    workspace: &Workspace,
+    kernel: KernelChoice,
+    command: Vec<String>,
+    timeout: Duration,
+) -> Result<String, NotRun> {
     let binaries = binaries::built(workspace);
-    let job = Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, timeout: TIMEOUT, command };
+    let job = Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, timeout, command };
     let mut tee = Tee::default();
     match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
         Ok(status) => finished(status.into(), tee.text()),

@@ -4,11 +4,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Requirements;
-use super::engines::{NotRun, finished, tally};
+use super::engines::{NotRun, counted_in, finished, tally};
 use super::report::{Report, Row};
 use crate::binaries;
-use crate::process::{self, Tee};
-use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::process;
+use crate::vm::KernelChoice;
 use crate::workspace::Workspace;
 
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -52,12 +52,5 @@ fn guest(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirement
     let mut command = vec!["boesfs-testbench".to_owned()];
     command.extend(arguments("lsm", requirements));
     command.push("--overlay".into());
-    let binaries = binaries::built(workspace);
-    let job = Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, timeout: TIMEOUT, command };
-    let mut tee = Tee::default();
-    match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
-        Ok(status) => finished(status.into(), tee.text()),
-        Err(error) if error.no_kernel_here() => Err(NotRun::Unavailable(error.to_string())),
-        Err(error) => Err(NotRun::Broken(error.to_string())),
-    }
+    counted_in(workspace, kernel, command, TIMEOUT)
 }
