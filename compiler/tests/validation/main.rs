@@ -105,6 +105,26 @@ fn what_the_compiler_makes_is_accepted() {
     }
 }
 
+/// Patterns that might all match anywhere are looked at in every place, within a bound; beyond it a sample is asked about, and
+/// the report says so.
+#[test]
+fn patterns_that_might_all_match_anywhere_are_sampled_beyond_a_bound() {
+    let rules: String = (0..40).map(|n| format!("p, \"^/srv/.*x{n}y$\", read\n")).collect();
+    let Policy { model, rules, dfa } = compile(&format!(
+        "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = obj, act\n[policy_effect]\n\
+         e = some(where (p.eft == allow))\n[matchers]\nm = regexMatch(r.obj, p.obj) && r.act == p.act\n[policy]\n{rules}"
+    ));
+    let image = packed(&dfa, &rules).expect("it can be packed");
+    let complete = |looks| {
+        let effort = Effort { looks, ..Effort::default() };
+        let report = validate(&image, &model, &dfa.languages, effort).expect("they agree");
+        assert!(report.questions > 0, "{report:?}");
+        report.complete
+    };
+    assert!(complete(Effort::default().looks));
+    assert!(!complete(40));
+}
+
 #[test]
 fn the_same_policy_makes_the_same_bytes() {
     for text in POLICIES {
