@@ -10,6 +10,8 @@ pub enum Need {
     Always,
     /// If the policy can deny one of these.
     AnyOf(OpSet),
+    /// If the policy can deny one of these otherwise than by denying the open that they need.
+    BeyondOpen(OpSet),
     /// If the policy can deny one of these, or does not allow files without a name to be run.
     AnyOfOrAnonymous(OpSet),
 }
@@ -56,7 +58,14 @@ pub const HOOKS: &[Hook] = &[
     // What denies anything anywhere can be evaded by a move.
     always("boesfs_path_link", "path_link"),
     always("boesfs_path_rename", "path_rename"),
-    any("boesfs_file_permission", "file_permission", &[Op::Read, Op::Write, Op::Iterate]),
+    // Counts: what is remembered of directories ends with a move.
+    always("boesfs_inode_rename", "inode_rename"),
+    Hook {
+        program: "boesfs_file_permission",
+        hook: "file_permission",
+        need: Need::BeyondOpen(OpSet::of(&[Op::Read, Op::Write, Op::Iterate])),
+        optional: false,
+    },
     any("boesfs_path_truncate", "path_truncate", &[Op::Write]),
     optional(any("boesfs_file_truncate", "file_truncate", &[Op::Write])),
     Hook {
@@ -129,7 +138,17 @@ impl Hook {
         match self.need {
             Need::Always => true,
             Need::AnyOf(ops) => denies(ops),
+            Need::BeyondOpen(ops) => denies(ops.with(Op::Lookup)) && !image.settled_at_open(ops),
             Need::AnyOfOrAnonymous(ops) => denies(ops) || !image.anonymous_exec(),
+        }
+    }
+
+    /// Whether `image` needs it where descriptors can be open that another policy let be opened, as after a reload.
+    #[must_use]
+    pub fn needed_after_another(&self, image: &ValidImage) -> bool {
+        match self.need {
+            Need::BeyondOpen(ops) => !image.may_deny().intersection(ops.with(Op::Lookup)).is_empty(),
+            _ => self.needed(image),
         }
     }
 }

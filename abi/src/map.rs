@@ -37,6 +37,8 @@ pub const SANDBOX_UNTOLD: u32 = 1 << 6;
 pub const BINDING_CLASSES: u32 = 1 << 0;
 /// In a [`Binding`]: what is read, written or mapped is also judged as if it were opened again.
 pub const BINDING_STRICT: u32 = 1 << 1;
+/// In a [`Binding`]: what goes through a descriptor is judged, for its open does not tell.
+pub const BINDING_TRANSFERS: u32 = 1 << 2;
 
 /// How many kinds of event are counted at once; the one that was longest not seen is forgotten.
 pub const MAX_FOLDS: u32 = 8192;
@@ -199,7 +201,7 @@ wire_struct! {
         sandboxes: u64,
         /// Hooks that this kernel does not have: bits by the table of hooks.
         absent: u64,
-        /// Inode number of the mount namespace whose tasks are let go before any look-up.
+        /// Inode number of the mount namespace of whoever started it, in which no task is in a sandbox.
         host_namespace: u64,
         /// The slot at which a free one is looked for next.
         cursor: u64,

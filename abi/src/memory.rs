@@ -14,7 +14,7 @@ pub const BLOB_ROOMS: [usize; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
 /// in them at the latest.
 pub const BLOB_SLACK: usize = 2048;
 /// Bytes in which one call is judged: `struct boesfs_scratch`.
-pub const SCRATCH: usize = 26_856;
+pub const SCRATCH: usize = 26_976;
 /// Bytes of the ring buffer that carries the events of a sandbox, if somebody wants them.
 pub const EVENT_RING: usize = 1 << 20;
 
@@ -47,8 +47,9 @@ impl MapMemory {
     }
 }
 
-/// Every map that is made for the policy of `image` and one sandbox under it, but for the label each task in it has. What
-/// the kernel adds for itself, some hundred bytes a map and the programs' code, is not in.
+/// Every map that is made for the policy of `image` and one sandbox under it, but for the label each task in it has and
+/// the memo of each directory that is used in it. What the kernel adds for itself, some hundred bytes a map and the
+/// programs' code, is not in.
 #[must_use]
 pub fn maps(image: &ValidImage) -> Vec<MapMemory> {
     let mut maps = vec![policy(image)];

@@ -85,6 +85,35 @@ fn the_summary_says_what_the_kernel_will_need() {
 }
 
 #[test]
+fn reads_and_writes_need_a_hook_only_where_an_open_does_not_tell() {
+    let at = Workplace::new();
+    let needed_by = |effect: &str, rules: &str| {
+        let model = POLICY.split("[policy]\n").next().expect("a model");
+        let model = model.replace("!some(where (p.eft == deny))", effect);
+        fs::write(at.path().join("other.conf"), format!("{model}[policy]\n{rules}")).expect("a policy");
+        let summary = at.json("inspect other.conf");
+        let hooks = summary["lsm_hooks"].as_array().expect("hooks");
+        hooks.contains(&"file_permission".into())
+    };
+    let needed = |rules: &str| needed_by("!some(where (p.eft == deny))", rules);
+    let denied = "p, *, /srv/**/.env, read write iterate, *, deny\n";
+    assert!(!needed(denied));
+    assert!(needed(&format!("{denied}p, *, /srv/log, write, (<10), deny\n")), "a length");
+    assert!(
+        needed(&format!("{denied}p, /usr/bin/make, /srv/log, write, *, deny\n")),
+        "a program that takes over"
+    );
+    assert!(needed(&format!("{denied}p, /usr/bin/make, /srv/log, open, *, deny\n")), "whose open is denied");
+    let allowed = "p, *, /srv/log, read, *, allow\n";
+    assert!(!needed_by("some(where (p.eft == allow))", allowed));
+    assert!(
+        needed_by("some(where (p.eft == allow))", &format!("#@ audit=always\n{allowed}")),
+        "what is told of"
+    );
+    assert!(!needed("p, *, /srv/log, unlink, *, deny\n"), "nothing to deny");
+}
+
+#[test]
 fn the_worst_path_reads_as_many_nodes_as_it_says() {
     let at = Workplace::new();
     let summary = at.json("inspect policy.bin");

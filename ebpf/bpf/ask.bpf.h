@@ -3,7 +3,7 @@
 #ifndef BOESFS_ASK_BPF_H
 #define BOESFS_ASK_BPF_H
 
-#include "report.bpf.h"
+#include "memo.bpf.h"
 
 /* What comes of a place where names are not the sandbox's. */
 enum boesfs_stray {
@@ -86,6 +86,7 @@ static __always_inline int boesfs_ask(struct boesfs_caller *caller, const struct
 		denied = boesfs_judge_simple_call(w, op, uses) != 0;
 	else
 		denied = stray == BOESFS_STRAY_DENY;
+	boesfs_memo_compare(caller->scratch);
 	return boesfs_end(caller, denied);
 }
 
@@ -155,19 +156,5 @@ static __always_inline __u32 boesfs_ask_everywhere(struct boesfs_caller *caller,
 	boesfs_read(superblock, dentry, (__u64)dentry, d_sb);
 	return boesfs_everywhere_call(s, op, superblock) != 0;
 }
-
-/* Begins a call in a hook's program: returns from it unless the current task is to be judged. */
-#define BOESFS_BEGIN(caller, ret)                                                                                      \
-	do {                                                                                                           \
-		__u32 confinement_;                                                                                    \
-                                                                                                                       \
-		if (ret)                                                                                               \
-			return ret;                                                                                    \
-		confinement_ = boesfs_begin(&(caller));                                                                \
-		if (confinement_ == BOESFS_FREE)                                                                       \
-			return 0;                                                                                      \
-		if (confinement_ != BOESFS_CONFINED)                                                                   \
-			return -BOESFS_EACCES_NUMBER;                                                                  \
-	} while (0)
 
 #endif

@@ -10,11 +10,11 @@
  * content.bpf.h  file_permission, path_truncate, file_truncate, mmap_file, file_mprotect, file_ioctl
  * meta.bpf.h     path_chmod, path_chown; those of inodes where no hook has a path; inode_permission for access(2)
  * socket.bpf.h   unix_stream_connect, unix_may_send: writing to a socket file
+ * memo.bpf.h     inode_rename: counts what ends memos of directories
  * confine.bpf.h  mounts, namespaces, bpf(2), other tasks, received descriptors
  * seal.bpf.h     bpf_map, bpf_prog, names on the bpf file system, its mounts, processes of the tool: for a sealed engine
  */
 #include "report.bpf.h"
-#include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -63,6 +63,7 @@ typedef unsigned long long __u64;
 #define BOESFS_SANDBOX_UNTOLD 0x40u
 #define BOESFS_BINDING_CLASSES 0x1u
 #define BOESFS_BINDING_STRICT 0x2u
+#define BOESFS_BINDING_TRANSFERS 0x4u
 #define BOESFS_MAX_FOLDS 0x2000u
 #define BOESFS_FOLD_WINDOW 0x1eu
 #define BOESFS_LIMITS_RING 0x1000u
@@ -645,7 +646,7 @@ struct boesfs_engine_record {
 	__u64 sandboxes;
 	/* Hooks that this kernel does not have: bits by the table of hooks. */
 	__u64 absent;
-	/* Inode number of the mount namespace whose tasks are let go before any look-up. */
+	/* Inode number of the mount namespace of whoever started it, in which no task is in a sandbox. */
 	__u64 host_namespace;
 	/* The slot at which a free one is looked for next. */
 	__u64 cursor;

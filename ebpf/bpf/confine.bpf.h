@@ -19,50 +19,50 @@ static __always_inline int boesfs_forbid(int ret)
 }
 
 SEC("lsm/sb_mount")
-int BPF_PROG(boesfs_sb_mount, const char *dev_name, const struct path *path, const char *type, unsigned long flags,
+int BOESFS_PROG(boesfs_sb_mount, const char *dev_name, const struct path *path, const char *type, unsigned long flags,
 	     void *data, int ret)
 {
 	return boesfs_forbid(ret);
 }
 
 SEC("lsm/sb_umount")
-int BPF_PROG(boesfs_sb_umount, struct vfsmount *mnt, int flags, int ret)
+int BOESFS_PROG(boesfs_sb_umount, struct vfsmount *mnt, int flags, int ret)
 {
 	return boesfs_forbid(ret);
 }
 
 SEC("lsm/sb_remount")
-int BPF_PROG(boesfs_sb_remount, struct super_block *sb, void *mnt_opts, int ret)
+int BOESFS_PROG(boesfs_sb_remount, struct super_block *sb, void *mnt_opts, int ret)
 {
 	return boesfs_forbid(ret);
 }
 
 SEC("lsm/sb_pivotroot")
-int BPF_PROG(boesfs_sb_pivotroot, const struct path *old_path, const struct path *new_path, int ret)
+int BOESFS_PROG(boesfs_sb_pivotroot, const struct path *old_path, const struct path *new_path, int ret)
 {
 	return boesfs_forbid(ret);
 }
 
 SEC("lsm/move_mount")
-int BPF_PROG(boesfs_move_mount, const struct path *from_path, const struct path *to_path, int ret)
+int BOESFS_PROG(boesfs_move_mount, const struct path *from_path, const struct path *to_path, int ret)
 {
 	return boesfs_forbid(ret);
 }
 
 SEC("lsm/path_chroot")
-int BPF_PROG(boesfs_path_chroot, const struct path *path, int ret)
+int BOESFS_PROG(boesfs_path_chroot, const struct path *path, int ret)
 {
 	return boesfs_forbid(ret);
 }
 
 SEC("lsm/bpf")
-int BPF_PROG(boesfs_bpf, int cmd, void *attr, unsigned int size, int ret)
+int BOESFS_PROG(boesfs_bpf, int cmd, void *attr, unsigned int size, int ret)
 {
 	return boesfs_forbid(ret);
 }
 
 SEC("lsm/userns_create")
-int BPF_PROG(boesfs_userns_create, const struct cred *cred, int ret)
+int BOESFS_PROG(boesfs_userns_create, const struct cred *cred, int ret)
 {
 	struct boesfs_caller caller;
 
@@ -101,7 +101,7 @@ static __always_inline int boesfs_peek(struct task_struct *who, struct task_stru
 }
 
 SEC("lsm/ptrace_access_check")
-int BPF_PROG(boesfs_ptrace_access_check, struct task_struct *child, unsigned int mode, int ret)
+int BOESFS_PROG(boesfs_ptrace_access_check, struct task_struct *child, unsigned int mode, int ret)
 {
 	return boesfs_peek(bpf_get_current_task_btf(), child, ret);
 }
@@ -115,7 +115,7 @@ int BPF_PROG(boesfs_ptrace_traceme, struct task_struct *parent, int ret)
 
 /* A descriptor from another task is judged as if the receiver opened it. */
 SEC("lsm/file_receive")
-int BPF_PROG(boesfs_file_receive, struct file *file, int ret)
+int BOESFS_PROG(boesfs_file_receive, struct file *file, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;

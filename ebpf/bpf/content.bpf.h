@@ -85,25 +85,41 @@ static __always_inline __u32 boesfs_is_revoked(struct boesfs_caller *caller, str
 	return stray == BOESFS_STRAY_DENY;
 }
 
+/* What a transfer with @mask through a descriptor of something of @kind is. */
+static __always_inline __u32 boesfs_transfer_op(int mask, __u32 kind)
+{
+	if (kind == BOESFS_KIND_DIR)
+		return BOESFS_OP_ITERATE;
+	return mask & BOESFS_MAY_WRITE ? BOESFS_OP_WRITE : BOESFS_OP_READ;
+}
+
+/* The program may stand here for a sandbox of another policy, or of another past. */
+BOESFS_RECALL(boesfs_file_permission, struct file *file, int mask)
+{
+	__u32 op = BOESFS_BIT(boesfs_transfer_op(mask, boesfs_kind_of(file->f_inode->i_mode)));
+
+	return boesfs_recall(file->f_path.mnt, file->f_path.dentry, op | BOESFS_BIT(BOESFS_OP_OPEN), op,
+			     BOESFS_THROUGH_TRANSFER, 0);
+}
+
 SEC("lsm/file_permission")
-int BPF_PROG(boesfs_file_permission, struct file *file, int mask, int ret)
+int BOESFS_MEMO_PROG(boesfs_file_permission, struct file *file, int mask, int ret)
 {
 	struct boesfs_caller caller;
 	__u32 kind, op;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, file->f_path.mnt, file->f_path.dentry);
 	kind = boesfs_kind_of(file->f_inode->i_mode);
-	op = mask & BOESFS_MAY_WRITE ? BOESFS_OP_WRITE : BOESFS_OP_READ;
+	op = boesfs_transfer_op(mask, kind);
 	/* The kernel reads a program and its interpreter, which were judged when it opened them. */
 	if (op == BOESFS_OP_READ && BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve))
 		return boesfs_end(&caller, 0);
 	if (boesfs_is_revoked(&caller, file))
 		return boesfs_end(&caller, 1);
-	boesfs_transfer_args(&caller.scratch->work, file);
-	if (kind == BOESFS_KIND_DIR) {
-		op = BOESFS_OP_ITERATE;
+	if (op == BOESFS_OP_ITERATE)
 		boesfs_args_unknown(&caller.scratch->work);
-	}
+	else
+		boesfs_transfer_args(&caller.scratch->work, file);
 	return boesfs_ask(&caller, file->f_path.mnt, file->f_path.dentry, kind, op, 0, BOESFS_STRAY_ALLOW);
 }
 
@@ -124,7 +140,7 @@ static __always_inline int boesfs_truncate(struct boesfs_caller *caller, const s
 }
 
 SEC("lsm/path_truncate")
-int BPF_PROG(boesfs_path_truncate, const struct path *path, int ret)
+int BOESFS_PROG(boesfs_path_truncate, const struct path *path, int ret)
 {
 	struct boesfs_caller caller;
 
@@ -133,7 +149,7 @@ int BPF_PROG(boesfs_path_truncate, const struct path *path, int ret)
 }
 
 SEC("lsm/file_truncate")
-int BPF_PROG(boesfs_file_truncate, struct file *file, int ret)
+int BOESFS_PROG(boesfs_file_truncate, struct file *file, int ret)
 {
 	struct boesfs_caller caller;
 
@@ -141,27 +157,44 @@ int BPF_PROG(boesfs_file_truncate, struct file *file, int ret)
 	return boesfs_truncate(&caller, &file->f_path);
 }
 
+/* What a mapping is for, besides. */
+static __always_inline __u32 boesfs_mapping_uses(unsigned long prot, unsigned long flags)
+{
+	__u32 uses = BOESFS_BIT(BOESFS_OP_READ);
+
+	if ((flags & BOESFS_MAP_TYPE) != BOESFS_MAP_PRIVATE && prot & BOESFS_PROT_WRITE)
+		uses |= BOESFS_BIT(BOESFS_OP_WRITE);
+	if (prot & BOESFS_PROT_EXEC)
+		uses |= BOESFS_BIT(BOESFS_OP_EXEC);
+	return uses;
+}
+
+BOESFS_RECALL(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot, unsigned long flags)
+{
+	if (!file)
+		return BOESFS_RECALL_ALLOWS;
+	return boesfs_recall(file->f_path.mnt, file->f_path.dentry,
+			     boesfs_ops_of(BOESFS_OP_MMAP, boesfs_mapping_uses(prot, flags)), BOESFS_BIT(BOESFS_OP_MMAP),
+			     BOESFS_THROUGH_MAPPING, 0);
+}
+
 SEC("lsm/mmap_file")
-int BPF_PROG(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot, unsigned long flags,
-	     int ret)
+int BOESFS_MEMO_PROG(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot, unsigned long flags,
+		     int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
-	__u32 kind, uses = BOESFS_BIT(BOESFS_OP_READ), found, stray, denied;
+	__u32 kind, uses = boesfs_mapping_uses(prot, flags), found, stray, denied;
 
-	if (ret || !file)
+	if (!file)
 		return ret;
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, file->f_path.mnt, file->f_path.dentry);
 	w = &caller.scratch->work;
 	/* The kernel maps a program and its interpreter, which were judged when it opened them. */
 	if (BPF_CORE_READ_BITFIELD(bpf_get_current_task_btf(), in_execve))
 		return boesfs_end(&caller, 0);
 	if (boesfs_is_revoked(&caller, file))
 		return boesfs_end(&caller, 1);
-	if ((flags & BOESFS_MAP_TYPE) != BOESFS_MAP_PRIVATE && prot & BOESFS_PROT_WRITE)
-		uses |= BOESFS_BIT(BOESFS_OP_WRITE);
-	if (prot & BOESFS_PROT_EXEC)
-		uses |= BOESFS_BIT(BOESFS_OP_EXEC);
 	boesfs_args_unknown(w);
 	boesfs_args_number(w, 2, reqprot);
 	boesfs_args_number(w, 3, flags);
@@ -176,6 +209,7 @@ int BPF_PROG(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsigne
 		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, BOESFS_OP_EXEC, 0);
 	else
 		denied = stray == BOESFS_STRAY_DENY;
+	boesfs_memo_compare(caller.scratch);
 	return boesfs_end(&caller, denied);
 }
 
@@ -203,7 +237,7 @@ static __always_inline __u32 boesfs_place_above(struct boesfs_caller *caller, st
 }
 
 SEC("lsm/file_mprotect")
-int BPF_PROG(boesfs_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot, int ret)
+int BOESFS_PROG(boesfs_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
@@ -259,13 +293,13 @@ static __always_inline int boesfs_ioctl(struct file *file, __u32 cmd, int ret)
 }
 
 SEC("lsm/file_ioctl")
-int BPF_PROG(boesfs_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+int BOESFS_PROG(boesfs_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
 {
 	return boesfs_ioctl(file, cmd, ret);
 }
 
 SEC("lsm/file_ioctl_compat")
-int BPF_PROG(boesfs_file_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+int BOESFS_PROG(boesfs_file_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int ret)
 {
 	return boesfs_ioctl(file, cmd, ret);
 }

@@ -11,7 +11,7 @@
 
 /* A new task inherits its parent's label; one that cannot be given it is not made. io_uring's workers come here too. */
 SEC("lsm/task_alloc")
-int BPF_PROG(boesfs_task_alloc, struct task_struct *task, unsigned long clone_flags, int ret)
+int BOESFS_PROG(boesfs_task_alloc, struct task_struct *task, unsigned long clone_flags, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_label label;
@@ -133,7 +133,7 @@ __attribute__((noinline)) int boesfs_own_class_call(struct boesfs_scratch *s)
  * commits. One that changes class keeps nothing of its environment that a loader would obey.
  */
 SEC("lsm/bprm_creds_from_file")
-int BPF_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct file *file, int ret)
+int BOESFS_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct file *file, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_scratch *s;
@@ -182,7 +182,7 @@ int BPF_PROG(boesfs_bprm_committed_creds, struct linux_binprm *bprm)
 	struct boesfs_label *label;
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (task->nsproxy->mnt_ns->ns.inum == boesfs_host_namespace)
+	if (boesfs_is_elsewhere() || task->nsproxy->mnt_ns->ns.inum == boesfs_host_namespace)
 		return 0;
 	label = bpf_task_storage_get(&labels, task, 0, 0);
 	if (!label)

@@ -22,6 +22,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_INODE_STORAGE = 28,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
@@ -69,17 +70,38 @@ struct hlist_head {
 	struct hlist_node *first;
 };
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
+struct rw_semaphore {
+	atomic_long_t count;
+};
+
 struct inode {
 	umode_t i_mode;
 	unsigned long i_ino;
 	struct super_block *i_sb;
+	struct rw_semaphore i_rwsem;
 	unsigned int i_flags;
 	struct hlist_head i_dentry;
 	void *i_default_acl;
 };
 
+typedef struct seqcount {
+	unsigned int sequence;
+} seqcount_t;
+
+typedef struct seqcount_spinlock {
+	seqcount_t seqcount;
+} seqcount_spinlock_t;
+
 struct dentry {
 	unsigned int d_flags;
+	seqcount_spinlock_t d_seq;
+	unsigned char d_iname[32];
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -101,6 +123,7 @@ struct ns_common {
 struct mnt_namespace {
 	struct ns_common ns;
 	__u64 seq;
+	__u64 event;
 };
 
 struct mount {

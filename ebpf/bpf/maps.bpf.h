@@ -178,6 +178,34 @@ struct boesfs_climb {
 	__u32 which;
 	/* enum boesfs_place_found. */
 	__u32 found;
+	/* The sequence of rename_lock during the climb. */
+	__u32 sequence;
+	__u32 reserved;
+	/* The directory of the first name, if it is learned. */
+	__u64 parent;
+};
+
+/* What is known of a row: the operations it denies or makes depend on arguments, and those it tells of. */
+struct boesfs_known {
+	__u32 deny;
+	__u32 report;
+};
+
+/* A directory as one sandbox sees it by one mount: see memo.bpf.h. */
+struct boesfs_memo_way {
+	/* The sandbox's number; its policy's generation, and the class. */
+	__u64 sandbox;
+	__u64 who;
+	__u64 mount;
+	/* Changes of the mount namespace, and renames of directories, until then. */
+	__u64 mounts;
+	__u64 renames;
+	/* The state after the directory's path and a '/'. */
+	__u32 node;
+	__u32 inside;
+	/* Names that begin with another byte than one of these lead to one row. */
+	__u64 first[4];
+	struct boesfs_known known;
 };
 
 struct boesfs_event {
@@ -188,6 +216,12 @@ struct boesfs_event {
 struct boesfs_scratch {
 	struct boesfs_work work;
 	struct boesfs_climb climb;
+	/* What is being learned. */
+	struct boesfs_memo_way learned;
+	/* What a memo says, which is compared with what is found afresh: for tests. */
+	struct boesfs_known known;
+	__u32 is_known;
+	__u32 known_sequence;
 	/* The generation that decides. */
 	__u64 generation;
 	/* Which sandbox, and the caller's class. */

@@ -3,7 +3,7 @@
 #ifndef BOESFS_META_BPF_H
 #define BOESFS_META_BPF_H
 
-#include "ask.bpf.h"
+#include "learn.bpf.h"
 
 #define BOESFS_S_IALLUGO 07777u
 #define BOESFS_ATTR_MODE (1u << 0)
@@ -27,14 +27,19 @@ static __always_inline void boesfs_setattr_nothing(struct boesfs_work *w)
 	w->args.absent = 7;
 }
 
+BOESFS_RECALL(boesfs_path_chmod, const struct path *path)
+{
+	return boesfs_recall(path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_SETATTR), BOESFS_BIT(BOESFS_OP_SETATTR), 0, 0);
+}
+
 SEC("lsm/path_chmod")
-int BPF_PROG(boesfs_path_chmod, const struct path *path, umode_t mode, int ret)
+int BOESFS_MEMO_PROG(boesfs_path_chmod, const struct path *path, umode_t mode, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
 	umode_t old;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, path->mnt, path->dentry);
 	w = &caller.scratch->work;
 	old = path->dentry->d_inode->i_mode;
 	w->args.known = 0;
@@ -45,8 +50,7 @@ int BPF_PROG(boesfs_path_chmod, const struct path *path, umode_t mode, int ret)
 }
 
 /* The ids are structures of one number; the context has the numbers. */
-SEC("lsm/path_chown")
-int boesfs_path_chown(unsigned long long *ctx)
+static __attribute__((noinline)) int boesfs_path_chown_inside(unsigned long long *ctx)
 {
 	const struct path *path = (void *)ctx[0];
 	__u32 uid = ctx[1], gid = ctx[2];
@@ -68,6 +72,12 @@ int boesfs_path_chown(unsigned long long *ctx)
 		boesfs_args_number(w, 2, gid);
 	return boesfs_ask(&caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_SETATTR, 0,
 			  BOESFS_STRAY_ALLOW);
+}
+
+SEC("lsm/path_chown")
+int boesfs_path_chown(unsigned long long *ctx)
+{
+	return boesfs_is_elsewhere() ? 0 : boesfs_path_chown_inside(ctx);
 }
 
 static __always_inline int boesfs_setattr(const struct dentry *dentry, int ret)
@@ -93,45 +103,52 @@ static __always_inline int boesfs_times(const struct dentry *dentry, const struc
 SEC("lsm/inode_setattr")
 int boesfs_inode_setattr(unsigned long long *ctx)
 {
+	if (boesfs_is_elsewhere())
+		return 0;
 	if (boesfs_setattr_has_idmap)
 		return boesfs_times((void *)ctx[1], (void *)ctx[2], ctx[3]);
 	return boesfs_times((void *)ctx[0], (void *)ctx[1], ctx[2]);
 }
 
 SEC("lsm/inode_setxattr")
-int BPF_PROG(boesfs_inode_setxattr, void *idmap, struct dentry *dentry, const char *name, const void *value,
+int BOESFS_DEEP_PROG(boesfs_inode_setxattr, void *idmap, struct dentry *dentry, const char *name, const void *value,
 	     unsigned long size, int flags, int ret)
 {
 	return boesfs_setattr(dentry, ret);
 }
 
 SEC("lsm/inode_removexattr")
-int BPF_PROG(boesfs_inode_removexattr, void *idmap, struct dentry *dentry, const char *name, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_removexattr, void *idmap, struct dentry *dentry, const char *name, int ret)
 {
 	return boesfs_setattr(dentry, ret);
 }
 
 SEC("lsm/inode_set_acl")
-int BPF_PROG(boesfs_inode_set_acl, void *idmap, struct dentry *dentry, const char *name, void *acl, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_set_acl, void *idmap, struct dentry *dentry, const char *name, void *acl, int ret)
 {
 	return boesfs_setattr(dentry, ret);
 }
 
 SEC("lsm/inode_remove_acl")
-int BPF_PROG(boesfs_inode_remove_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_remove_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
 {
 	return boesfs_setattr(dentry, ret);
 }
 
+BOESFS_RECALL(boesfs_inode_getattr, const struct path *path)
+{
+	return boesfs_recall(path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_GETATTR), BOESFS_BIT(BOESFS_OP_GETATTR), 0, 0);
+}
+
 SEC("lsm/inode_getattr")
-int BPF_PROG(boesfs_inode_getattr, const struct path *path, int ret)
+int BOESFS_MEMO_PROG(boesfs_inode_getattr, const struct path *path, int ret)
 {
 	struct boesfs_caller caller;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, path->mnt, path->dentry);
 	boesfs_args_unknown(&caller.scratch->work);
-	return boesfs_ask(&caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_GETATTR, 0,
-			  BOESFS_STRAY_ALLOW);
+	return boesfs_ask_and_learn(&caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_GETATTR,
+				    recall == BOESFS_RECALL_NOTHING && !caller.is_known);
 }
 
 static __always_inline int boesfs_look(const struct dentry *dentry, __u32 op, int ret)
@@ -144,38 +161,38 @@ static __always_inline int boesfs_look(const struct dentry *dentry, __u32 op, in
 }
 
 SEC("lsm/inode_readlink")
-int BPF_PROG(boesfs_inode_readlink, struct dentry *dentry, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_readlink, struct dentry *dentry, int ret)
 {
 	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
 }
 
 SEC("lsm/inode_getxattr")
-int BPF_PROG(boesfs_inode_getxattr, struct dentry *dentry, const char *name, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_getxattr, struct dentry *dentry, const char *name, int ret)
 {
 	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
 }
 
 SEC("lsm/inode_listxattr")
-int BPF_PROG(boesfs_inode_listxattr, struct dentry *dentry, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_listxattr, struct dentry *dentry, int ret)
 {
 	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
 }
 
 SEC("lsm/sb_statfs")
-int BPF_PROG(boesfs_sb_statfs, struct dentry *dentry, int ret)
+int BOESFS_DEEP_PROG(boesfs_sb_statfs, struct dentry *dentry, int ret)
 {
 	return boesfs_look(dentry, BOESFS_OP_STATFS, ret);
 }
 
 /* Following a link asks lookup on it; attached only if names can be hidden. */
 SEC("lsm/inode_follow_link")
-int BPF_PROG(boesfs_inode_follow_link, struct dentry *dentry, struct inode *inode, bool rcu, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_follow_link, struct dentry *dentry, struct inode *inode, bool rcu, int ret)
 {
 	return boesfs_look(dentry, BOESFS_OP_LOOKUP, ret);
 }
 
 SEC("lsm/path_notify")
-int BPF_PROG(boesfs_path_notify, const struct path *path, __u64 mask, unsigned int obj_type, int ret)
+int BOESFS_PROG(boesfs_path_notify, const struct path *path, __u64 mask, unsigned int obj_type, int ret)
 {
 	struct boesfs_caller caller;
 	__u32 kind;
@@ -192,7 +209,7 @@ int BPF_PROG(boesfs_path_notify, const struct path *path, __u64 mask, unsigned i
  * name of it counts. Attached only if the policy denies getattr or lookup.
  */
 SEC("lsm/inode_permission")
-int BPF_PROG(boesfs_inode_permission, struct inode *inode, int mask, int ret)
+int BOESFS_DEEP_PROG(boesfs_inode_permission, struct inode *inode, int mask, int ret)
 {
 	struct boesfs_caller caller;
 	struct hlist_node *alias;

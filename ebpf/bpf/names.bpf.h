@@ -23,17 +23,33 @@ static __always_inline void boesfs_args_mode(struct boesfs_work *w, const struct
 	boesfs_args_number(w, 0, mode & ~bpf_get_current_task_btf()->fs->umask);
 }
 
+/* Whether mknod with @mode makes a file, which is asked as create. */
+static __always_inline __u32 boesfs_mknod_creates(umode_t mode)
+{
+	__u32 type = mode & BOESFS_S_IFMT;
+
+	return type == 0 || type == BOESFS_S_IFREG;
+}
+
+BOESFS_RECALL(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode)
+{
+	__u32 op = BOESFS_BIT(boesfs_mknod_creates(mode) ? BOESFS_OP_CREATE : BOESFS_OP_MKNOD);
+
+	return boesfs_recall(dir->mnt, dentry, op, op, 0, 0);
+}
+
 SEC("lsm/path_mknod")
-int BPF_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int ret)
+int BOESFS_MEMO_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev,
+		     int ret)
 {
 	struct boesfs_caller caller;
-	__u32 kind, type = mode & BOESFS_S_IFMT, op = BOESFS_OP_MKNOD;
+	__u32 kind, op = BOESFS_OP_MKNOD;
 
-	BOESFS_BEGIN(caller, ret);
-	if (type == 0 || type == BOESFS_S_IFREG) {
+	if (boesfs_mknod_creates(mode)) {
 		op = BOESFS_OP_CREATE;
 		mode = (mode & ~BOESFS_S_IFMT) | BOESFS_S_IFREG;
 	}
+	BOESFS_BEGIN_NOTED(caller, ret, dir->mnt, dentry);
 	kind = boesfs_kind_of(mode);
 	boesfs_args_unknown(&caller.scratch->work);
 	boesfs_args_mode(&caller.scratch->work, dir, mode);
@@ -42,33 +58,48 @@ int BPF_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, u
 	return boesfs_ask(&caller, dir->mnt, dentry, kind, op, 0, BOESFS_STRAY_DENY);
 }
 
+BOESFS_RECALL(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry)
+{
+	return boesfs_recall(dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_MKDIR), BOESFS_BIT(BOESFS_OP_MKDIR), 0, 0);
+}
+
 SEC("lsm/path_mkdir")
-int BPF_PROG(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry, umode_t mode, int ret)
+int BOESFS_MEMO_PROG(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry, umode_t mode, int ret)
 {
 	struct boesfs_caller caller;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, dir->mnt, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
 	boesfs_args_mode(&caller.scratch->work, dir, mode & 07777);
 	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_MKDIR, 0, BOESFS_STRAY_DENY);
 }
 
+BOESFS_RECALL(boesfs_path_rmdir, const struct path *dir, struct dentry *dentry)
+{
+	return boesfs_recall(dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_RMDIR), BOESFS_BIT(BOESFS_OP_RMDIR), 0, 0);
+}
+
 SEC("lsm/path_rmdir")
-int BPF_PROG(boesfs_path_rmdir, const struct path *dir, struct dentry *dentry, int ret)
+int BOESFS_MEMO_PROG(boesfs_path_rmdir, const struct path *dir, struct dentry *dentry, int ret)
 {
 	struct boesfs_caller caller;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, dir->mnt, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
 	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_RMDIR, 0, BOESFS_STRAY_DENY);
 }
 
+BOESFS_RECALL(boesfs_path_unlink, const struct path *dir, struct dentry *dentry)
+{
+	return boesfs_recall(dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_UNLINK), BOESFS_BIT(BOESFS_OP_UNLINK), 0, 0);
+}
+
 SEC("lsm/path_unlink")
-int BPF_PROG(boesfs_path_unlink, const struct path *dir, struct dentry *dentry, int ret)
+int BOESFS_MEMO_PROG(boesfs_path_unlink, const struct path *dir, struct dentry *dentry, int ret)
 {
 	struct boesfs_caller caller;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, dir->mnt, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
 	return boesfs_ask(&caller, dir->mnt, dentry, boesfs_dentry_kind(dentry), BOESFS_OP_UNLINK, 0,
 			  BOESFS_STRAY_DENY);
@@ -101,7 +132,7 @@ __attribute__((noinline)) int boesfs_judge_target_call(struct boesfs_scratch *s)
 }
 
 SEC("lsm/path_symlink")
-int BPF_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name, int ret)
+int BOESFS_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dentry, const char *old_name, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
@@ -136,7 +167,7 @@ __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
 }
 
 SEC("lsm/path_link")
-int BPF_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry,
+int BOESFS_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry,
 	     int ret)
 {
 	struct boesfs_caller caller;
@@ -171,7 +202,7 @@ __attribute__((noinline)) int boesfs_judge_rename_call(struct boesfs_work *w, __
 }
 
 SEC("lsm/path_rename")
-int BPF_PROG(boesfs_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
+int BOESFS_PROG(boesfs_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
 	     struct dentry *new_dentry, unsigned int flags, int ret)
 {
 	struct boesfs_caller caller;

@@ -3,7 +3,7 @@
 #ifndef BOESFS_OPEN_BPF_H
 #define BOESFS_OPEN_BPF_H
 
-#include "ask.bpf.h"
+#include "learn.bpf.h"
 
 #define BOESFS_O_ACCMODE 3u
 #define BOESFS_O_WRONLY 1u
@@ -29,6 +29,22 @@ static __always_inline __u32 boesfs_open_uses(__u32 flags, __u32 kind)
 	return uses;
 }
 
+/* Everything that may be judged when a file of @mode is opened with @flags. */
+static __always_inline __u32 boesfs_open_ops(__u32 flags, __u32 mode)
+{
+	__u32 ops = BOESFS_BIT(BOESFS_OP_OPEN);
+
+	if (flags & BOESFS_FMODE_EXEC)
+		return ops | BOESFS_BIT(BOESFS_OP_EXEC);
+	if ((flags & BOESFS_O_ACCMODE) != BOESFS_O_WRONLY)
+		ops |= (mode & 0170000) == 0040000 ? BOESFS_BIT(BOESFS_OP_ITERATE) : BOESFS_BIT(BOESFS_OP_READ);
+	if (flags & (BOESFS_O_ACCMODE | BOESFS_O_TRUNC))
+		ops |= BOESFS_BIT(BOESFS_OP_WRITE);
+	if (flags & BOESFS_O_TMPFILE)
+		ops |= BOESFS_BIT(BOESFS_OP_CREATE);
+	return ops;
+}
+
 __attribute__((noinline)) int boesfs_judge_open_call(struct boesfs_work *w, __u32 flags, __u32 mode)
 {
 	struct boesfs_blob b = boesfs_blob_get(w);
@@ -48,18 +64,26 @@ __attribute__((noinline)) int boesfs_judge_open_call(struct boesfs_work *w, __u3
 	return boesfs_judge_open(b, w, &open);
 }
 
+BOESFS_RECALL(boesfs_file_open, struct file *file)
+{
+	return boesfs_recall(file->f_path.mnt, file->f_path.dentry, boesfs_open_ops(file->f_flags, file->f_inode->i_mode),
+			     BOESFS_BIT(BOESFS_OP_OPEN) | BOESFS_BIT(BOESFS_OP_EXEC), 0, BOESFS_PF_DUMPCORE);
+}
+
 SEC("lsm/file_open")
-int BPF_PROG(boesfs_file_open, struct file *file, int ret)
+int BOESFS_MEMO_PROG(boesfs_file_open, struct file *file, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
 	__u32 flags, mode, found, stray, denied, op;
+	int error;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, file->f_path.mnt, file->f_path.dentry);
 	w = &caller.scratch->work;
 	flags = file->f_flags;
 	mode = file->f_inode->i_mode;
 	op = flags & BOESFS_FMODE_EXEC ? BOESFS_OP_EXEC : BOESFS_OP_OPEN;
+	boesfs_memo_begin(&caller, file->f_path.mnt);
 	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, boesfs_kind_of(mode));
 	stray = boesfs_stray(w, found, BOESFS_STRAY_DENY, op, 0);
 	/* A program's memory is not for programs of other rights. */
@@ -72,7 +96,12 @@ int BPF_PROG(boesfs_file_open, struct file *file, int ret)
 		denied = boesfs_deny(w, BOESFS_REASON_ANONYMOUS, BOESFS_EACCES_NUMBER, op, 0);
 	else
 		denied = stray == BOESFS_STRAY_DENY;
-	return boesfs_end(&caller, denied);
+	boesfs_memo_compare(caller.scratch);
+	error = boesfs_report(&caller, denied);
+	if (recall == BOESFS_RECALL_NOTHING && !caller.is_known && found == BOESFS_FOUND_INSIDE)
+		boesfs_memo_learn(&caller, file->f_path.dentry);
+	boesfs_scratch_give(&caller);
+	return error;
 }
 
 #endif

@@ -166,6 +166,7 @@ static long boesfs_climb_try(__u32 i, void *ctx)
 		c->found = BOESFS_FOUND_GOING;
 		return 0;
 	}
+	c->sequence = sequence;
 	c->dentry = c->from_dentry;
 	c->mount = c->from_mount;
 	c->at = BOESFS_PATH_END;

@@ -36,16 +36,12 @@ BOESFS_POLICIES(huge, BOESFS_ROOM_HUGE, BOESFS_MAX_POLICIES_HUGE);
 		asm volatile("%0 = %1" : "=r"((b).size) : "i"(room));                                                  \
 	} while (0)
 
-/* The policy that judges the call of @w; without a base if there is none. */
-static __always_inline struct boesfs_blob boesfs_blob_get(const struct boesfs_work *w)
+/* The policy in @slot of @class; without a base if there is none. */
+static __always_inline struct boesfs_blob boesfs_policy_get(__u32 class, __u32 slot)
 {
-	__u32 zero = 0, slot, class;
+	__u32 zero = 0;
 	struct boesfs_blob b = { .base = 0, .size = BOESFS_ROOM_SMALL };
 
-	if (!w)
-		return b;
-	slot = w->policy_slot;
-	class = w->policy_class;
 	if (class == 0)
 		BOESFS_POLICY_OF(b, small, BOESFS_ROOM_SMALL);
 	else if (class == 1)
@@ -55,6 +51,14 @@ static __always_inline struct boesfs_blob boesfs_blob_get(const struct boesfs_wo
 	else if (class == 3)
 		BOESFS_POLICY_OF(b, huge, BOESFS_ROOM_HUGE);
 	return b;
+}
+
+/* The policy that judges the call of @w; without a base if there is none. */
+static __always_inline struct boesfs_blob boesfs_blob_get(const struct boesfs_work *w)
+{
+	struct boesfs_blob none = { .base = 0, .size = BOESFS_ROOM_SMALL };
+
+	return w ? boesfs_policy_get(w->policy_class, w->policy_slot) : none;
 }
 
 #endif

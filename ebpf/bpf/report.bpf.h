@@ -4,6 +4,7 @@
 #define BOESFS_REPORT_BPF_H
 
 #include "place.bpf.h"
+#include <bpf/bpf_tracing.h>
 
 #define BOESFS_SIGKILL 9
 
@@ -209,18 +210,89 @@ static __always_inline int boesfs_error(__u32 number)
 	}
 }
 
-/* Ends a call that boesfs_begin() began. */
-static __always_inline int boesfs_end(struct boesfs_caller *caller, __u32 denied)
+/* Tells what the outcome has to tell, and gives what the hook returns. */
+static __always_inline int boesfs_report(struct boesfs_caller *caller, __u32 denied)
 {
 	struct boesfs_outcome *o = &caller->scratch->work.outcome;
 	__u32 error = o->error;
 
 	if (denied || o->report)
 		boesfs_report_call(caller->scratch);
-	boesfs_scratch_give(caller);
 	if (caller->sandbox->flags & BOESFS_SANDBOX_PERMISSIVE)
 		return 0;
 	return denied ? boesfs_error(error) : 0;
 }
+
+/* Ends a call that has taken a work buffer. */
+static __always_inline int boesfs_end(struct boesfs_caller *caller, __u32 denied)
+{
+	int error = boesfs_report(caller, denied);
+
+	boesfs_scratch_give(caller);
+	return error;
+}
+
+/* Finds out who calls: returns from a hook's program unless the current task is to be judged. */
+#define BOESFS_KNOW(caller, ret)                                                                                       \
+	do {                                                                                                           \
+		__u32 confinement_;                                                                                    \
+                                                                                                                       \
+		if (ret)                                                                                               \
+			return ret;                                                                                    \
+		confinement_ = boesfs_confinement(bpf_get_current_task_btf(), &(caller));                              \
+		if (confinement_ == BOESFS_FREE)                                                                       \
+			return 0;                                                                                      \
+		if (confinement_ != BOESFS_CONFINED || !boesfs_bind(&(caller)))                                        \
+			return -BOESFS_EACCES_NUMBER;                                                                  \
+	} while (0)
+
+/* Begins the judging of a call whose caller is known. */
+#define BOESFS_TAKE(caller)                                                                                            \
+	do {                                                                                                           \
+		if (!boesfs_scratch_take(&(caller)))                                                                   \
+			return -BOESFS_EACCES_NUMBER;                                                                  \
+		boesfs_work_begin(&(caller));                                                                          \
+	} while (0)
+
+/* Begins a call in a hook's program: returns from it unless the current task is to be judged. */
+#define BOESFS_BEGIN(caller, ret)                                                                                      \
+	do {                                                                                                           \
+		BOESFS_KNOW(caller, ret);                                                                              \
+		(caller).is_known = 0;                                                                                 \
+		BOESFS_TAKE(caller);                                                                                   \
+	} while (0)
+
+#define BOESFS_CAST(function, args...)                                                                                 \
+	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wint-conversion\"") return function(args);   \
+	_Pragma("GCC diagnostic pop")
+
+/*
+ * A program at a hook that takes @args and what programs before it returned. That is 0: the kernel calls no further one
+ * after a denial. A task that cannot be in a sandbox is let go before anything is set up for the rest.
+ */
+#define BOESFS_PROG(name, args...)                                                                                     \
+	name(unsigned long long *ctx);                                                                                 \
+	static __always_inline int ____##name(unsigned long long *ctx, ##args);                                        \
+	static __attribute__((noinline)) int name##_inside(unsigned long long *ctx)                                    \
+	{                                                                                                              \
+		BOESFS_CAST(____##name, ___bpf_ctx_cast(args))                                                         \
+	}                                                                                                              \
+	int name(unsigned long long *ctx)                                                                              \
+	{                                                                                                              \
+		return boesfs_is_elsewhere() ? 0 : name##_inside(ctx);                                                 \
+	}                                                                                                              \
+	static __always_inline int ____##name(unsigned long long *ctx, ##args)
+
+/* The same in one frame. VERIFIER: of those it allows eight, which judging a name that is to be found takes but for this. */
+#define BOESFS_DEEP_PROG(name, args...)                                                                                \
+	name(unsigned long long *ctx);                                                                                 \
+	static __always_inline int ____##name(unsigned long long *ctx, ##args);                                        \
+	int name(unsigned long long *ctx)                                                                              \
+	{                                                                                                              \
+		if (boesfs_is_elsewhere())                                                                             \
+			return 0;                                                                                      \
+		BOESFS_CAST(____##name, ___bpf_ctx_cast(args))                                                         \
+	}                                                                                                              \
+	static __always_inline int ____##name(unsigned long long *ctx, ##args)
 
 #endif

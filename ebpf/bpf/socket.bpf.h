@@ -21,13 +21,13 @@ static __always_inline int boesfs_socket_ask(__u64 other, int ret)
 }
 
 SEC("lsm/unix_stream_connect")
-int BPF_PROG(boesfs_unix_stream_connect, struct sock *sock, struct sock *other, struct sock *newsk, int ret)
+int BOESFS_DEEP_PROG(boesfs_unix_stream_connect, struct sock *sock, struct sock *other, struct sock *newsk, int ret)
 {
 	return boesfs_socket_ask((__u64)other, ret);
 }
 
 SEC("lsm/unix_may_send")
-int BPF_PROG(boesfs_unix_may_send, struct socket *sock, struct socket *other, int ret)
+int BOESFS_DEEP_PROG(boesfs_unix_may_send, struct socket *sock, struct socket *other, int ret)
 {
 	struct sock *sock_of = other->sk;
 

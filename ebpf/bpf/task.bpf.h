@@ -5,12 +5,23 @@
 
 #include "maps.bpf.h"
 
-/* Inode number of the mount namespace of whoever started the engine: its tasks are let go before any look-up. */
+/* Inode number of the mount namespace of whoever started the engine. */
 const volatile __u32 boesfs_host_namespace = 0;
 /* What the numbers of names in kinds of event begin with: nobody outside the kernel can find names of one number. */
 const volatile __u64 boesfs_fold_seed = 0;
+/* Address of the namespaces that the machine was started with; a number that is none if it is not known. */
+const volatile __u64 boesfs_init_nsproxy = 1;
 /* Address of the kernel's rename_lock. */
 const volatile __u64 boesfs_rename_lock = 0;
+/* For tests: how answers of memos are compared with fresh ones, which then are the ones that count. */
+enum boesfs_check {
+	BOESFS_CHECK_NOTHING,
+	BOESFS_CHECK_MEMOS,
+	/* The comparing must object to memos that are valid whatever was renamed. */
+	BOESFS_CHECK_BAD_RENAMES,
+};
+
+const volatile __u32 boesfs_check_memos = 0;
 
 enum boesfs_confinement {
 	/* Not in a sandbox. */
@@ -22,6 +33,8 @@ enum boesfs_confinement {
 };
 
 struct boesfs_caller {
+	/* The mount namespace the task is in. */
+	struct mnt_namespace *namespace;
 	struct boesfs_label *label;
 	struct boesfs_sandbox *sandbox;
 	/* The generation that decides this call. */
@@ -31,6 +44,10 @@ struct boesfs_caller {
 	struct boesfs_scratch *scratch;
 	__u32 cpu;
 	__u32 bit;
+	/* What a memo says, which is compared with what is found afresh: for tests. */
+	struct boesfs_known known;
+	__u32 is_known;
+	__u32 known_sequence;
 };
 
 static __always_inline struct boesfs_sandbox *boesfs_sandbox_get(__u32 slot)
@@ -54,22 +71,29 @@ static __always_inline __u32 boesfs_is_armed(struct task_struct *task, __u32 nam
 	return found && found->seq == task->nsproxy->mnt_ns->seq;
 }
 
+/* Whether the current task is, beyond doubt, in no sandbox: these have mount namespaces of their own. */
+static __always_inline __u32 boesfs_is_elsewhere(void)
+{
+	return (__u64)bpf_get_current_task_btf()->nsproxy == boesfs_init_nsproxy;
+}
+
 /* Whether @task is in a sandbox. A task that is setting up its sandbox, before its command, is free. */
 static __always_inline __u32 boesfs_confinement(struct task_struct *task, struct boesfs_caller *caller)
 {
-	__u32 namespace = task->nsproxy->mnt_ns->ns.inum;
+	__u32 namespace;
 
-	caller->label = 0;
 	caller->sandbox = 0;
-	if (namespace == boesfs_host_namespace)
-		return BOESFS_FREE;
 	caller->label = bpf_task_storage_get(&labels, task, 0, 0);
+	caller->namespace = task->nsproxy->mnt_ns;
 	/*
 	 * No label, or none to be had: on 6.1 the look-up fails under contention. What lives in a sandbox's mount
 	 * namespace has one.
 	 */
-	if (!caller->label)
-		return boesfs_is_armed(task, namespace) ? BOESFS_BARRED : BOESFS_FREE;
+	if (!caller->label) {
+		namespace = caller->namespace->ns.inum;
+		return namespace != boesfs_host_namespace && boesfs_is_armed(task, namespace) ? BOESFS_BARRED :
+												   BOESFS_FREE;
+	}
 	if (caller->label->flags & BOESFS_LABEL_ENTERING)
 		return BOESFS_FREE;
 	caller->sandbox = boesfs_sandbox_get(caller->label->slot);
@@ -79,14 +103,25 @@ static __always_inline __u32 boesfs_confinement(struct task_struct *task, struct
 	return BOESFS_CONFINED;
 }
 
-/* Reads, once for each call, which generation decides. Returns 0 if there is none. */
+/* The binding of the generation that decides, or 0. */
+static __always_inline struct boesfs_binding *boesfs_binding_of(const struct boesfs_caller *caller)
+{
+	__u32 index = 2 * caller->label->slot + (caller->generation & 1);
+
+	return bpf_map_lookup_elem(&bindings, &index);
+}
+
+/* Reads, once for each call, which generation decides. */
+static __always_inline void boesfs_generation_read(struct boesfs_caller *caller)
+{
+	caller->generation = *(volatile __u64 *)&caller->sandbox->generation;
+}
+
+/* Both. Returns 0 if there is none. */
 static __always_inline __u32 boesfs_bind(struct boesfs_caller *caller)
 {
-	__u32 index;
-
-	caller->generation = *(volatile __u64 *)&caller->sandbox->generation;
-	index = 2 * caller->label->slot + (caller->generation & 1);
-	caller->binding = bpf_map_lookup_elem(&bindings, &index);
+	boesfs_generation_read(caller);
+	caller->binding = boesfs_binding_of(caller);
 	return caller->binding != 0;
 }
 
@@ -182,22 +217,11 @@ static __always_inline void boesfs_work_begin(struct boesfs_caller *caller)
 	caller->scratch->generation = caller->generation;
 	caller->scratch->slot = caller->label->slot;
 	caller->scratch->class = caller->label->class;
-}
-
-/*
- * Begins the judging of a call of the current task. Returns BOESFS_CONFINED with a work buffer in @caller, or
- * BOESFS_FREE, or BOESFS_BARRED.
- */
-static __always_inline __u32 boesfs_begin(struct boesfs_caller *caller)
-{
-	__u32 confinement = boesfs_confinement(bpf_get_current_task_btf(), caller);
-
-	if (confinement != BOESFS_CONFINED)
-		return confinement;
-	if (!boesfs_bind(caller) || !boesfs_scratch_take(caller))
-		return BOESFS_BARRED;
-	boesfs_work_begin(caller);
-	return BOESFS_CONFINED;
+	if (boesfs_check_memos) {
+		caller->scratch->known = caller->known;
+		caller->scratch->is_known = caller->is_known;
+		caller->scratch->known_sequence = caller->known_sequence;
+	}
 }
 
 #endif

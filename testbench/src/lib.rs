@@ -4,6 +4,7 @@
 //! [`engine`]. Conformance files, random policies and the differential against Casbin go through the same engines.
 
 pub mod case;
+pub mod churn;
 pub mod conformance;
 pub mod cost;
 pub mod endure;

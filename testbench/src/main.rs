@@ -10,7 +10,7 @@ use boesfs_testbench::engine::{NAMES, PURE, RealPlane};
 use boesfs_testbench::escape::Ground;
 use boesfs_testbench::report::Report;
 use boesfs_testbench::synthetic::{Form, Synthetic};
-use boesfs_testbench::{LEAVE, case, conformance, cost, endure, escape, prober, suite};
+use boesfs_testbench::{LEAVE, case, churn, conformance, cost, endure, escape, prober, suite};
 use clap::{Parser, Subcommand};
 
 /// One suite of cases, many engines.
@@ -88,6 +88,21 @@ enum Command {
     /// Works in a sandbox of `endure`.
     #[command(hide = true, subcommand)]
     EndureWorker(EndureWorker),
+    /// Moves names about, or opens them, for a while.
+    #[command(hide = true)]
+    Churn {
+        /// Makes the tree; else opens what is in it, unless it is to change it.
+        #[arg(long)]
+        prepare: bool,
+        /// Changes the tree.
+        #[arg(long)]
+        change: bool,
+        /// For so many seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// The tree.
+        root: PathBuf,
+    },
     /// Does system calls in a sandbox, as told on the standard input.
     #[command(hide = true)]
     Prober,
@@ -275,6 +290,18 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Cost(arguments) => {
             measure(&arguments)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Churn { prepare, change, seconds, root } => {
+            let time = std::time::Duration::from_secs(seconds);
+            if prepare {
+                churn::prepare(&root)?;
+            } else if change {
+                println!("{} changes", churn::change(&root, time));
+            } else {
+                let (opened, denied) = churn::open(&root, time);
+                println!("{opened} opened, {denied} denied");
+            }
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),

@@ -89,7 +89,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 76] = [
+    let numbers: [(&str, u64); 77] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -145,6 +145,7 @@ fn constants(out: &mut String) {
         ("SANDBOX_UNTOLD", map::SANDBOX_UNTOLD.into()),
         ("BINDING_CLASSES", map::BINDING_CLASSES.into()),
         ("BINDING_STRICT", map::BINDING_STRICT.into()),
+        ("BINDING_TRANSFERS", map::BINDING_TRANSFERS.into()),
         ("MAX_FOLDS", map::MAX_FOLDS.into()),
         ("FOLD_WINDOW", map::FOLD_WINDOW.into()),
         ("LIMITS_RING", map::LIMITS_RING.into()),

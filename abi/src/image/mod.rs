@@ -24,6 +24,7 @@ mod lists;
 mod named;
 mod origins;
 mod packed;
+mod settled;
 mod signature;
 pub(crate) mod view;
 

@@ -99,6 +99,7 @@ pub fn reload(found: &Found, setup: &Setup, strictness: Strictness, file: &[u8])
         strictness,
         slot: place.slot,
         id: place.id,
+        after_another: true,
     };
     let keep = |generation| {
         tenants::keep_policy(&found.directory, generation, &setup.image.id_hex(), file)

@@ -14,9 +14,9 @@ use std::sync::atomic::Ordering;
 
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::{
-    Armed, BINDING_STRICT, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS, MAX_POLICIES, MAX_SANDBOXES,
-    Mount, PolicyRecord, RECORD_ENGINE, RECORD_ROOT, RECORD_TOOL, SANDBOX_UNTOLD, SEAL_MAP, SEAL_PROGRAM,
-    SHORT_DIR, Sandbox,
+    Armed, BINDING_STRICT, BINDING_TRANSFERS, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS, MAX_POLICIES,
+    MAX_SANDBOXES, Mount, PolicyRecord, RECORD_ENGINE, RECORD_ROOT, RECORD_TOOL, SANDBOX_UNTOLD, SEAL_MAP,
+    SEAL_PROGRAM, SHORT_DIR, Sandbox,
 };
 use boesfs_abi::memory::EVENT_RING;
 use boesfs_ebpf::{SLACK, SizeClass};
@@ -71,6 +71,8 @@ pub(super) struct Enrolment<'a> {
     pub(super) strictness: Strictness,
     pub(super) slot: usize,
     pub(super) id: u64,
+    /// Whether the sandbox had another policy: what that one let be opened may still be.
+    pub(super) after_another: bool,
 }
 
 /// What a policy means for descriptors that are open.
@@ -210,6 +212,16 @@ impl Engine {
 
     pub(super) fn records(&self) -> &Records {
         &self.records
+    }
+
+    /// What the programs have counted: renames of directories, answers of memos that agreed with fresh ones, and others.
+    pub(super) fn tally(&self) -> Result<[u64; 3], LoadError> {
+        let mut bytes = [0; 24];
+        let map = self.programs.map(hooks::TALLY)?;
+        let read = bpf::map_lookup(map.as_fd(), &[0; 4], &mut bytes);
+        read.map_err(|error| LoadError::map(hooks::TALLY, error))?;
+        let (counts, _) = bytes.as_chunks::<8>();
+        Ok([0, 1, 2].map(|at| u64::from_ne_bytes(counts[at])))
     }
 
     /// How many sandboxes there are.
@@ -405,16 +417,21 @@ impl Engine {
             self.records.need(place, hooks::through_descriptors());
         }
         let known = word!(self.records.engine, 0, EngineRecord.absent);
-        let absent = self.programs.attach(self.records.hooks(place), known.load(Ordering::Relaxed))?;
+        if enrolment.after_another {
+            self.records.need(place, hooks::needed_after_another(enrolment.image));
+        }
+        let needed = self.records.hooks(place);
+        let absent = self.programs.attach(needed, known.load(Ordering::Relaxed))?;
         known.store(absent, Ordering::Relaxed);
         self.seal_programs()?;
         let strict = if enrolment.strictness == Strictness::Strict { BINDING_STRICT } else { 0 };
+        let transfers = if needed & hooks::transfers() == 0 { 0 } else { BINDING_TRANSFERS };
         let binding = Binding {
             policy_class: place.class as u32,
             policy_slot: place.slot as u32,
             table,
             program_count: enrolment.programs.0.len() as u32,
-            flags: enrolment.binding.flags | strict,
+            flags: enrolment.binding.flags | strict | transfers,
             ..enrolment.binding
         };
         self.put("bindings", &self.maps.bindings, &index.to_ne_bytes(), &binding.to_bytes())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use aya::programs::{Lsm as LsmProgram, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
-use boesfs_abi::hooks::{HOOKS, Hook, SEAL};
+use boesfs_abi::hooks::{HOOKS, Hook, Need, SEAL};
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::WORKS_PER_CPU;
 
@@ -20,7 +20,7 @@ use crate::sys::{self, bpf};
 const RECORD: &str = "boesfs_record";
 
 /// Every map of the programs, each pinned under its name.
-pub(super) const MAPS: [&str; 20] = [
+pub(super) const MAPS: [&str; 21] = [
     "armed",
     "bindings",
     "dirs",
@@ -29,6 +29,7 @@ pub(super) const MAPS: [&str; 20] = [
     "labels",
     "limits",
     "long_dirs",
+    "memos",
     "mounts",
     "policies",
     "policies_huge",
@@ -43,9 +44,26 @@ pub(super) const MAPS: [&str; 20] = [
     "taken",
 ];
 
+/// Under which name the programs' variables are pinned: `struct boesfs_tally`.
+pub(super) const TALLY: &str = "tally";
+
 /// The hooks that `image` needs, a bit each.
 pub(super) fn needed(image: &ValidImage) -> u64 {
-    HOOKS.iter().enumerate().filter(|(_, hook)| hook.needed(image)).fold(0, |all, (at, _)| all | 1 << at)
+    bits(|hook| hook.needed(image))
+}
+
+/// The hooks that `image` needs where descriptors can be open that another policy let be opened.
+pub(super) fn needed_after_another(image: &ValidImage) -> u64 {
+    bits(|hook| hook.needed_after_another(image))
+}
+
+/// The hooks at which a program judges what goes through descriptors.
+pub(super) fn transfers() -> u64 {
+    bits(|hook| matches!(hook.need, Need::BeyondOpen(_)))
+}
+
+fn bits(holds: impl Fn(&Hook) -> bool) -> u64 {
+    HOOKS.iter().enumerate().filter(|(_, hook)| holds(hook)).fold(0, |all, (at, _)| all | 1 << at)
 }
 
 /// The hooks at which files that are open are read, written and mapped.
@@ -62,15 +80,30 @@ pub(super) fn own_namespace() -> Result<u32, LoadError> {
     Ok(file.ino() as u32)
 }
 
-fn rename_lock() -> Result<u64, LoadError> {
-    let path = "/proc/kallsyms";
-    std::fs::read_to_string(path)
-        .map_err(|source| LoadError::read(path, source))?
-        .lines()
-        .filter_map(|line| line.strip_suffix(" rename_lock"))
-        .find_map(|line| u64::from_str_radix(line.split(' ').next()?, 16).ok())
-        .filter(|address| *address != 0)
-        .ok_or(LoadError::Symbol)
+/// Where the kernel has what programs read by address.
+struct Symbols {
+    rename_lock: u64,
+    /// Not every kernel tells; without it, programs look a little longer at tasks that are in no sandbox.
+    init_nsproxy: Option<u64>,
+}
+
+impl Symbols {
+    fn read() -> Result<Self, LoadError> {
+        let path = "/proc/kallsyms";
+        let text = std::fs::read_to_string(path).map_err(|source| LoadError::read(path, source))?;
+        let find = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix(' '))?;
+            let address = u64::from_str_radix(line.split(' ').next()?, 16).ok()?;
+            (address != 0).then_some(address)
+        };
+        let rename_lock = find("rename_lock").ok_or(LoadError::Symbol)?;
+        Ok(Self { rename_lock, init_nsproxy: find("init_nsproxy") })
+    }
+}
+
+/// Whether answers of memos are compared with fresh ones, as `boesfs_check_memos` of the programs says: for tests.
+pub(super) fn check_memos() -> u32 {
+    std::env::var("BOESFS_CHECK_MEMOS").ok().and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 /// A number that nobody knows.
@@ -86,7 +119,7 @@ fn fold_seed() -> Result<u64, LoadError> {
 /// Loads and attaches a program that does nothing: if this works, so do the others.
 pub(super) fn probe() -> Result<(), LoadError> {
     let btf = type_information()?;
-    rename_lock()?;
+    Symbols::read()?;
     let mut ebpf = EbpfLoader::new().btf(Some(&btf)).load(boesfs_ebpf::probe_object())?;
     let (name, hook) = ("boesfs_probe", "sb_pivotroot");
     let program: &mut LsmProgram = ebpf
@@ -155,7 +188,7 @@ impl Programs {
 
     fn loader(&self) -> Result<Loader, LoadError> {
         let btf = type_information()?;
-        let rename_lock = rename_lock()?;
+        let (symbols, check_memos) = (Symbols::read()?, check_memos());
         let path = "/sys/kernel/btf/vmlinux";
         let types = std::fs::read(path).map_err(|source| LoadError::read(path, source))?;
         let setattr_has_idmap = u32::from(prototype::argument_count(&types, "inode_setattr") == Some(3));
@@ -170,13 +203,18 @@ impl Programs {
             .allow_unsupported_maps()
             .override_global("boesfs_host_namespace", &self.host_namespace, true)
             .override_global("boesfs_fold_seed", &fold_seed, true)
-            .override_global("boesfs_rename_lock", &rename_lock, true)
+            .override_global("boesfs_rename_lock", &symbols.rename_lock, true)
+            .override_global("boesfs_check_memos", &check_memos, true)
             .override_global("boesfs_setattr_has_idmap", &setattr_has_idmap, true)
             .map_max_entries("scratches", cpus * WORKS_PER_CPU)
             .map_max_entries("taken", cpus);
+        if let Some(address) = &symbols.init_nsproxy {
+            loader.override_global("boesfs_init_nsproxy", address, true);
+        }
         for map in MAPS {
             loader.map_pin_path(map, self.directory.join(map));
         }
+        loader.map_pin_path(".bss", self.directory.join(TALLY));
         let ebpf = loader.load(boesfs_ebpf::lsm_object())?;
         drop(loader);
         Ok(Loader { ebpf, btf })
@@ -297,8 +335,8 @@ mod tests {
     #[test]
     fn the_memory_that_is_foretold_is_what_the_object_asks_for() {
         let object = aya_obj::Object::parse(boesfs_ebpf::lsm_object()).expect("an object");
-        // Labels are counted by task and the others by sandbox; constants of the programs are a page or less.
-        let by_sandbox = ["armed", "dirs", "labels", "long_dirs", "mounts", "seals"];
+        // Labels are counted by task, memos by directory and the others by sandbox; constants of the programs are a page or less.
+        let by_sandbox = ["armed", "dirs", "labels", "long_dirs", "memos", "mounts", "seals"];
         let mut asked: Vec<(&str, usize, usize)> = object
             .maps
             .iter()

@@ -245,6 +245,7 @@ impl Lsm {
             strictness: Strictness::AsOpened,
             slot,
             id,
+            after_another: false,
         };
         let enrolled = Enrolled { slot, id, claim, tenant };
         let ear = engine.enrol(lock, &enrolment).and_then(|ring| match ring {
@@ -388,6 +389,10 @@ impl Engine for Lsm {
     }
 
     fn teardown(&mut self) -> Result<(), EngineError> {
+        if hooks::check_memos() != 0 {
+            let [renames, agreed, differed] = self.engine.tally().map_err(failed)?;
+            eprintln!("memos: {agreed} agreed, {differed} differed, {renames} renames of directories");
+        }
         self.held.clear();
         self.leave().map_err(failed)
     }

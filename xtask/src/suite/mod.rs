@@ -5,6 +5,7 @@ mod engines;
 mod escape;
 mod fuzz;
 mod machines;
+mod memo;
 mod report;
 mod shared_engine;
 
@@ -61,7 +62,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -86,6 +87,7 @@ const STEPS: [Step; 13] = [
     ("shared engine", |workspace, requirements, report, _| {
         shared_engine::run(workspace, requirements, report);
     }),
+    ("memos", |workspace, requirements, report, _| memo::run(workspace, requirements, report)),
     ("escape", |workspace, requirements, report, title| match binaries::build(workspace) {
         Ok(_) => escape::run(workspace, requirements, report),
         Err(error) => report.add(step(title), Tally::fail(error.to_string())),

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What is remembered of directories: the automaton's state after the path of each, so that a call has only the last
+ * name to walk. A verdict is never remembered, nor anything of a name that is not a directory's.
+ *
+ * A memo lies in the directory's inode and dies with it. It holds for one sandbox and generation of its policy, one
+ * class, one mount, as long as
+ *
+ *  - no rename of a directory has begun since: boesfs_inode_rename counts them, and is called with the directories of
+ *    both names locked. Whoever learns a memo looks at the locks of all parents on the way, so that a rename which was
+ *    counted before, and has not moved its directory yet, is seen;
+ *  - the mount namespace has not changed: the kernel counts that.
+ *
+ * Nothing is learned on file systems whose directories move otherwise: those that ask again whether a name still holds,
+ * and all that are not known here.
+ */
+#ifndef BOESFS_MEMO_BPF_H
+#define BOESFS_MEMO_BPF_H
+
+#include "report.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define BOESFS_MEMO_WAYS 4
+/* The last name, as far as it lies in the dentry itself. */
+#define BOESFS_NAME_WORDS 4
+#define BOESFS_NAME_ROOM (8 * BOESFS_NAME_WORDS)
+/* Steps over a name: each reads a byte or more. */
+#define BOESFS_NAME_STEPS 40
+
+struct boesfs_memo {
+	/* Odd while a way is written. */
+	__u32 sequence;
+	/* Which is written next. */
+	__u32 next;
+	struct boesfs_memo_way way[BOESFS_MEMO_WAYS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct boesfs_memo);
+} memos SEC(".maps");
+
+/* All that the programs count by themselves. */
+struct boesfs_tally {
+	/* Renames of directories that have begun on this machine. */
+	__u64 renames;
+	/* Answers by memo that were compared with fresh ones, and those that differed. */
+	__u64 agreed;
+	__u64 differed;
+};
+
+struct boesfs_tally boesfs_tally = {};
+
+static __always_inline __u32 boesfs_is_dir(const struct dentry *dentry)
+{
+	const struct inode *inode = dentry->d_inode;
+
+	return inode && (inode->i_mode & 0170000) == 0040000;
+}
+
+SEC("lsm/inode_rename")
+int BPF_PROG(boesfs_inode_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
+	     struct dentry *new_dentry, int ret)
+{
+	if (!ret && (boesfs_is_dir(old_dentry) || boesfs_is_dir(new_dentry)))
+		__sync_fetch_and_add(&boesfs_tally.renames, 1);
+	return ret;
+}
+
+static __always_inline __u64 boesfs_renames_now(__u32 check)
+{
+	return check == BOESFS_CHECK_BAD_RENAMES ? 0 : *(volatile __u64 *)&boesfs_tally.renames;
+}
+
+/* Keeps the compiler from moving reads across; the processor does not move them. */
+#define boesfs_barrier() asm volatile("" ::: "memory")
+
+/* A name that is being walked: what is left of it, its first byte lowest, and where the walk stands. */
+struct boesfs_name {
+	__u64 word[BOESFS_NAME_WORDS];
+	__u32 left;
+	__u32 node;
+	__u32 inside;
+	__u32 label;
+	/* enum boesfs_walk_status. */
+	__u32 status;
+	/* The policy that it is walked in. */
+	__u32 policy_class;
+	__u32 policy_slot;
+	__u32 reserved;
+};
+
+/* Takes @count bytes, 1 to 8, from the name. */
+static __always_inline void boesfs_name_take(struct boesfs_name *n, __u32 count)
+{
+	__u32 down = 8 * count - 8, up = 64 - 8 * count;
+
+	down &= 63;
+	up &= 63;
+#pragma unroll
+	for (int i = 0; i < BOESFS_NAME_WORDS - 1; i++)
+		n->word[i] = n->word[i] >> down >> 8 | n->word[i + 1] << up;
+	n->word[BOESFS_NAME_WORDS - 1] = n->word[BOESFS_NAME_WORDS - 1] >> down >> 8;
+	n->left -= count;
+}
+
+static __always_inline void boesfs_name_step(struct boesfs_blob b, struct boesfs_name *n)
+{
+	const struct boesfs_node *node = boesfs_node_at(b, n->node);
+	__u32 take = n->left < 8 ? n->left : 8, left;
+	const __u32 *to;
+	__u64 diff;
+
+	n->status = BOESFS_WALK_CORRUPT;
+	if (!node)
+		return;
+	if (!n->left || node->kind == BOESFS_NODE_SINK) {
+		n->label = node->label;
+		n->status = BOESFS_WALK_DONE;
+		return;
+	}
+	if (node->kind != BOESFS_NODE_CHAIN) {
+		if (node->kind == BOESFS_NODE_TABLE)
+			to = boesfs_table(b, node, n->word[0]);
+		else
+			to = node->kind == BOESFS_NODE_BRANCH ? boesfs_branch(b, node, n->word[0]) : 0;
+		if (!to)
+			return;
+		n->status = BOESFS_WALK_GOING;
+		n->node = *to;
+		n->inside = 0;
+		boesfs_name_take(n, 1);
+		return;
+	}
+	if (n->inside >= node->len || n->inside > BOESFS_MAX_CHAIN)
+		return;
+	n->status = BOESFS_WALK_GOING;
+	left = node->len - n->inside;
+	if (left < take)
+		take = left;
+	diff = n->word[0] ^ boesfs_word_in(b, node, sizeof(*node) + n->inside);
+	if (diff << (64 - 8 * take)) {
+		n->node = node->other;
+		n->inside = 0;
+		boesfs_name_take(n, boesfs_bytes_below(diff) + 1);
+		return;
+	}
+	n->inside += take;
+	if (take == left) {
+		n->node = node->next;
+		n->inside = 0;
+	}
+	boesfs_name_take(n, take);
+}
+
+static long boesfs_name_body(__u32 i, void *ctx)
+{
+	struct boesfs_name *n = ctx;
+	struct boesfs_blob b = boesfs_policy_get(n->policy_class, n->policy_slot);
+
+	if (!b.base)
+		return 1;
+	boesfs_name_step(b, n);
+	return n->status != BOESFS_WALK_GOING;
+}
+
+/* What a memo is of, with @mnt, and what must not change while it holds. */
+static __always_inline void boesfs_memo_key(const struct boesfs_caller *caller, const struct vfsmount *mnt,
+					    struct boesfs_memo_way *key, __u32 check)
+{
+	key->sandbox = caller->sandbox->id;
+	key->who = caller->generation << 32 | caller->label->class;
+	key->mount = (__u64)mnt;
+	key->mounts = caller->namespace->event;
+	key->renames = boesfs_renames_now(check);
+}
+
+/* Whether @way is what @key asks for. */
+static __always_inline __u32 boesfs_memo_is(const struct boesfs_memo_way *way, const struct boesfs_memo_way *key)
+{
+	return way->mount == key->mount && way->who == key->who && way->sandbox == key->sandbox &&
+	       way->renames == key->renames && way->mounts == key->mounts;
+}
+
+/* What @class may do in row @label of the policy @b. */
+static __always_inline __u32 boesfs_row_known(struct boesfs_blob b, __u32 label, __u32 class, struct boesfs_known *known)
+{
+	const struct boesfs_policy_header *h = b.base ? boesfs_header(b) : 0;
+	const struct boesfs_cell *c = h ? boesfs_cell_at(b, h, boesfs_cell_number(b, h, label, class)) : 0;
+
+	if (!c)
+		return 0;
+	known->deny = c->deny | c->depend;
+	known->report = c->report;
+	return 1;
+}
+
+/* Walks over the name @n. Returns 1 if its row is known. */
+static __always_inline __u32 boesfs_name_known(struct boesfs_name *n, __u32 class, struct boesfs_known *known)
+{
+	bpf_loop(BOESFS_NAME_STEPS, boesfs_name_body, n, 0);
+	return n->status == BOESFS_WALK_DONE &&
+	       boesfs_row_known(boesfs_policy_get(n->policy_class, n->policy_slot), n->label, class, known);
+}
+
+/*
+ * What the caller's class may do with @dentry on @mnt, by the memo of its directory. Returns 0 if that, or the name,
+ * cannot be had so simply.
+ */
+static __always_inline __u32 boesfs_memo_known(const struct boesfs_caller *caller, const struct vfsmount *mnt,
+					       struct dentry *dentry, struct boesfs_known *known, __u32 check)
+{
+	struct boesfs_memo_way key;
+	const struct boesfs_memo_way *way;
+	const struct boesfs_binding *binding;
+	struct boesfs_name n;
+	struct dentry *parent;
+	struct boesfs_memo *memo;
+	__u32 written, sequence, len, elsewhere;
+	unsigned char first;
+
+	if (!bpf_core_field_exists(dentry->d_iname) || (__u64)caller->namespace != caller->sandbox->mount_namespace ||
+	    caller->label->generation != caller->generation)
+		return 0;
+	sequence = *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence;
+	boesfs_barrier();
+	parent = dentry->d_parent;
+	len = dentry->d_name.len;
+	if (len - 1 >= BOESFS_NAME_ROOM - 1)
+		return 0;
+	memo = bpf_inode_storage_get(&memos, parent->d_inode, 0, 0);
+	if (!memo)
+		return 0;
+	boesfs_memo_key(caller, mnt, &key, check);
+	written = *(volatile __u32 *)&memo->sequence;
+	boesfs_barrier();
+	way = &memo->way[0];
+	if (!boesfs_memo_is(way, &key)) {
+		if (!boesfs_memo_is(++way, &key) && !boesfs_memo_is(++way, &key) && !boesfs_memo_is(++way, &key))
+			return 0;
+	}
+	first = *(volatile unsigned char *)&dentry->d_iname[0];
+	elsewhere = way->first[first >> 6] >> (first & 63) & 1;
+	*known = way->known;
+	if (elsewhere) {
+		n.node = way->node;
+		n.inside = way->inside;
+		n.word[0] = *(const __u64 *)&dentry->d_iname[0];
+		n.word[1] = *(const __u64 *)&dentry->d_iname[8];
+		n.word[2] = *(const __u64 *)&dentry->d_iname[16];
+		n.word[3] = *(const __u64 *)&dentry->d_iname[24];
+	}
+	boesfs_barrier();
+	if ((written | sequence) & 1 || *(volatile __u32 *)&memo->sequence != written ||
+	    *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence != sequence)
+		return 0;
+	if (!elsewhere)
+		return 1;
+	/* The root of a file system is its own parent, and called '/', which every directory has among its first bytes. */
+	binding = parent == dentry ? 0 : boesfs_binding_of(caller);
+	if (!binding)
+		return 0;
+	n.left = len;
+	n.policy_class = binding->policy_class;
+	n.policy_slot = binding->policy_slot;
+	n.status = BOESFS_WALK_GOING;
+	return boesfs_name_known(&n, caller->label->class, known);
+}
+
+/* Whether a row of which @known is known lets @ops be done, whatever the arguments, and says nothing of @told. */
+static __always_inline __u32 boesfs_known_allows(const struct boesfs_known *known, __u32 ops, __u32 told)
+{
+	return !(known->deny & (ops | BOESFS_BIT(BOESFS_OP_LOOKUP))) && !(known->report & told);
+}
+
+/* What comes of looking for a memo; else an error. */
+enum boesfs_recall {
+	/* The task is free, or a memo allows. */
+	BOESFS_RECALL_ALLOWS,
+	/* To be judged, and to be learned. */
+	BOESFS_RECALL_NOTHING,
+	/* To be judged: a memo does not do. */
+	BOESFS_RECALL_KNOWN,
+};
+
+/* By what a call comes to a file. */
+enum boesfs_through {
+	BOESFS_THROUGH_NAME,
+	/* By a descriptor, whose open may have told. */
+	BOESFS_THROUGH_TRANSFER,
+	BOESFS_THROUGH_MAPPING,
+};
+
+/*
+ * Whether @ops on @dentry of @mnt are allowed, and there is nothing to tell of @told, as far as a memo says so: enum
+ * boesfs_recall, or an error. Sandboxes that have no transfers judged are let go with these, and what a strict
+ * policy may have revoked is judged. A task with a flag of @unless is judged.
+ */
+static __always_inline int boesfs_recall(const struct vfsmount *mnt, struct dentry *dentry, __u32 ops, __u32 told,
+					 enum boesfs_through through, __u32 unless)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct boesfs_caller caller;
+	struct boesfs_known known;
+	__u32 confinement = boesfs_confinement(task, &caller);
+
+	if (confinement == BOESFS_FREE)
+		return BOESFS_RECALL_ALLOWS;
+	if (confinement != BOESFS_CONFINED)
+		return -BOESFS_EACCES_NUMBER;
+	boesfs_generation_read(&caller);
+	if (through != BOESFS_THROUGH_NAME) {
+		caller.binding = boesfs_binding_of(&caller);
+		if (!caller.binding)
+			return -BOESFS_EACCES_NUMBER;
+		if (caller.binding->flags & BOESFS_BINDING_STRICT)
+			return BOESFS_RECALL_KNOWN;
+		if (through == BOESFS_THROUGH_TRANSFER && !(caller.binding->flags & BOESFS_BINDING_TRANSFERS))
+			return BOESFS_RECALL_ALLOWS;
+	}
+	if (boesfs_check_memos || !boesfs_memo_known(&caller, mnt, dentry, &known, BOESFS_CHECK_NOTHING))
+		return BOESFS_RECALL_NOTHING;
+	if (!boesfs_known_allows(&known, ops, told) || task->flags & unless)
+		return BOESFS_RECALL_KNOWN;
+	return BOESFS_RECALL_ALLOWS;
+}
+
+/* What was found afresh about object 0, and what a memo says: are they the same, unless a rename came between? */
+static __always_inline void boesfs_memo_compare(const struct boesfs_scratch *s)
+{
+	struct boesfs_known fresh = {};
+
+	if (!boesfs_check_memos || !s->is_known || s->known_sequence & 1 ||
+	    boesfs_rename_sequence() != s->known_sequence)
+		return;
+	if (s->work.object[0].place == BOESFS_INSIDE &&
+	    boesfs_row_known(boesfs_blob_get(&s->work), s->work.object[0].label, s->class, &fresh) &&
+	    fresh.deny == s->known.deny && fresh.report == s->known.report)
+		__sync_fetch_and_add(&boesfs_tally.agreed, 1);
+	else
+		__sync_fetch_and_add(&boesfs_tally.differed, 1);
+}
+
+/*
+ * As BOESFS_PROG for a program that comes after another, @name##_recall, which BOESFS_RECALL makes. @recall is what that
+ * one found.
+ */
+#define BOESFS_MEMO_PROG(name, args...)                                                                                \
+	name(unsigned long long *ctx);                                                                                 \
+	static __always_inline int ____##name(unsigned long long *ctx, ##args, int recall);                            \
+	static __attribute__((noinline)) int name##_inside(unsigned long long *ctx, int recall)                        \
+	{                                                                                                              \
+		BOESFS_CAST(____##name, ___bpf_ctx_cast(args), recall)                                                 \
+	}                                                                                                              \
+	int name(unsigned long long *ctx)                                                                              \
+	{                                                                                                              \
+		int recall;                                                                                            \
+                                                                                                                       \
+		if (boesfs_is_elsewhere())                                                                             \
+			return 0;                                                                                      \
+		recall = name##_recall(ctx);                                                                           \
+		return recall <= 0 ? recall : name##_inside(ctx, recall);                                              \
+	}                                                                                                              \
+	static __always_inline int ____##name(unsigned long long *ctx, ##args, int recall)
+
+/* Begins what looks for a memo before the program @name: it returns enum boesfs_recall, or an error. */
+#define BOESFS_RECALL(name, args...)                                                                                   \
+	static __always_inline int ____##name##_recall(unsigned long long *ctx, ##args);                               \
+	static __attribute__((noinline)) int name##_recall(unsigned long long *ctx)                                    \
+	{                                                                                                              \
+		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args))                                                \
+	}                                                                                                              \
+	static __always_inline int ____##name##_recall(unsigned long long *ctx, ##args)
+
+/* For tests: notes what a memo says of @dentry on @mnt, to be compared with what will be found. */
+static __always_inline void boesfs_memo_note(struct boesfs_caller *caller, const struct vfsmount *mnt,
+					     struct dentry *dentry)
+{
+	if (!boesfs_check_memos)
+		return;
+	caller->known_sequence = boesfs_rename_sequence();
+	caller->is_known = boesfs_memo_known(caller, mnt, dentry, &caller->known, boesfs_check_memos);
+}
+
+/* As BOESFS_BEGIN, for a call that a memo has not allowed. */
+#define BOESFS_BEGIN_NOTED(caller, ret, mnt, dentry)                                                                   \
+	do {                                                                                                           \
+		BOESFS_KNOW(caller, ret);                                                                              \
+		(caller).is_known = 0;                                                                                 \
+		boesfs_memo_note(&(caller), mnt, dentry);                                                              \
+		BOESFS_TAKE(caller);                                                                                   \
+	} while (0)
+
+/* Everything that is judged when @op is asked: what an alias stands for, the open that it needs, and @uses. */
+static __always_inline __u32 boesfs_ops_of(__u32 op, __u32 uses)
+{
+	__u32 ops = BOESFS_BIT(op) | uses;
+
+	if (ops & BOESFS_BIT(BOESFS_OP_EXEC))
+		ops |= BOESFS_BIT(BOESFS_OP_OPEN);
+	if (ops & BOESFS_BIT(BOESFS_OP_IOCTL))
+		ops |= BOESFS_BIT(BOESFS_OP_SETATTR);
+	if (ops & BOESFS_OPS_THROUGH_OPEN)
+		ops |= BOESFS_BIT(BOESFS_OP_OPEN);
+	return ops;
+}
+
+#endif

@@ -1,0 +1,130 @@
+//! Whether what the lsm plane remembers of directories is ever stale: while directories, files and links move, policies are
+//! reloaded and mounts come and go, every answer of a memo is compared with a fresh one in the kernel. To memos that are
+//! made to be wrong the same comparing must object. On 6.12 alone: the comparing needs more stack than 6.1 gives.
+
+use super::Requirements;
+use super::report::{Report, Row, Tally};
+use crate::binaries;
+use crate::process;
+use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::workspace::Workspace;
+use std::process::Command;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(600);
+/// How long each kind of memo is tried.
+const SECONDS: &str = "4";
+/// Answers that must have been compared, and renames of directories, for a run to say anything; and reloads.
+const ENOUGH: u64 = 200;
+const ENOUGH_RELOADS: u64 = 1;
+const POLICIES: [(&str, &str); 2] =
+    [("memo", include_str!("memo.conf")), ("memo-2", include_str!("memo-2.conf"))];
+/// `enum boesfs_check` of the programs: sound memos, and ones that outlive renames.
+const CHECKS: [(&str, Memos); 2] = [("1", Memos::Sound), ("2", Memos::Broken)];
+
+/// How memos are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memos {
+    Sound,
+    Broken,
+}
+
+/// Tries every kind and reports it.
+pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
+    let kernel = KernelChoice::V6_12;
+    let title = format!("memos ({})", kernel.name());
+    report.add(Row::Step(title), machine(workspace, kernel, requirements));
+}
+
+fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirements) -> Tally {
+    match churn(workspace, kernel) {
+        Ok(said) => judge(&said),
+        Err(error) if no_kernel(&error) && !requirements.has("lsm") => Tally::skip(error.to_string()),
+        Err(error) => Tally::fail(error.to_string()),
+    }
+}
+
+fn no_kernel(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<vm::VmError>().is_some_and(vm::VmError::no_kernel_here)
+}
+
+fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> {
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("memo.sh"), include_str!("memo.sh"))?;
+    let mut add = vec![file("memo.sh")];
+    for (name, text) in POLICIES {
+        let (source, image) = (file(&format!("{name}.conf")), file(&format!("{name}.bin")));
+        std::fs::write(&source, text)?;
+        let mut build = Command::new(binaries::path(workspace, "boesfsc"));
+        build.arg("build").arg(&source).arg("-o").arg(&image);
+        process::capture(&mut build)?;
+        add.push(image);
+    }
+    let job = Job {
+        kernel,
+        add,
+        binaries: binaries::built(workspace),
+        clock: Clock::Wall,
+        timeout: TIMEOUT,
+        command: ["sh", "memo.sh", SECONDS].map(str::to_owned).to_vec(),
+    };
+    let mut output = Vec::new();
+    let status = vm::run(workspace, &job, &mut output, &mut std::io::stderr())?;
+    let output = String::from_utf8_lossy(&output).into_owned();
+    anyhow::ensure!(status == 0, "status {status} after: {output}");
+    Ok(output)
+}
+
+/// Reads, for each check, `reloads: 5`, `check: 1`, `memos: 12 agreed, 0 differed, 34 renames of directories`.
+fn judge(said: &str) -> Tally {
+    let after = |start: &'static str| said.lines().filter_map(move |line| line.strip_prefix(start));
+    let mut tally = Tally::default();
+    let (mut reloads, mut checks, mut memos) = (after("reloads: "), after("check: "), after("memos: "));
+    for (check, kind) in CHECKS {
+        if checks.next() != Some(check) {
+            return Tally::fail(format!("check {check} is missing in: {said}"));
+        }
+        let (reloads, line) = (reloads.next().unwrap_or_default(), memos.next().unwrap_or_default());
+        let mut counts = line.split(", ").map_while(|part| part.split(' ').next()?.parse::<u64>().ok());
+        let counts = [counts.next(), counts.next(), counts.next(), reloads.parse().ok()];
+        let [Some(agreed), Some(differed), Some(renames), Some(reloads)] = counts else {
+            return Tally::fail(format!("no counts of check {check} in: {said}"));
+        };
+        tally.add(match kind {
+            Memos::Sound if differed != 0 => Tally::fail(format!("stale: {line}")),
+            Memos::Broken if differed == 0 => {
+                Tally::fail(format!("memos that are wrong were not noticed, check {check}: {line}"))
+            }
+            _ if agreed + differed < ENOUGH || renames < ENOUGH || reloads < ENOUGH_RELOADS => {
+                Tally::fail(format!("too little was tried, check {check}: {line}, {reloads} reloads"))
+            }
+            _ => Tally::pass(),
+        });
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_broken_memos_may_differ() {
+        let said = |differed: [u64; 2]| {
+            let one = |(check, differed)| {
+                format!(
+                    "reloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, 800 renames of directories\n"
+                )
+            };
+            (1..).zip(differed).map(one).collect::<String>()
+        };
+        assert_eq!(judge(&said([0, 1])).passed, 2);
+        assert_eq!(judge(&said([1, 1])).failed, 1);
+        assert_eq!(judge(&said([0, 0])).failed, 1);
+        assert_eq!(judge(&said([0, 1]).replace("900", "1")).failed, 2);
+        assert_eq!(judge(&said([0, 1]).replace("reloads: 9", "reloads: 0")).failed, 2);
+        assert_eq!(judge("check: 1\nmemos: 900 agreed").failed, 1);
+        assert_eq!(judge("").failed, 1);
+    }
+}
