@@ -154,11 +154,13 @@ pub enum Reason {
     Corrupt = 10,
     /// The sandbox itself forbids it (mounts, other sandboxes' processes).
     Confined = 11,
+    /// The file answers to other spellings of its name too, as where case does not count.
+    FoldsCase = 12,
 }
 
 impl Reason {
     /// How many reasons there are; ids are dense below it.
-    pub const COUNT: u8 = 12;
+    pub const COUNT: u8 = 13;
 
     /// The name in events.
     #[must_use]
@@ -176,6 +178,7 @@ impl Reason {
             Self::Exhausted => "exhausted",
             Self::Corrupt => "corrupt",
             Self::Confined => "confined",
+            Self::FoldsCase => "folds-case",
         }
     }
 
@@ -195,6 +198,7 @@ impl Reason {
             9 => Self::Exhausted,
             10 => Self::Corrupt,
             11 => Self::Confined,
+            12 => Self::FoldsCase,
             _ => return None,
         })
     }

@@ -30,6 +30,9 @@ static __always_inline __u32 boesfs_stray(struct boesfs_work *w, __u32 found, __
 	case BOESFS_FOUND_TOO_DEEP:
 		boesfs_deny(w, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, op, which);
 		return BOESFS_STRAY_DENY;
+	case BOESFS_FOUND_FOLDS:
+		boesfs_deny(w, BOESFS_REASON_FOLDS_CASE, BOESFS_EACCES_NUMBER, op, which);
+		return BOESFS_STRAY_DENY;
 	}
 	boesfs_deny(w, BOESFS_REASON_UNRESOLVED, BOESFS_EACCES_NUMBER, op, which);
 	return BOESFS_STRAY_DENY;
@@ -125,6 +128,8 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 		s->named = 1;
 		s->work.object[0].place = s->climb.found;
 		s->work.object[0].start = s->climb.at;
+		if (boesfs_found(&s->climb) == BOESFS_FOUND_FOLDS)
+			return boesfs_deny(&s->work, BOESFS_REASON_FOLDS_CASE, BOESFS_EACCES_NUMBER, op, 0);
 		if (s->climb.found > BOESFS_FOUND_OUTSIDE)
 			return boesfs_deny(&s->work, BOESFS_REASON_UNRESOLVED, BOESFS_EACCES_NUMBER, op, 0);
 		if (boesfs_judge_simple_call(&s->work, op, 0))

@@ -159,6 +159,7 @@ enum boesfs_reason {
 	BOESFS_REASON_EXHAUSTED = 9,
 	BOESFS_REASON_CORRUPT = 10,
 	BOESFS_REASON_CONFINED = 11,
+	BOESFS_REASON_FOLDS_CASE = 12,
 };
 
 /* Two-bit codes of error numbers. */

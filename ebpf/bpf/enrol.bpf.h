@@ -101,7 +101,8 @@ __attribute__((noinline)) int boesfs_program_class_call(struct boesfs_scratch *s
 	boesfs_climb_call(s);
 	if (s->climb.found == BOESFS_FOUND_ANONYMOUS)
 		s->program_class = s->other_class;
-	if (s->climb.found != BOESFS_FOUND_OUTSIDE)
+	/* A program that answers to other names too is not known by the one that it was called. */
+	if (s->climb.found != BOESFS_FOUND_OUTSIDE || s->climb.folds)
 		return 0;
 	s->program_class = s->other_class;
 	bpf_loop(s->program_count, boesfs_program_body, &loop, 0);

@@ -6,7 +6,6 @@
 #include "ask.bpf.h"
 
 #define BOESFS_DCACHE_OP_REVALIDATE (1u << 2)
-#define BOESFS_S_CASEFOLD (1u << 15)
 #define BOESFS_RWSEM_WRITER_LOCKED 1
 
 /* File systems whose directories are moved by inode_rename and not otherwise. */
@@ -45,14 +44,14 @@ static long boesfs_settled_body(__u32 i, void *ctx)
 {
 	struct boesfs_climb *c = &((struct boesfs_climb_loop *)ctx)->scratch->climb;
 	__u64 parent = 0, inode = 0;
-	__u32 flags = 0, inode_flags = BOESFS_S_CASEFOLD;
+	__u32 flags = 0;
 	long count = BOESFS_RWSEM_WRITER_LOCKED;
 
 	c->found = BOESFS_FOUND_UNRESOLVED;
 	if (!bpf_core_field_exists(((struct rw_semaphore *)0)->count))
 		return 1;
 	boesfs_read(flags, dentry, c->dentry, d_flags);
-	if (flags & BOESFS_DCACHE_OP_REVALIDATE)
+	if (flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
 		return 1;
 	if (c->dentry == c->anchor_dentry && c->mount == c->anchor_mount) {
 		c->found = BOESFS_FOUND_INSIDE;
@@ -71,10 +70,8 @@ static long boesfs_settled_body(__u32 i, void *ctx)
 	boesfs_read(parent, dentry, c->dentry, d_parent);
 	boesfs_read(inode, dentry, parent, d_inode);
 	boesfs_read(count, inode, inode, i_rwsem.count.counter);
-	boesfs_read(inode_flags, inode, inode, i_flags);
 	c->dentry = parent;
-	/* Where case does not count, a look-up can give a directory another spelling. */
-	return count & BOESFS_RWSEM_WRITER_LOCKED || inode_flags & BOESFS_S_CASEFOLD;
+	return count & BOESFS_RWSEM_WRITER_LOCKED;
 }
 
 /* Whether a class may look up whatever row @label is of, whatever the arguments. */

@@ -180,6 +180,10 @@ struct boesfs_climb {
 	__u32 found;
 	/* The sequence of rename_lock during the climb. */
 	__u32 sequence;
+	/* What the flags of all dentries on the way have. */
+	__u32 flags;
+	/* Whether the object answers to other names too. */
+	__u32 folds;
 	__u32 reserved;
 	/* The directory of the first name, if it is learned. */
 	__u64 parent;

@@ -172,17 +172,17 @@ int BOESFS_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
-	__u32 kind, stray, denied;
+	__u32 kind, found, to, stray, denied;
 
 	BOESFS_BEGIN(caller, ret);
 	w = &caller.scratch->work;
 	kind = boesfs_dentry_kind(old_dentry);
-	/* A link stays on one mount, so the old name is on the new one's. */
-	stray = boesfs_stray(w, boesfs_place(&caller, 0, new_dir->mnt, old_dentry, kind), BOESFS_STRAY_DENY,
-			     BOESFS_OP_LINK, 0);
+	/* A link stays on one mount, so the old name is on the new one's. Both are placed: an event names both. */
+	found = boesfs_place(&caller, 0, new_dir->mnt, old_dentry, kind);
+	to = boesfs_place(&caller, 1, new_dir->mnt, new_dentry, kind);
+	stray = boesfs_stray(w, found, BOESFS_STRAY_DENY, BOESFS_OP_LINK, 0);
 	if (stray == BOESFS_STRAY_JUDGE)
-		stray = boesfs_stray(w, boesfs_place(&caller, 1, new_dir->mnt, new_dentry, kind), BOESFS_STRAY_DENY,
-				     BOESFS_OP_LINK, 1);
+		stray = boesfs_stray(w, to, BOESFS_STRAY_DENY, BOESFS_OP_LINK, 1);
 	if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_link_call(w) != 0;
 	else
@@ -207,17 +207,17 @@ int BOESFS_PROG(boesfs_path_rename, const struct path *old_dir, struct dentry *o
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
-	__u32 kind, replaced, stray, denied;
+	__u32 kind, replaced, found, to, stray, denied;
 
 	BOESFS_BEGIN(caller, ret);
 	w = &caller.scratch->work;
 	kind = boesfs_dentry_kind(old_dentry);
 	replaced = boesfs_dentry_kind(new_dentry);
-	stray = boesfs_stray(w, boesfs_place(&caller, 0, old_dir->mnt, old_dentry, kind), BOESFS_STRAY_DENY,
-			     BOESFS_OP_RENAME, 0);
+	found = boesfs_place(&caller, 0, old_dir->mnt, old_dentry, kind);
+	to = boesfs_place(&caller, 1, new_dir->mnt, new_dentry, replaced);
+	stray = boesfs_stray(w, found, BOESFS_STRAY_DENY, BOESFS_OP_RENAME, 0);
 	if (stray == BOESFS_STRAY_JUDGE)
-		stray = boesfs_stray(w, boesfs_place(&caller, 1, new_dir->mnt, new_dentry, replaced),
-				     BOESFS_STRAY_DENY, BOESFS_OP_RENAME, 1);
+		stray = boesfs_stray(w, to, BOESFS_STRAY_DENY, BOESFS_OP_RENAME, 1);
 	if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_rename_call(w, replaced, !!(flags & BOESFS_RENAME_EXCHANGE)) != 0;
 	else

@@ -25,6 +25,8 @@ enum boesfs_place_found {
 	/* On a mount elsewhere, detached, or disconnected. */
 	BOESFS_FOUND_UNRESOLVED,
 	BOESFS_FOUND_TOO_DEEP,
+	/* Where one file answers to many spellings: the one that was asked is not what rules are about. */
+	BOESFS_FOUND_FOLDS,
 	BOESFS_FOUND_GOING,
 };
 
@@ -35,6 +37,10 @@ enum boesfs_place_found {
 /* A superblock that only the kernel mounts. */
 #define BOESFS_SB_KERNMOUNT (1ul << 22)
 #define BOESFS_MAX_ERRNO 4095
+/* A dentry whose file system hashes or compares names itself. */
+#define BOESFS_DCACHE_OP_NAMES 3u
+/* An inode of a directory in which case does not count. */
+#define BOESFS_S_CASEFOLD (1u << 15)
 
 /* Reads @member of the kernel's structure @type at @from. What @from is made of must not be relocated with it. */
 #define boesfs_read(to, type, from, member)                                                                            \
@@ -80,7 +86,7 @@ static __always_inline void boesfs_climb_step(struct boesfs_climb *c, struct boe
 {
 	__u64 parent = 0;
 	struct qstr name = {};
-	__u32 at = c->at, len, which = c->which;
+	__u32 at = c->at, len, which = c->which, flags = BOESFS_DCACHE_OP_NAMES;
 
 	if (c->dentry == c->anchor_dentry && c->mount == c->anchor_mount) {
 		c->found = BOESFS_FOUND_INSIDE;
@@ -104,6 +110,8 @@ static __always_inline void boesfs_climb_step(struct boesfs_climb *c, struct boe
 		c->found = BOESFS_FOUND_UNRESOLVED;
 		return;
 	}
+	boesfs_read(flags, dentry, c->dentry, d_flags);
+	c->flags |= flags;
 	boesfs_read(name, dentry, c->dentry, d_name);
 	len = name.len;
 	if (len == 0 || len > 255) {
@@ -146,6 +154,60 @@ static long boesfs_climb_body(__u32 i, void *ctx)
 	return 0;
 }
 
+/*
+ * Whether names in the directory @parent are compared by more than their bytes. File systems that compare names themselves
+ * do so in every directory, but for those that mark the directories, and the kernel's own, which hide some names.
+ */
+static __always_inline __u32 boesfs_folds(__u64 parent)
+{
+	__u64 inode = 0, superblock = 0;
+	unsigned long magic = 0;
+	__u32 flags = BOESFS_S_CASEFOLD;
+
+	boesfs_read(inode, dentry, parent, d_inode);
+	boesfs_read(flags, inode, inode, i_flags);
+	if (flags & BOESFS_S_CASEFOLD)
+		return 1;
+	boesfs_read(superblock, dentry, parent, d_sb);
+	boesfs_read(magic, super_block, superblock, s_magic);
+	switch (magic) {
+	case 0xef53: /* ext4 */
+	case 0xf2f52010: /* f2fs */
+	case 0xca451a4e: /* bcachefs */
+	case 0x01021994: /* tmpfs */
+	case 0x794c7630: /* overlay */
+	case 0x9fa0: /* proc */
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* One step up again, where a name may have been compared by more than its bytes. */
+static long boesfs_folds_body(__u32 i, void *ctx)
+{
+	struct boesfs_climb *c = &((struct boesfs_climb_loop *)ctx)->scratch->climb;
+	__u64 parent = 0;
+
+	if (c->dentry == c->anchor_dentry && c->mount == c->anchor_mount)
+		return 1;
+	if (c->dentry == c->mount_root) {
+		boesfs_read(parent, mount, c->mount, mnt_parent);
+		if (parent == c->mount)
+			return 1;
+		boesfs_read(c->dentry, mount, c->mount, mnt_mountpoint);
+		c->mount = parent;
+		boesfs_read(c->mount_root, vfsmount, boesfs_vfsmount_of(parent), mnt_root);
+		return 0;
+	}
+	boesfs_read(parent, dentry, c->dentry, d_parent);
+	c->dentry = parent;
+	if (!boesfs_folds(parent))
+		return 0;
+	c->folds = 1;
+	return 1;
+}
+
 static __always_inline __u32 boesfs_rename_sequence(void)
 {
 	__u32 sequence = 1;
@@ -153,6 +215,18 @@ static __always_inline __u32 boesfs_rename_sequence(void)
 	if (boesfs_rename_lock)
 		bpf_probe_read_kernel(&sequence, sizeof(sequence), (void *)boesfs_rename_lock);
 	return sequence;
+}
+
+/* Goes up once more, from where the climb began, to look for directories in which names fold. */
+static __always_inline void boesfs_folds_climb(struct boesfs_climb_loop *loop)
+{
+	struct boesfs_climb *c = &loop->scratch->climb;
+
+	c->dentry = c->from_dentry;
+	c->mount = c->from_mount;
+	c->mount_root = 0;
+	boesfs_read(c->mount_root, vfsmount, boesfs_vfsmount_of(c->mount), mnt_root);
+	bpf_loop(BOESFS_CLIMB_STEPS, boesfs_folds_body, loop, 0);
 }
 
 /* One undisturbed climb. Returns 1 when done. */
@@ -171,6 +245,8 @@ static long boesfs_climb_try(__u32 i, void *ctx)
 	c->mount = c->from_mount;
 	c->at = BOESFS_PATH_END;
 	c->name_at = BOESFS_PATH_END;
+	c->flags = 0;
+	c->folds = 0;
 	c->mount_root = 0;
 	boesfs_read(c->mount_root, vfsmount, boesfs_vfsmount_of(c->mount), mnt_root);
 	c->found = boesfs_mount_kind(c->mount, c->mount_namespace);
@@ -179,6 +255,8 @@ static long boesfs_climb_try(__u32 i, void *ctx)
 	bpf_loop(BOESFS_CLIMB_STEPS, boesfs_climb_body, ctx, 0);
 	if (c->found == BOESFS_FOUND_GOING)
 		c->found = BOESFS_FOUND_TOO_DEEP;
+	if (c->flags & BOESFS_DCACHE_OP_NAMES && c->found <= BOESFS_FOUND_OUTSIDE)
+		boesfs_folds_climb(ctx);
 	if (boesfs_rename_sequence() == sequence)
 		return 1;
 	c->found = BOESFS_FOUND_GOING;
@@ -200,6 +278,12 @@ __attribute__((noinline)) int boesfs_climb_call(struct boesfs_scratch *s)
 	if (s->climb.found == BOESFS_FOUND_GOING)
 		s->climb.found = BOESFS_FOUND_UNRESOLVED;
 	return 0;
+}
+
+/* Where a climb ended: enum boesfs_place_found. */
+static __always_inline __u32 boesfs_found(const struct boesfs_climb *c)
+{
+	return c->found == BOESFS_FOUND_INSIDE && c->folds ? BOESFS_FOUND_FOLDS : c->found;
 }
 
 /* enum boesfs_kind of a mode. */
@@ -253,7 +337,7 @@ static __always_inline __u32 boesfs_place(struct boesfs_caller *caller, __u32 wh
 	o->place = s->climb.found;
 	o->start = s->climb.at;
 	o->kind = kind;
-	return s->climb.found;
+	return boesfs_found(&s->climb);
 }
 
 #endif

@@ -19,6 +19,8 @@ enum boesfs_check {
 	BOESFS_CHECK_MEMOS,
 	/* The comparing must object to memos that are valid whatever was renamed. */
 	BOESFS_CHECK_BAD_RENAMES,
+	/* And to memos that are valid for every generation. */
+	BOESFS_CHECK_BAD_GENERATIONS,
 };
 
 const volatile __u32 boesfs_check_memos = 0;

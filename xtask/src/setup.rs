@@ -19,13 +19,14 @@ pub enum Purpose {
 }
 
 /// The packages, each with the purpose it serves. What they pull in, as libelf's headers, is not named.
-const PACKAGES: [(&str, Purpose); 9] = [
+const PACKAGES: [(&str, Purpose); 10] = [
     ("clang", Purpose::Build),
     ("libbpf-dev", Purpose::Build),
     ("qemu-system-x86", Purpose::Machines),
     ("busybox-static", Purpose::Machines),
     ("cpio", Purpose::Machines),
     ("kmod", Purpose::Machines),
+    ("e2fsprogs", Purpose::Machines),
     ("g++", Purpose::Fuzz),
     ("valgrind", Purpose::Bench),
     ("apparmor", Purpose::Bench),

@@ -102,7 +102,8 @@ impl Event {
                     | Reason::Anonymous
                     | Reason::Exhausted
                     | Reason::Corrupt
-                    | Reason::Confined => false,
+                    | Reason::Confined
+                    | Reason::FoldsCase => false,
                 },
                 Cause::KillLimit => false,
             }

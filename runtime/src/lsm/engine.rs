@@ -14,9 +14,9 @@ use std::sync::atomic::Ordering;
 
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::{
-    Armed, BINDING_STRICT, BINDING_TRANSFERS, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS, MAX_POLICIES,
-    MAX_SANDBOXES, Mount, PolicyRecord, RECORD_ENGINE, RECORD_ROOT, RECORD_TOOL, SANDBOX_UNTOLD, SEAL_MAP,
-    SEAL_PROGRAM, SHORT_DIR, Sandbox,
+    Armed, BINDING_STRICT, BINDING_TRANSFERS, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS,
+    MAX_POLICIES, MAX_SANDBOXES, Mount, PolicyRecord, RECORD_ENGINE, RECORD_ROOT, RECORD_TOOL,
+    SANDBOX_UNTOLD, SEAL_MAP, SEAL_PROGRAM, SHORT_DIR, Sandbox,
 };
 use boesfs_abi::memory::EVENT_RING;
 use boesfs_ebpf::{SLACK, SizeClass};

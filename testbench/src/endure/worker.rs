@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::fs::IFlags;
+
 use super::stage::{BOTH, FREE, ONE, PROGRAM, TWO};
 
 /// The files a worker opens, over and over.
@@ -28,6 +30,19 @@ pub(super) const LAPSE: &str = "lapse";
 pub(super) const STUCK: &str = "stuck";
 /// Said after each turn in which everything was as it must be.
 pub(super) const FINE: &str = "fine";
+
+/// `FS_CASEFOLD_FL` of the kernel's `linux/fs.h`.
+const CASEFOLD: u32 = 0x4000_0000;
+
+/// Makes the empty directory `dir` one in which case does not count.
+///
+/// # Errors
+/// If its file system cannot.
+pub fn fold_case(dir: &Path) -> io::Result<()> {
+    let dir = File::open(dir)?;
+    let flags = rustix::fs::ioctl_getflags(&dir)?;
+    Ok(rustix::fs::ioctl_setflags(&dir, flags | IFlags::from_bits_retain(CASEFOLD))?)
+}
 
 fn answer(path: &Path) -> u8 {
     match File::open(path).map_err(|error| error.raw_os_error()) {

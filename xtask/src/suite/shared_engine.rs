@@ -3,8 +3,11 @@
 use super::Requirements;
 use super::report::{Report, Row, Tally};
 use crate::binaries;
+use crate::process;
 use crate::vm::{self, Clock, Job, KernelChoice};
 use crate::workspace::Workspace;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 const SCRIPT: &str = include_str!("shared_engine.sh");
@@ -26,10 +29,24 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
     });
 }
 
+/// A file system, in `folder`, that can have directories in which case does not count.
+fn folding(folder: &Path) -> anyhow::Result<PathBuf> {
+    let image = folder.join("fold.img");
+    let mut make = Command::new("/usr/sbin/mkfs.ext4");
+    make.args(["-q", "-O", "casefold,^has_journal", "-E", "encoding=utf8"]).arg(&image).arg("2M");
+    process::capture(&mut make)?;
+    Ok(image)
+}
+
 fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirements) -> Tally {
+    let made = tempfile::tempdir().map_err(anyhow::Error::from);
+    let (_folder, image) = match made.and_then(|folder| Ok((folding(folder.path())?, folder))) {
+        Ok((image, folder)) => (folder, image),
+        Err(error) => return Tally::fail(format!("{error:#}")),
+    };
     let job = Job {
         kernel,
-        add: Vec::new(),
+        add: vec![image],
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
         timeout: TIMEOUT,

@@ -114,6 +114,40 @@ FOLDED=$(sed -n 's/boesfs: \([0-9]*\) events folded.*/\1/p' /tmp/said.many)
 $START /tmp/ev.permissive --name permissive --permissive /tmp/a.bin -- sh -c 'cat /srv/d/a' >/tmp/out.permissive || fail "permissive denied"
 grep -q '"verdict":"deny","errno":null.*no-a' /tmp/ev.permissive || fail "permissive said $(cat /tmp/ev.permissive)"
 
+# Where case does not count, a rule about one spelling says nothing of the others: nothing is allowed there. Beside it all is.
+mkdir /srv/fold
+mount -o loop fold.img /srv/fold || fail "no file system that folds case"
+mkdir /srv/fold/folding /srv/fold/plain
+boesfs-testbench endure-worker fold-case /srv/fold/folding || fail "no directory that folds case"
+for name in folding/secret folding/other plain/secret plain/other; do echo $name >/srv/fold/$name; done
+policy fold open /srv/fold/folding/secret
+[ "$(cat /srv/fold/folding/SECRET)" = folding/secret ] || fail "a directory that does not fold case"
+boesfs run --plane lsm --dir /srv/fold --events /tmp/ev.fold /tmp/fold.bin -- sh -c 'cd /srv/fold
+    for name in folding/SECRET folding/secret folding/Other plain/secret; do read -r x <$name && echo $name; done
+    mv plain/other plain/another; mv folding/other folding/again' >/tmp/out.fold 2>/dev/null
+[ "$(cat /tmp/out.fold)" = plain/secret ] || fail "case that does not count: $(cat /tmp/out.fold)"
+grep '"op":"open"' /tmp/ev.fold | grep SECRET | grep -q '"reason":"folds-case"' || fail "case that does not count said $(cat /tmp/ev.fold)"
+# What is denied for the first of its names is told with both.
+grep '"op":"rename"' /tmp/ev.fold | grep -q '"args":\["/srv/fold/folding/again"\]' || fail "a denied move said $(cat /tmp/ev.fold)"
+umount /srv/fold
+
+# A reload takes no older revision than the one before it.
+boesfsc keygen -o /tmp/key >/dev/null || fail "keygen"
+for revision in 1 2; do
+    boesfsc build --allow all --sign /tmp/key --release work --revision $revision /tmp/a.conf -o /tmp/signed.$revision >/dev/null || fail "sign"
+done
+$START /tmp/ev.signed --trust /tmp/key.pub --ledger /tmp/ledger --name signed /tmp/signed.1 -- sh -c 'touch /tmp/ready.signed; exec sleep 1000' 2>/tmp/said.signed &
+SIGNED=$!
+await /tmp/ready.signed
+RELOAD="boesfs reload --trust /tmp/key.pub --ledger /tmp/ledger signed"
+$RELOAD /tmp/signed.2 >/dev/null || fail "reload of a newer revision"
+$RELOAD /tmp/signed.1 2>/tmp/said.older && fail "reloaded an older revision"
+grep -q 'revision' /tmp/said.older || fail "an older revision: $(cat /tmp/said.older)"
+$RELOAD /tmp/a.bin 2>/tmp/said.unsigned && fail "reloaded what nobody signed"
+[ "$(field signed generation)" = 2 ] || fail "a refused reload: $(boesfs ps)"
+boesfs kill signed || fail "kill"
+wait $SIGNED
+
 # Kill: all processes.
 boesfs kill two || fail "kill"
 wait $PID_two

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::str::FromStr;
 
 /// The modules the guest needs where they are not built in.
-const MODULES: [&str; 4] = ["overlay", "loop", "virtio_blk", "fuse"];
+const MODULES: [&str; 5] = ["overlay", "loop", "virtio_blk", "fuse", "ext4"];
 
 /// Which kernel to boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
