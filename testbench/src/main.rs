@@ -85,6 +85,8 @@ enum Command {
     /// Sees that what must hold for long does: one JSON object of what was seen.
     #[command(subcommand)]
     Endure(Endure),
+    /// Prints how many instructions this kernel's verifier looks at for each program of the lsm plane: a JSON object.
+    Verified,
     /// Works in a sandbox of `endure`.
     #[command(hide = true, subcommand)]
     EndureWorker(EndureWorker),
@@ -305,6 +307,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 let (opened, denied) = churn::open(&root, time);
                 println!("{opened} opened, {denied} denied");
             }
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Verified => {
+            let counts = boesfs_runtime::lsm::verified::counts()?;
+            writeln!(std::io::stdout(), "{}", serde_json::to_string(&counts)?)?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Leave => return Ok(ExitCode::SUCCESS),

@@ -12,5 +12,6 @@ pub mod process;
 pub mod setup;
 pub mod suite;
 pub mod tidy;
+pub mod verified;
 pub mod vm;
 pub mod workspace;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use xtask::setup::{self, Purpose};
 use xtask::suite::{self, Requirements};
 use xtask::workspace::Workspace;
-use xtask::{bench, binaries, codegen, demo, docs, process, tidy, vm};
+use xtask::{bench, binaries, codegen, demo, docs, process, tidy, verified, vm};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Repository tasks", arg_required_else_help = true)]
@@ -33,6 +33,8 @@ enum Task {
     Vm(VmArgs),
     /// Write the files that are generated from the tables of the abi crate
     Codegen(CodegenArgs),
+    /// Write down how many instructions the kernels' verifiers look at for each program of the lsm plane
+    Verified,
     /// Check the house rules that no compiler checks
     Tidy,
     /// Measure the compiler, or decisions, and write the results to docs/bench
@@ -127,7 +129,8 @@ struct VmArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Run it when nothing else runs: the load of the machine is written beside the results. `lsm` counts instructions in
-virtual machines, so its numbers do not depend on that; with any of its options it prints what was asked and writes nothing.
+virtual machines, so its numbers do not depend on that; asked for an operation, a depth or a setting alone, it prints what was
+asked and writes nothing.
 
 Examples:
   cargo xtask bench check
@@ -200,6 +203,7 @@ fn failure(task: &Task) -> u8 {
         | Task::Random(_)
         | Task::Conformance(_)
         | Task::Codegen(_)
+        | Task::Verified
         | Task::Tidy
         | Task::Docs
         | Task::Bench(_)
@@ -256,6 +260,11 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Vm(args) => run_vm(&workspace, args),
         Task::Codegen(args) => {
             if args.check { codegen::check(&workspace.root) } else { codegen::write(&workspace.root) }?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Verified => {
+            setup::ensure(&workspace, &[Purpose::Build, Purpose::Machines])?;
+            verified::write(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Tidy => run_tidy(&workspace),

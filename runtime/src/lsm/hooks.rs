@@ -17,7 +17,7 @@ use super::prototype;
 use crate::sys::{self, bpf};
 
 /// The program that notes places; it is run, not attached.
-const RECORD: &str = "boesfs_record";
+pub(super) const RECORD: &str = "boesfs_record";
 
 /// Every map of the programs, each pinned under its name.
 pub(super) const MAPS: [&str; 21] = [
@@ -158,7 +158,7 @@ impl Programs {
         Self { directory: directory.to_owned(), host_namespace }
     }
 
-    fn path(&self, kind: &str, name: &str) -> PathBuf {
+    pub(super) fn path(&self, kind: &str, name: &str) -> PathBuf {
         self.directory.join(format!("{kind}_{name}"))
     }
 
@@ -257,6 +257,19 @@ impl Programs {
     pub(super) fn loaded(&self) -> impl Iterator<Item = Result<OwnedFd, LoadError>> {
         let names = HOOKS.iter().chain(SEAL).map(|hook| hook.program).chain([RECORD]);
         names.map(|name| self.path("program", name)).filter(|path| path.exists()).map(|path| pinned(&path))
+    }
+
+    /// Loads all programs and gives their names, but for those whose hook this kernel lacks and may lack.
+    pub(super) fn load_all(&self) -> Result<Vec<&'static str>, LoadError> {
+        let mut loader = self.loader()?;
+        let mut names = Vec::new();
+        for hook in HOOKS.iter().chain(SEAL) {
+            if let Some(program) = loader.load(hook)? {
+                self.pin(program.as_fd(), "program", hook.program)?;
+                names.push(hook.program);
+            }
+        }
+        Ok(names)
     }
 
     /// Attaches the program of `hook`; `false` if this kernel has no such hook and need not have it.

@@ -20,6 +20,7 @@ mod requirements;
 mod seal;
 mod subject;
 mod table;
+pub mod verified;
 mod wire;
 
 pub use error::LoadError;

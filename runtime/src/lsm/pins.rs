@@ -12,7 +12,7 @@ use super::error::LoadError;
 use crate::tenants;
 
 /// Where bpf file systems are mounted.
-const BPFFS: &str = "/sys/fs/bpf";
+pub(super) const BPFFS: &str = "/sys/fs/bpf";
 /// The directory of all engines, one below it for each build.
 const ROOT: &str = "/sys/fs/bpf/boesfs";
 

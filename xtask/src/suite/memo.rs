@@ -48,13 +48,9 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
 fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirements) -> Tally {
     match churn(workspace, kernel) {
         Ok(said) => judge(&said),
-        Err(error) if no_kernel(&error) && !requirements.has("lsm") => Tally::skip(error.to_string()),
+        Err(error) if vm::lacks_kernel(&error) && !requirements.has("lsm") => Tally::skip(error.to_string()),
         Err(error) => Tally::fail(error.to_string()),
     }
-}
-
-fn no_kernel(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<vm::VmError>().is_some_and(vm::VmError::no_kernel_here)
 }
 
 fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> {

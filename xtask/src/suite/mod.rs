@@ -8,6 +8,7 @@ mod machines;
 mod memo;
 mod report;
 mod shared_engine;
+mod verified;
 
 pub use cargo_steps::random;
 pub use report::{Report, Row, Skip, Tally};
@@ -62,7 +63,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -87,6 +88,7 @@ const STEPS: [Step; 14] = [
     ("shared engine", |workspace, requirements, report, _| {
         shared_engine::run(workspace, requirements, report);
     }),
+    ("verified", |workspace, requirements, report, _| verified::run(workspace, requirements, report)),
     ("memos", |workspace, requirements, report, _| memo::run(workspace, requirements, report)),
     ("escape", |workspace, requirements, report, title| match binaries::build(workspace) {
         Ok(_) => escape::run(workspace, requirements, report),

@@ -39,6 +39,12 @@ impl VmError {
     }
 }
 
+/// Whether `error` says that this machine cannot have the kernel.
+#[must_use]
+pub fn lacks_kernel(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<VmError>().is_some_and(VmError::no_kernel_here)
+}
+
 /// What is to run inside, and on what.
 #[derive(Debug)]
 pub struct Job {
