@@ -15,6 +15,8 @@ use boesfs_runtime::plane::{Entry, Seal, Setup, Told};
 use boesfs_runtime::sandbox::root::Root;
 use boesfs_runtime::sys::bpf;
 use boesfs_runtime::tenants::Claim;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::Serialize;
 
@@ -35,6 +37,8 @@ pub struct Seen {
     pub enrolled: Spread,
     /// Time of the processor for a supervisor until its command has run, in user space and kernel, each.
     pub started: Spread,
+    /// What of such a time is spent in user space, by the kernel's account of all of them, each.
+    pub started_in_user_space: f64,
     /// Bytes of the engine's maps for each sandbox more, by the kernel's account.
     pub map_bytes: f64,
     /// Bytes of the kernel's own allocations for each sandbox more, names below /run and open files included.
@@ -106,9 +110,11 @@ pub fn run(sandboxes: usize, policies: usize, with_processes: usize) -> Result<S
     let map_bytes = (map_bytes()? as f64 - maps as f64) / more;
     let slab_bytes = (slab_bytes()? as f64 - slab as f64) / more;
     let open_among_all = gauge.measure()?;
+    let before = children_in_user_space()?;
     for child in &mut running {
         child.kill().and_then(|()| child.wait()).map_err(EndureError::io("a supervisor"))?;
     }
+    let started_in_user_space = (children_in_user_space()? - before) / running.len().max(1) as f64;
     gauge.end()?;
     drop(claims);
     let began = Instant::now();
@@ -121,6 +127,7 @@ pub fn run(sandboxes: usize, policies: usize, with_processes: usize) -> Result<S
         policies,
         enrolled: Spread::of(enrolled),
         started: Spread::of(started),
+        started_in_user_space,
         map_bytes,
         slab_bytes,
         open_alone,
@@ -224,6 +231,13 @@ fn map_bytes() -> Result<u64, EndureError> {
         }
     }
     Ok(bytes)
+}
+
+/// Microseconds that the children which have ended spent in user space.
+fn children_in_user_space() -> Result<f64, EndureError> {
+    let usage =
+        getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| EndureError::io("getrusage")(error.into()))?;
+    Ok(usage.user_time().num_microseconds() as f64)
 }
 
 fn slab_bytes() -> Result<u64, EndureError> {

@@ -5,10 +5,13 @@
 //! those that are denied. What is denied is looked at afterwards from outside: nothing may have changed, and no secret
 //! may lie where everybody reads.
 
+mod lacking;
 mod scene;
 mod table;
 
 pub use table::{Attempt, Fate, attempts, elsewhere, missing, page};
+
+use std::collections::HashSet;
 
 use self::scene::{Outcome, Scene, SceneError};
 use crate::engine::RealPlane;
@@ -36,8 +39,9 @@ pub fn run(plane: RealPlane, ground: Ground, report: &mut Report) {
     let engine = engine(plane, ground);
     match play(plane, ground) {
         Ok(played) => {
+            let lacking = lacking::here(&engine);
             for (name, judged) in played {
-                tell(&engine, &name, judged, report);
+                tell(&engine, &name, expected(judged, &name, lacking.as_ref()), report);
             }
         }
         Err(SceneError::NoPlane(reason)) => report.skip(&engine, &reason, 1),
@@ -93,6 +97,16 @@ fn tell(engine: &str, name: &str, judged: Judged, report: &mut Report) {
     }
 }
 
+/// `judged`, unless it was left out where it is known what is to be.
+fn expected(judged: Judged, name: &str, lacking: Option<&HashSet<&str>>) -> Judged {
+    match (judged, lacking) {
+        (Judged::Skipped(reason), Some(names)) if reason == LACKS && !names.contains(name) => {
+            Judged::Failed(format!("left out, {reason}, which is not so on this kernel"))
+        }
+        (judged, _) => judged,
+    }
+}
+
 /// What an attempt proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Judged {
@@ -102,6 +116,7 @@ enum Judged {
 }
 
 const GAINED: &str = "gained";
+const LACKS: &str = "the kernel or its file system lacks what it needs";
 
 fn judge(plane: RealPlane, attempt: &Attempt, outcome: &Outcome) -> Judged {
     let failed = |why: String| Judged::Failed(why);
@@ -118,7 +133,7 @@ fn judge(plane: RealPlane, attempt: &Attempt, outcome: &Outcome) -> Judged {
             _ if !wanted => {}
             Some(GAINED) => {}
             Some("unavailable") if attempt.may_lack => {
-                return Judged::Skipped("the kernel or its file system lacks what it needs".into());
+                return Judged::Skipped(LACKS.into());
             }
             Some(other) => return failed(format!("the control ({when}) says {other}, so nothing is proved")),
             None => return failed(format!("the control ({when}) was not made")),
@@ -141,6 +156,17 @@ mod tests {
     fn outcome(results: &[(&str, &str)]) -> Outcome {
         let results = results.iter().map(|(when, how)| ((*when).to_owned(), (*how).to_owned())).collect();
         Outcome { results, traces: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_left_out_must_be_known_where_that_is_known() {
+        let left_out = || Judged::Skipped(LACKS.into());
+        let known = HashSet::from(["clone-in"]);
+        assert_eq!(expected(left_out(), "clone-in", Some(&known)), left_out());
+        assert_eq!(expected(left_out(), "open-directly", None), left_out());
+        assert!(matches!(expected(left_out(), "open-directly", Some(&known)), Judged::Failed(_)));
+        let elsewhere = Judged::Skipped("not on this plane: it has no names".into());
+        assert_eq!(expected(elsewhere.clone(), "open-directly", Some(&known)), elsewhere);
     }
 
     #[test]
