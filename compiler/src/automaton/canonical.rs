@@ -56,6 +56,10 @@ pub trait Walk {
     fn listed(&self, state: Self::State, bytes: &mut Vec<u8>);
     /// The state after `byte`.
     fn step(&self, state: Self::State, byte: u8) -> Self::State;
+    /// About how many states there are, if that is known.
+    fn size(&self) -> usize {
+        0
+    }
 }
 
 impl Walk for super::dfa::Dfa {
@@ -71,6 +75,10 @@ impl Walk for super::dfa::Dfa {
 
     fn step(&self, state: Self::State, byte: u8) -> Self::State {
         self.next(state, byte)
+    }
+
+    fn size(&self) -> usize {
+        self.state_count()
     }
 }
 
@@ -107,8 +115,8 @@ impl<S: Copy + Eq + Hash> Witnesses<S> {
     /// Explores `automaton`.
     #[must_use]
     pub fn explore<A: Walk<State = S>>(automaton: &A, inputs: Inputs) -> Self {
-        let mut seen: HashSet<(S, Canonical)> = HashSet::new();
-        let mut answered: HashSet<S> = HashSet::new();
+        let mut seen: HashSet<(S, Canonical)> = HashSet::with_capacity(automaton.size());
+        let mut answered: HashSet<S> = HashSet::with_capacity(automaton.size());
         let start = (automaton.start(), Canonical::Start);
         seen.insert(start);
         let mut places = vec![Canonical::Start];
@@ -134,8 +142,12 @@ impl<S: Copy + Eq + Hash> Witnesses<S> {
                     listed.push(extra);
                 }
             }
-            for &byte in &listed {
-                let next = automaton.step(state, byte);
+            let others = listed.get(own).map(|byte| automaton.step(state, *byte));
+            for (index, &byte) in listed.iter().enumerate() {
+                let next = match others {
+                    Some(others) if index >= own => others,
+                    _ => automaton.step(state, byte),
+                };
                 let next_place = match inputs {
                     Inputs::Paths => place.step(byte),
                     Inputs::All => Canonical::Start,
@@ -170,7 +182,7 @@ impl<S: Copy + Eq + Hash> Witnesses<S> {
     /// A shortest input that leads to the state with this number.
     #[must_use]
     pub fn input(&self, mut number: usize) -> Vec<u8> {
-        let mut input = Vec::new();
+        let mut input = Vec::with_capacity(64);
         while number != 0 {
             let step = &self.steps[number];
             input.push(step.byte);

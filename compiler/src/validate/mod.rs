@@ -14,6 +14,7 @@ mod who;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use boesfs_abi::decide::Fields;
 use boesfs_abi::image::{ClassId, Named, State, ValidImage};
@@ -304,11 +305,21 @@ impl Walk for NamedWalk<'_> {
 }
 
 /// Where a path leads in the languages' automaton, in the one that decides and in the one that names rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spot {
     language: StateId,
     state: State,
     named: State,
+}
+
+impl Hash for Spot {
+    /// In two words: a large policy has millions of these.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { language, state, named } = self;
+        hasher.write_u64((language.index() as u64) << 32 | u64::from(state.node));
+        let inside = u64::from(state.inside) << 16 | u64::from(named.inside);
+        hasher.write_u64(u64::from(named.node) << 32 | inside);
+    }
 }
 
 /// The languages' automaton and the image's side by side.
@@ -339,6 +350,10 @@ impl Walk for Both<'_> {
             state: self.image.step(spot.state, byte),
             named: self.named.step(spot.named, byte),
         }
+    }
+
+    fn size(&self) -> usize {
+        self.languages.state_count()
     }
 }
 
