@@ -78,6 +78,10 @@ const PARTS: [Part; 3] = [
                 "µs for all that a supervisor does to have a sandbox in the engine, canary included",
             ),
             ("started", "µs of the processor for a supervisor until its command runs, user space and kernel"),
+            (
+                "started_in_user_space",
+                "µs of that in user space, a mean by the kernel's account of all supervisors",
+            ),
             ("map_bytes", "bytes of the engine's maps for each sandbox more"),
             ("slab_bytes", "bytes of the kernel's own allocations for each more, names below /run included"),
             ("open_alone", "ns for an open and close with one sandbox"),

@@ -5,7 +5,7 @@ shift 2
 # The first path of a tree of directories that is measured must be there before a policy forbids to make it.
 boesfs-testbench cost --prepare --depth "$depths" || exit 125
 
-cost() { boesfs-testbench cost --operation "$operations" --depth "$depths" "$@"; }
+cost() { boesfs-testbench cost --samples 9 --operation "$operations" --depth "$depths" "$@"; }
 
 . ./idle.sh
 
@@ -26,14 +26,14 @@ for setting; do
         ;;
     elsewhere:*)
         idle "$policy"
-        unshare -m boesfs-testbench cost --operation "$operations" --depth "$depths" --denied false
+        unshare -m boesfs-testbench cost --samples 9 --operation "$operations" --depth "$depths" --denied false
         status=$?
         release
         [ $status = 0 ]
         ;;
     confined:*)
         boesfs run --plane lsm --outside allow --events /dev/null "$policy" -- \
-            /usr/local/bin/boesfs-testbench cost --operation "$operations" --depth "$depths" --denied true
+            /usr/local/bin/boesfs-testbench cost --samples 9 --operation "$operations" --depth "$depths" --denied true
         ;;
     *) false ;;
     esac || exit 1

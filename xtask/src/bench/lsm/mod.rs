@@ -24,6 +24,8 @@ const DEPTHS: [usize; 4] = [1, 8, 30, 100];
 /// The depth that bars are meant at.
 const DEPTH: usize = 8;
 const RULES: [usize; 3] = [10, 10_000, 1_000_000];
+/// Operations whose cost depends on how deep a path is; the others are measured at one depth.
+const DEEP: &str = "open,open-each,open-cold,open-denied,stat";
 /// Operations whose cost is measured under policies of every size.
 const SIZED: &str = "open,open-each,open-cold,stat,read,write";
 const TIMEOUT: Duration = Duration::from_secs(7200);
@@ -44,11 +46,9 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether all there is of the kernels is measured.
     fn is_everything(&self) -> bool {
-        self.kernels.is_empty()
-            && self.operations.is_empty()
-            && self.depths.is_empty()
-            && self.settings.is_empty()
+        self.operations.is_empty() && self.depths.is_empty() && self.settings.is_empty()
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Cost {
 }
 
 /// The results of one setting on one kernel.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Setting {
     pub(super) kernel: String,
     pub(super) name: String,
@@ -90,19 +90,19 @@ fn parts() -> Vec<Part> {
     };
     let sized: Vec<String> = RULES[1..].iter().map(|rules| format!("confined:use-{rules}")).collect();
     let sized: Vec<&str> = sized.iter().map(String::as_str).collect();
+    let settings = ["baseline", "filter", "empty:use-10", "free:use-10", "confined:use-10", "landlock"];
+    let others: Vec<usize> = DEPTHS.into_iter().filter(|depth| *depth != DEPTH).collect();
     vec![
-        part(
-            "",
-            &DEPTHS,
-            &["baseline", "filter", "empty:use-10", "free:use-10", "confined:use-10", "landlock"],
-        ),
+        part("", &[DEPTH], &settings),
+        part(DEEP, &others, &settings),
         part(SIZED, &[DEPTH], &sized),
         part("", &[DEPTH], &["elsewhere:use-10", "empty:everything-10", "confined:everything-10"]),
         part("read,write", &[DEPTH], &["empty:lengths-10", "confined:lengths-10"]),
     ]
 }
 
-/// Measures what `choice` says. Everything goes to `docs/bench`, less only to the standard output.
+/// Measures what `choice` says. All of a kernel goes to `docs/bench`, in place of what was measured of it before; less only to
+/// the standard output.
 ///
 /// # Errors
 /// [`BenchError`]
@@ -135,6 +135,11 @@ pub fn run(workspace: &Workspace, choice: &Choice) -> Result<(), BenchError> {
     }
     let docs = workspace.root.join("docs/bench");
     std::fs::create_dir_all(&docs)?;
+    let mut settings = report::read(&docs.join("lsm.json"))?;
+    settings.retain(|setting| kernels.iter().all(|kernel| kernel.name() != setting.kernel));
+    settings.extend(results);
+    settings.sort_by(|a, b| a.kernel.cmp(&b.kernel));
+    let results = settings;
     std::fs::write(docs.join("lsm.json"), report::json(&machine, &results)?)?;
     std::fs::write(docs.join("lsm.md"), report::markdown(&machine, &results))?;
     Ok(())

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
+use serde::Deserialize;
+
+use super::super::BenchError;
 use super::super::machine::Machine;
 use super::{Cost, DEPTH, DEPTHS, RULES, Setting};
 
@@ -33,6 +37,19 @@ pub(super) fn lines(setting: &Setting) -> String {
         );
     }
     out
+}
+
+/// What the file at `path` has, if there is one.
+pub(super) fn read(path: &Path) -> Result<Vec<Setting>, BenchError> {
+    #[derive(Deserialize)]
+    struct File {
+        settings: Vec<Setting>,
+    }
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice::<File>(&bytes)?.settings),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) fn json(machine: &Machine, settings: &[Setting]) -> serde_json::Result<String> {
