@@ -66,7 +66,7 @@ fn write(page: &mut String, results: &Value) -> std::fmt::Result {
         "# Time of a decision\n\nMade by `cargo xtask bench decide`, which writes this page and every single batch to `decide.json`.\n\n\
          Machine: {}\n\nNanoseconds of one decision, medians of {} batches of {} requests, with the least and the most of all batches. What `bpf` \
          is timed by is a program in the kernel that reads the clock before and after each 32 decisions, so no call into the kernel is in; \
-         `loop` is the same without decisions, and is in `bpf` and `walk` too. `walk` leads to the row, without deciding. `c` is the host's \
+         `loop` is the same without decisions, and is in `bpf` and `walk` too; where it is twice what it is elsewhere, the processor had half its speed, and all of that row is slow. `walk` leads to the row, without deciding. `c` is the host's \
          build of the same C, a copy of the path into its buffer included; instructions are callgrind's. Every answer is compared.\n\n\
          `tree` is `/srv/data/dNN/subNN/packageNN/fileNNNNNN`, 40 bytes; `random` is `/` and 39 random letters; `around` asks about ten files \
          of `tree` in a policy of which the rest is `random`. Requests are spread evenly at random over the rules that are asked about, so the \
