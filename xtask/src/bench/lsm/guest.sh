@@ -5,7 +5,9 @@ shift 2
 # The first path of a tree of directories that is measured must be there before a policy forbids to make it.
 boesfs-testbench cost --prepare --depth "$depths" || exit 125
 
-cost() { boesfs-testbench cost --samples 9 --operation "$operations" --depth "$depths" "$@"; }
+# Every operation, if none is named.
+what="cost --samples 9 ${operations:+--operation $operations} --depth $depths"
+cost() { boesfs-testbench $what "$@"; }
 
 . ./idle.sh
 
@@ -26,14 +28,14 @@ for setting; do
         ;;
     elsewhere:*)
         idle "$policy"
-        unshare -m boesfs-testbench cost --samples 9 --operation "$operations" --depth "$depths" --denied false
+        unshare -m boesfs-testbench $what --denied false
         status=$?
         release
         [ $status = 0 ]
         ;;
     confined:*)
         boesfs run --plane lsm --outside allow --events /dev/null "$policy" -- \
-            /usr/local/bin/boesfs-testbench cost --samples 9 --operation "$operations" --depth "$depths" --denied true
+            /usr/local/bin/boesfs-testbench $what --denied true
         ;;
     *) false ;;
     esac || exit 1
