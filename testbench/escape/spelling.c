@@ -120,7 +120,7 @@ const struct attempt spelling_attempts[] = {
 	{ "odd-names", 40, SEALED, by_odd_names, "names of raw bytes, line feeds, pattern signs, both spellings of é, 255 bytes",
 	  "matching by bytes", .lay = lay_odd_names },
 	{ "other-spellings", 41, SEALED, by_other_spellings, "composed and decomposed, large and small letters",
-	  "matching by bytes; directories that fold case: see above", .lay = lay_spellings },
+	  "matching by bytes; where case does not count, everything is denied: [planes](planes.md)", .lay = lay_spellings },
 	{ "odd-names-made", 39, FROZEN, making_odd_names, "making such names", "`path_mknod`" },
 	{ "hidden-stat", 0, HIDDEN, hidden_is_not_there, "a hidden name answers as one that is not there", "`lookup` on the way" },
 	{ "hidden-reached", 0, HIDDEN, hidden_reached, "`O_PATH` of a hidden name", "`inode_permission`, `inode_getattr`" },

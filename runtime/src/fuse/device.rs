@@ -234,6 +234,7 @@ fn ioctl(tree: &Arc<Tree>, header: &InHeader, reader: &mut Reader<'_>) -> io::Re
     } else if SETFLAGS.contains(&cmd) && in_size >= 4 {
         let flags: u32 = reader.read_obj()?;
         rustix::fs::ioctl_setflags(&handle.file, IFlags::from_bits_retain(flags))?;
+        tree.forget_folding();
         None
     } else {
         return Err(io::Error::from_raw_os_error(libc::ENOTTY));

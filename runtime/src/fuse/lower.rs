@@ -14,8 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use boesfs_abi::request::Kind;
 use fuse_backend_rs::abi::fuse_abi::{Attr, stat64};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
 
-use super::caller::acting_as;
+use super::caller::{act_as, acting_as};
 use super::node::{Found, Identity, Route, Start};
 
 const BELOW: ResolveFlags =
@@ -26,6 +27,24 @@ const STRETCH: usize = 4000;
 
 /// How often a walk is tried again that a rename elsewhere on the machine disturbed.
 const TRIES: u32 = 64;
+
+/// `FS_CASEFOLD_FL` of the kernel's `linux/fs.h`.
+const CASEFOLD: u32 = 0x4000_0000;
+
+/// File systems in which case does not count, or may be told not to, as statfs(2) numbers them.
+const FAT: i64 = 0x4d44;
+const EXFAT: i64 = 0x2011_bab0;
+const NTFS: i64 = 0x7366_746e;
+const HFS: i64 = 0x4244;
+const HFS_PLUS: i64 = 0x482b;
+const CIFS: i64 = 0xff53_4d42;
+const SMB2: i64 = 0xfe53_4d42;
+/// And those where a directory's flags tell.
+const EXT4: i64 = 0xef53;
+const F2FS: i64 = 0xf2f5_2010;
+const BCACHEFS: i64 = 0xca45_1a4e;
+const TMPFS: i64 = 0x0102_1994;
+const OVERLAY: i64 = 0x794c_7630;
 
 /// Below this many bits an inode number of another file system keeps its value.
 const INO_BITS: u32 = 48;
@@ -134,6 +153,39 @@ impl Lower {
         Ok(File::from(file))
     }
 
+    /// Whether a file in the directory `dir` answers to other spellings of its name too; `None` if neither the caller nor the
+    /// directory's owner may know.
+    ///
+    /// # Errors
+    /// If `dir` cannot be asked about.
+    pub(crate) fn folds(&self, dir: BorrowedFd<'_>) -> io::Result<Option<bool>> {
+        match rustix::fs::fstatfs(dir)?.f_type {
+            FAT | EXFAT | NTFS | HFS | HFS_PLUS | CIFS | SMB2 => return Ok(Some(true)),
+            EXT4 | F2FS | BCACHEFS | TMPFS | OVERLAY => {}
+            _ => return Ok(Some(false)),
+        }
+        let opened = match self.open(dir, OFlags::DIRECTORY) {
+            // Whoever may look up names may not be let read the directory; its owner may.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let (stat, (user, group)) = (rustix::fs::fstat(dir)?, acting_as());
+                let opened =
+                    act_as(stat.st_uid, stat.st_gid).and_then(|()| self.open(dir, OFlags::DIRECTORY));
+                act_as(user, group)?;
+                match opened {
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+                    opened => opened,
+                }
+            }
+            opened => opened,
+        };
+        match rustix::fs::ioctl_getflags(opened?) {
+            Ok(flags) => Ok(Some(flags.bits() & CASEFOLD != 0)),
+            // A file system that has no flags at all.
+            Err(Errno::NOTTY | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Some(false)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Opens a file without a name in the directory `dir`.
     pub(crate) fn open_unnamed(&self, dir: BorrowedFd<'_>, flags: OFlags, mode: u32) -> io::Result<File> {
         let flags = flags | OFlags::TMPFILE | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -201,9 +253,9 @@ pub(crate) fn link(object: BorrowedFd<'_>) -> CString {
 fn below(dir: BorrowedFd<'_>, names: &[u8], flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     for _ in 0..TRIES {
         match rustix::fs::openat2(dir, names, flags | OFlags::CLOEXEC, mode, BELOW) {
-            Err(rustix::io::Errno::AGAIN) => {}
+            Err(Errno::AGAIN) => {}
             // A directory of the route has become a symbolic link: what the kernel knows is out of date.
-            Err(rustix::io::Errno::LOOP) => return Err(io::Error::from_raw_os_error(libc::ESTALE)),
+            Err(Errno::LOOP) => return Err(io::Error::from_raw_os_error(libc::ESTALE)),
             other => return Ok(other?),
         }
     }

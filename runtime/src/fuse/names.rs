@@ -41,6 +41,7 @@ impl Tree {
         let (who, path) = self.caller_at(context, parent, bytes, Op::Lookup)?;
         let dir = self.directory(parent)?;
         self.refuse_processes(&who, parent, &path, dir.as_fd(), Op::Lookup)?;
+        self.refuse_folding(&who, parent, &path, dir.as_fd(), Op::Lookup)?;
         let there = Lower::child(dir.as_fd(), bytes).and_then(|object| {
             let stat = self.lower.stat(object.as_fd())?;
             Ok((stat, lower::kind_of(stat.st_mode)?))

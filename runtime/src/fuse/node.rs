@@ -14,7 +14,7 @@ use boesfs_abi::request::Kind;
 pub(crate) const ROOT: u64 = 1;
 
 /// Which file a name stood for when it was last looked up: device and inode number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub(crate) dev: u64,
     pub(crate) ino: u64,

@@ -22,7 +22,10 @@ use super::caller::act_as;
 use super::decision::Object;
 use super::gate::{Gate, Who};
 use super::lower::{self, Lower};
-use super::node::{Nodes, Route, Stale, Start};
+use super::node::{Identity, Nodes, Route, Stale, Start};
+
+/// Of how many directories it is remembered whether case counts there.
+const FOLDING: usize = 1 << 16;
 
 /// A file or directory the kernel has opened.
 #[derive(Debug)]
@@ -70,6 +73,8 @@ pub(crate) struct Tree {
     /// the path that is walked, and the table says what is beneath.
     names: RwLock<()>,
     root_dev: u64,
+    /// Whether case does not count in directories where names were looked up.
+    folding: Mutex<HashMap<Identity, bool>>,
     /// What is beneath the sandbox's own mounts, by path. The kernel lets go of a mount if its name is once not found, or
     /// found to be something else: so the answer is always the same, whoever asks, and needs nothing that could fail.
     covered: HashMap<Vec<u8>, Stat>,
@@ -117,6 +122,7 @@ impl Tree {
             next_handle: AtomicU64::new(1),
             names: RwLock::new(()),
             root_dev: root.identity.dev,
+            folding: Mutex::default(),
             covered: places,
         })
     }
@@ -275,6 +281,45 @@ impl Tree {
             return Ok(());
         }
         Err(self.gate.refuse(who, path, op, Reason::Confined))
+    }
+
+    /// Refuses what lies in `dir`, the directory of node `node`, at `path`, if a file there answers to other spellings of its
+    /// name too: a rule about one of them would say nothing of the others.
+    pub(crate) fn refuse_folding(
+        &self,
+        who: &Who,
+        node: u64,
+        path: &[u8],
+        dir: BorrowedFd<'_>,
+        op: Op,
+    ) -> io::Result<()> {
+        let identity = self.nodes().found(node)?.identity;
+        let known = self.folding().get(&identity).copied();
+        let folds = match known {
+            Some(folds) => Some(folds),
+            None => {
+                let folds = self.lower.folds(dir)?;
+                let mut folding = self.folding();
+                if folding.len() >= FOLDING {
+                    folding.clear();
+                }
+                folding.extend(folds.map(|folds| (identity, folds)));
+                folds
+            }
+        };
+        match folds {
+            Some(false) => Ok(()),
+            Some(true) | None => Err(self.gate.refuse(who, path, op, Reason::FoldsCase)),
+        }
+    }
+
+    /// The flags of a directory have changed: what was known of them is forgotten.
+    pub(crate) fn forget_folding(&self) {
+        self.folding().clear();
+    }
+
+    fn folding(&self) -> MutexGuard<'_, HashMap<Identity, bool>> {
+        self.folding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -122,13 +122,16 @@ boesfs-testbench endure-worker fold-case /srv/fold/folding || fail "no directory
 for name in folding/secret folding/other plain/secret plain/other; do echo $name >/srv/fold/$name; done
 policy fold open /srv/fold/folding/secret
 [ "$(cat /srv/fold/folding/SECRET)" = folding/secret ] || fail "a directory that does not fold case"
-boesfs run --plane lsm --dir /srv/fold --events /tmp/ev.fold /tmp/fold.bin -- sh -c 'cd /srv/fold
-    for name in folding/SECRET folding/secret folding/Other plain/secret; do read -r x <$name && echo $name; done
-    mv plain/other plain/another; mv folding/other folding/again' >/tmp/out.fold 2>/dev/null
-[ "$(cat /tmp/out.fold)" = plain/secret ] || fail "case that does not count: $(cat /tmp/out.fold)"
-grep '"op":"open"' /tmp/ev.fold | grep SECRET | grep -q '"reason":"folds-case"' || fail "case that does not count said $(cat /tmp/ev.fold)"
+for plane in fuse lsm; do
+    boesfs run --plane $plane --dir /srv/fold --events /tmp/ev.fold-$plane /tmp/fold.bin -- sh -c 'cd /srv/fold
+        for name in folding/SECRET folding/secret folding/Other plain/secret; do read -r x <$name && echo $name; done
+        mv plain/other plain/another; mv plain/another plain/other; mv folding/other folding/again' >/tmp/out.fold 2>/dev/null
+    [ "$(cat /tmp/out.fold)" = plain/secret ] || fail "case that does not count, $plane: $(cat /tmp/out.fold)"
+    grep -q '"reason":"folds-case"' /tmp/ev.fold-$plane || fail "case that does not count said $(cat /tmp/ev.fold-$plane)"
+done
+grep '"op":"open"' /tmp/ev.fold-lsm | grep SECRET | grep -q '"reason":"folds-case"' || fail "case that does not count said $(cat /tmp/ev.fold-lsm)"
 # What is denied for the first of its names is told with both.
-grep '"op":"rename"' /tmp/ev.fold | grep -q '"args":\["/srv/fold/folding/again"\]' || fail "a denied move said $(cat /tmp/ev.fold)"
+grep '"op":"rename"' /tmp/ev.fold-lsm | grep -q '"args":\["/srv/fold/folding/again"\]' || fail "a denied move said $(cat /tmp/ev.fold-lsm)"
 umount /srv/fold
 
 # A reload takes no older revision than the one before it.
