@@ -79,8 +79,8 @@ struct Part {
     settings: Vec<String>,
 }
 
-/// Everything that is measured, in the order in which it is.
-fn parts() -> Vec<Part> {
+/// What is measured besides whole jobs: the part that comes after those, and those before.
+fn parts() -> (Part, Vec<Part>) {
     let every = |list: &[usize]| list.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     let part = |operations: &str, depths: &[usize], settings: &[&str]| Part {
@@ -92,13 +92,13 @@ fn parts() -> Vec<Part> {
     let sized: Vec<&str> = sized.iter().map(String::as_str).collect();
     let settings = ["baseline", "filter", "empty:use-10", "free:use-10", "confined:use-10", "landlock"];
     let others: Vec<usize> = DEPTHS.into_iter().filter(|depth| *depth != DEPTH).collect();
-    vec![
+    let parts = vec![
         part("", &[DEPTH], &settings),
-        part(DEEP, &others, &settings),
         part(SIZED, &[DEPTH], &sized),
-        part("", &[DEPTH], &["elsewhere:use-10", "empty:everything-10", "confined:everything-10"]),
         part("read,write", &[DEPTH], &["empty:lengths-10", "confined:lengths-10"]),
-    ]
+        part("", &[DEPTH], &["elsewhere:use-10", "empty:everything-10", "confined:everything-10"]),
+    ];
+    (part(DEEP, &others, &settings), parts)
 }
 
 /// Measures what `choice` says. All of a kernel goes to `docs/bench`, in place of what was measured of it before; less only to
@@ -111,38 +111,51 @@ pub fn run(workspace: &Workspace, choice: &Choice) -> Result<(), BenchError> {
         binaries::build(workspace)?;
     }
     let folder = tempfile::tempdir()?;
-    let machine = Machine::here();
     let kernels =
         if choice.kernels.is_empty() { KernelChoice::BOTH.to_vec() } else { choice.kernels.clone() };
-    let mut parts = parts();
     if !choice.is_everything() {
-        parts = vec![chosen(choice)];
-    }
-    let mut results = Vec::new();
-    for kernel in &kernels {
-        for part in &parts {
-            results.extend(measure(workspace, folder.path(), kernel, part)?);
-        }
-        if choice.is_everything() {
-            results.extend(jobs::measure(workspace, folder.path(), kernel)?);
-        }
-    }
-    if !choice.is_everything() {
-        for setting in &results {
-            print!("{}", report::lines(setting));
+        for kernel in &kernels {
+            for setting in measure(workspace, folder.path(), kernel, &chosen(choice))? {
+                print!("{}", report::lines(&setting));
+            }
         }
         return Ok(());
     }
-    let docs = workspace.root.join("docs/bench");
-    std::fs::create_dir_all(&docs)?;
-    let mut settings = report::read(&docs.join("lsm.json"))?;
-    settings.retain(|setting| kernels.iter().all(|kernel| kernel.name() != setting.kernel));
-    settings.extend(results);
-    settings.sort_by(|a, b| a.kernel.cmp(&b.kernel));
-    let results = settings;
-    std::fs::write(docs.join("lsm.json"), report::json(&machine, &results)?)?;
-    std::fs::write(docs.join("lsm.md"), report::markdown(&machine, &results))?;
+    let mut page = Page::of(workspace)?;
+    for kernel in &kernels {
+        page.settings.retain(|setting| setting.kernel != kernel.name());
+        let (last, parts) = parts();
+        for part in &parts {
+            page.add(measure(workspace, folder.path(), kernel, part)?)?;
+        }
+        page.add(jobs::measure(workspace, folder.path(), kernel)?)?;
+        page.add(measure(workspace, folder.path(), kernel, &last)?)?;
+    }
     Ok(())
+}
+
+/// What has been measured, in `docs/bench`: written part by part, for all of them take hours.
+struct Page {
+    folder: PathBuf,
+    machine: Machine,
+    settings: Vec<Setting>,
+}
+
+impl Page {
+    fn of(workspace: &Workspace) -> Result<Self, BenchError> {
+        let folder = workspace.root.join("docs/bench");
+        std::fs::create_dir_all(&folder)?;
+        let settings = report::read(&folder.join("lsm.json"))?;
+        Ok(Self { folder, machine: Machine::here(), settings })
+    }
+
+    fn add(&mut self, settings: Vec<Setting>) -> Result<(), BenchError> {
+        self.settings.extend(settings);
+        self.settings.sort_by(|a, b| a.kernel.cmp(&b.kernel));
+        std::fs::write(self.folder.join("lsm.json"), report::json(&self.machine, &self.settings)?)?;
+        std::fs::write(self.folder.join("lsm.md"), report::markdown(&self.machine, &self.settings))?;
+        Ok(())
+    }
 }
 
 fn chosen(choice: &Choice) -> Part {
