@@ -133,6 +133,10 @@ fn write(machine: &Machine, settings: &[Setting], out: &mut String) -> std::fmt:
 
 fn operations(results: &Results<'_>, out: &mut String) -> std::fmt::Result {
     for depth in DEPTHS {
+        // The parts that are measured last may be missing still.
+        if results.subjects(depth).is_empty() {
+            continue;
+        }
         writeln!(out, "\n### Depth {depth}\n")?;
         writeln!(
             out,
@@ -193,6 +197,9 @@ fn metadata(results: &Results<'_>, out: &mut String) -> std::fmt::Result {
 }
 
 fn jobs(results: &Results<'_>, out: &mut String) -> std::fmt::Result {
+    if results.subjects(0).is_empty() {
+        return Ok(());
+    }
     writeln!(out, "\n### Whole jobs\n")?;
     writeln!(
         out,
