@@ -160,6 +160,8 @@ enum EndureWorker {
     AskTogether { dir: PathBuf, workers: usize },
     /// Asks and tells the answers.
     Ask { dir: PathBuf, index: u8 },
+    /// Says which pinned objects of a directory it can open.
+    Reach { dir: PathBuf },
     /// Makes an empty directory one in which case does not count.
     FoldCase { dir: PathBuf },
     /// Looks until it is killed.
@@ -188,6 +190,7 @@ fn endure_worker(what: &EndureWorker) -> anyhow::Result<()> {
         EndureWorker::Gauge { file } => endure::worker::gauge(file)?,
         EndureWorker::AskTogether { dir, workers } => endure::worker::ask_together(dir, *workers)?,
         EndureWorker::Ask { dir, index } => endure::worker::ask(dir, *index)?,
+        EndureWorker::Reach { dir } => endure::worker::reach(dir)?,
         EndureWorker::FoldCase { dir } => endure::worker::fold_case(dir)?,
         EndureWorker::Watch { dir, pause } => {
             endure::worker::watch(dir, std::time::Duration::from_millis(*pause))?;

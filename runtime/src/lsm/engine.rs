@@ -143,7 +143,7 @@ impl Engine {
         note(RECORD_TOOL, directory.as_fd())?;
         note(RECORD_ENGINE, directory.as_fd())?;
         note(RECORD_ROOT, open(self.directory.parent().unwrap_or(&self.directory))?.as_fd())?;
-        for map in hooks::MAPS {
+        for map in hooks::MAPS.into_iter().chain([hooks::TALLY]) {
             self.seals.add(self.programs.map(map)?.as_fd(), SEAL_MAP)?;
         }
         seal::close(&self.records);

@@ -1,11 +1,14 @@
 //! What runs in the sandboxes of endurance tests: asks, and tells what it was answered.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use boesfs_runtime::sys::bpf;
 use rustix::fs::IFlags;
 
 use super::stage::{BOTH, FREE, ONE, PROGRAM, TWO};
@@ -42,6 +45,22 @@ pub fn fold_case(dir: &Path) -> io::Result<()> {
     let dir = File::open(dir)?;
     let flags = rustix::fs::ioctl_getflags(&dir)?;
     Ok(rustix::fs::ioctl_setflags(&dir, flags | IFlags::from_bits_retain(CASEFOLD))?)
+}
+
+/// Prints which of the pinned objects in `dir` can be opened.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub fn reach(dir: &Path) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for pin in std::fs::read_dir(dir)? {
+        let path = pin?.path();
+        let name = CString::new(path.as_os_str().as_bytes())?;
+        if bpf::pinned(&name).is_ok() {
+            writeln!(out, "{}", path.display())?;
+        }
+    }
+    Ok(())
 }
 
 fn answer(path: &Path) -> u8 {

@@ -196,6 +196,8 @@ tamper() {
     ln -s x "$ENGINE/planted" 2>/dev/null && echo planted && rm "$ENGINE/planted"
     mv "$ENGINE" "${ENGINE}x" 2>/dev/null && echo moved && mv "${ENGINE}x" "$ENGINE"
     /tmp/other reload sealed /tmp/b.bin >/dev/null 2>&1 && echo reloaded
+    boesfs-testbench endure-worker reach "$ENGINE" >/tmp/reached || fail "reach"
+    grep -v '/link_' /tmp/reached | grep -q . && echo reached "$(grep -c /tally /tmp/reached)"
     ls /proc/$SEALED/map_files >/dev/null 2>&1 && cat /proc/$SEALED/maps >/dev/null 2>&1 && echo looked
     mount -o remount,ro /sys/fs/bpf 2>/dev/null && echo remounted && mount -o remount,rw /sys/fs/bpf
     true
@@ -217,7 +219,7 @@ for seal in "" --seal; do
     wait $SEALED
     nothing_left "a sandbox with seal '$seal'"
 done
-[ "$(tr '\n' ' ' </tmp/tampered)" = "planted moved reloaded looked remounted " ] || fail "without a seal: $(cat /tmp/tampered)"
+[ "$(tr '\n' ' ' </tmp/tampered)" = "planted moved reloaded reached 1 looked remounted " ] || fail "without a seal: $(cat /tmp/tampered)"
 [ -z "$(cat /tmp/tampered--seal)" ] || fail "with a seal: $(cat /tmp/tampered--seal)"
 
 # Places that programs cannot be pinned in.
