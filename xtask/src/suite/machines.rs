@@ -18,6 +18,20 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
     }
 }
 
+/// Does `work` on each kernel, side by side, and reports it as `title`.
+pub(super) fn on_each_kernel(title: &str, report: &mut Report, work: impl Fn(KernelChoice) -> Tally + Sync) {
+    std::thread::scope(|scope| {
+        let machines = KernelChoice::BOTH.map(|kernel| {
+            let (title, work) = (format!("{title} ({})", kernel.name()), &work);
+            (title, scope.spawn(move || work(kernel)))
+        });
+        for (title, machine) in machines {
+            let broken = |_| Tally::fail("the thread that followed the machine panicked");
+            report.add(Row::Step(title), machine.join().unwrap_or_else(broken));
+        }
+    });
+}
+
 fn boot(workspace: &Workspace, kernel: KernelChoice, version: &str, requirements: &Requirements) -> Tally {
     let script = format!("uname -r && cat /sys/kernel/security/lsm && exit {STATUS}");
     let job = Job {

@@ -2,8 +2,8 @@
 //! reloaded and mounts come and go, every answer of a memo is compared with a fresh one in the kernel. To memos that are
 //! made to be wrong the same comparing must object.
 
-use super::Requirements;
-use super::report::{Report, Row, Tally};
+use super::report::{Report, Tally};
+use super::{Requirements, machines};
 use crate::binaries;
 use crate::process;
 use crate::vm::{self, Clock, Job, KernelChoice};
@@ -33,16 +33,7 @@ enum Memos {
 
 /// Tries every kind and reports it.
 pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
-    std::thread::scope(|scope| {
-        let machines = KernelChoice::BOTH.map(|kernel| {
-            let title = format!("memos ({})", kernel.name());
-            (title, scope.spawn(move || machine(workspace, kernel, requirements)))
-        });
-        for (title, machine) in machines {
-            let broken = |_| Tally::fail("the thread that followed the machine panicked");
-            report.add(Row::Step(title), machine.join().unwrap_or_else(broken));
-        }
-    });
+    machines::on_each_kernel("memos", report, |kernel| machine(workspace, kernel, requirements));
 }
 
 fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirements) -> Tally {

@@ -1,7 +1,7 @@
 //! What the lsm plane's sandboxes share, in machines: policies, reloads, and that nothing is left when they are gone.
 
-use super::Requirements;
-use super::report::{Report, Row, Tally};
+use super::report::{Report, Tally};
+use super::{Requirements, machines};
 use crate::binaries;
 use crate::process;
 use crate::vm::{self, Clock, Job, KernelChoice};
@@ -17,16 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Runs the script on each kernel, side by side, and reports it.
 pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
-    std::thread::scope(|scope| {
-        let machines = KernelChoice::BOTH.map(|kernel| {
-            let title = format!("shared engine ({})", kernel.name());
-            (title, scope.spawn(move || machine(workspace, kernel, requirements)))
-        });
-        for (title, machine) in machines {
-            let broken = |_| Tally::fail("the thread that followed the machine panicked");
-            report.add(Row::Step(title), machine.join().unwrap_or_else(broken));
-        }
-    });
+    machines::on_each_kernel("shared engine", report, |kernel| machine(workspace, kernel, requirements));
 }
 
 /// A file system, in `folder`, that can have directories in which case does not count.

@@ -1,23 +1,14 @@
 //! Whether the kernels' verifiers work about as hard as is written down.
 
-use super::Requirements;
-use super::report::{Report, Row, Tally};
+use super::report::{Report, Tally};
+use super::{Requirements, machines};
 use crate::verified;
 use crate::vm::{self, KernelChoice};
 use crate::workspace::Workspace;
 
 /// Asks both kernels, side by side, and reports each.
 pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
-    std::thread::scope(|scope| {
-        let machines = KernelChoice::BOTH.map(|kernel| {
-            let title = format!("verified ({})", kernel.name());
-            (title, scope.spawn(move || machine(workspace, kernel, requirements)))
-        });
-        for (title, machine) in machines {
-            let broken = |_| Tally::fail("the thread that followed the machine panicked");
-            report.add(Row::Step(title), machine.join().unwrap_or_else(broken));
-        }
-    });
+    machines::on_each_kernel("verified", report, |kernel| machine(workspace, kernel, requirements));
 }
 
 fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirements) -> Tally {
