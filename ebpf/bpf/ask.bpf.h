@@ -101,7 +101,7 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 {
 	struct boesfs_sandbox *sandbox;
 	struct boesfs_mounts *recorded;
-	__u32 slot;
+	__u32 slot, denied;
 	unsigned long flags = 0;
 
 	if (!s)
@@ -109,10 +109,14 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 	slot = s->slot;
 	sandbox = boesfs_sandbox_get(slot);
 	recorded = bpf_map_lookup_elem(&mounts, &slot);
+	s->chosen = 0;
 	if (!sandbox || !recorded)
 		return boesfs_deny(&s->work, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, op, 0);
 	s->shown = 0;
 	s->named = 0;
+	s->insides = 0;
+	s->candidate = 0;
+	s->chosen_sequence = boesfs_rename_sequence();
 	for (__u32 i = 0; i < BOESFS_MAX_MOUNTS; i++) {
 		struct boesfs_mount *mount = &recorded->mount[i];
 
@@ -132,11 +136,21 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 			return boesfs_deny(&s->work, BOESFS_REASON_FOLDS_CASE, BOESFS_EACCES_NUMBER, op, 0);
 		if (s->climb.found > BOESFS_FOUND_OUTSIDE)
 			return boesfs_deny(&s->work, BOESFS_REASON_UNRESOLVED, BOESFS_EACCES_NUMBER, op, 0);
-		if (boesfs_judge_simple_call(&s->work, op, 0))
+		if (s->climb.found == BOESFS_FOUND_INSIDE || !s->insides)
+			s->candidate = mount->mount;
+		denied = boesfs_judge_simple_call(&s->work, op, 0);
+		if (s->climb.found == BOESFS_FOUND_INSIDE) {
+			s->insides++;
+			s->inside_label = s->work.object[0].label;
+		}
+		if (denied)
 			return 1;
 	}
-	if (s->named && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
+	if (s->named && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL)) {
+		if (s->insides < 2)
+			s->chosen = s->candidate;
 		return 0;
+	}
 	boesfs_read(flags, super_block, superblock, s_flags);
 	if (!s->shown && (flags & BOESFS_SB_KERNMOUNT || sandbox->flags & BOESFS_SANDBOX_OVERLAY))
 		return 0;

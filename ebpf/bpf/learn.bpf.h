@@ -59,7 +59,11 @@ static long boesfs_settled_body(__u32 i, void *ctx)
 	}
 	if (c->dentry == c->mount_root) {
 		boesfs_read(parent, mount, c->mount, mnt_parent);
-		if (parent == c->mount || !boesfs_mount_keeps_still(parent))
+		if (parent == c->mount) {
+			c->found = BOESFS_FOUND_OUTSIDE;
+			return 1;
+		}
+		if (!boesfs_mount_keeps_still(parent))
 			return 1;
 		boesfs_read(c->dentry, mount, c->mount, mnt_mountpoint);
 		c->mount = parent;
@@ -156,44 +160,166 @@ static __always_inline __u32 boesfs_learn_names(struct boesfs_scratch *s, struct
 	return 1;
 }
 
+/* Whether @class may look up what row @label is of, and that is not told. */
+static __always_inline __u32 boesfs_is_quiet(struct boesfs_work *w, __u32 label, __u32 class)
+{
+	struct boesfs_known known = { .deny = ~0u };
+
+	boesfs_row_known(boesfs_blob_get(w), label, class, &known);
+	return !((known.deny | known.report) & BOESFS_BIT(BOESFS_OP_LOOKUP));
+}
+
+/* Learns of a directory outside: nothing is judged there, but for the protected directory itself. */
+static __always_inline __u32 boesfs_learn_outside(struct boesfs_scratch *s)
+{
+	struct boesfs_memo_way *way = &s->learned;
+	__u64 parent = 0;
+
+	boesfs_read(parent, dentry, s->climb.anchor_dentry, d_parent);
+	if (parent == s->climb.parent && s->climb.from_mount == s->climb.anchor_mount)
+		way->mount = 0;
+	way->node = BOESFS_NO_NODE;
+	way->inside = 0;
+	way->first[0] = way->first[1] = way->first[2] = way->first[3] = 0;
+	way->first['/' >> 6] |= 1ull << ('/' & 63);
+	way->known.deny = 0;
+	way->known.report = 0;
+	way->known.label = BOESFS_NO_RULE;
+	way->scope = BOESFS_SCOPE_SELF | BOESFS_SCOPE_ROWS;
+	return 1;
+}
+
+/* How a directory is learned, a bit each. */
+enum boesfs_learn {
+	/* The climb came from the directory itself, not from a name in it. */
+	BOESFS_LEARN_SELF = 1,
+	/* All names of what the climb came from are outside, but for the one it went by. */
+	BOESFS_LEARN_EVERYWHERE = 2,
+};
+
+/* Looks at one more of the recorded mounts: whether it shows the file system, and whether it begins in the directory. */
+static long boesfs_scope_body(__u32 i, void *ctx)
+{
+	struct boesfs_scratch *s = ((struct boesfs_climb_loop *)ctx)->scratch;
+	__u32 slot = s->slot;
+	struct boesfs_mounts *recorded = bpf_map_lookup_elem(&mounts, &slot);
+	__u64 parent = 0;
+
+	if (!recorded || i >= BOESFS_MAX_MOUNTS) {
+		s->beginning = 1;
+		return 1;
+	}
+	if (recorded->mount[i].superblock != s->superblock)
+		return 0;
+	s->showing++;
+	boesfs_read(parent, dentry, recorded->mount[i].root, d_parent);
+	if (parent == s->climb.parent && recorded->mount[i].root != parent)
+		s->beginning = 1;
+	return 0;
+}
+
 /*
- * After a climb that came from a name in a directory: whether the directory may be remembered. Then the scratch has what
- * is to be. @renames is what their count was before the climb.
+ * How far what is learned goes beyond the names of its mount; @everywhere: all others of the directory are outside, as they
+ * are where no other mount shows the file system. A mount that has its root in the directory, or the protected directory
+ * there, are names which are not learned.
  */
-__attribute__((noinline)) int boesfs_memo_learn_call(struct boesfs_scratch *s, __u64 renames)
+static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, struct boesfs_climb_loop *loop, __u32 everywhere)
+{
+	struct boesfs_sandbox *sandbox = boesfs_sandbox_get(s->slot);
+	__u64 parent = 0;
+
+	boesfs_read(parent, dentry, s->climb.anchor_dentry, d_parent);
+	s->showing = 0;
+	s->beginning = 0;
+	s->superblock = 0;
+	boesfs_read(s->superblock, vfsmount, boesfs_vfsmount_of(s->climb.from_mount), mnt_sb);
+	if (sandbox && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
+		bpf_loop(sandbox->mount_count, boesfs_scope_body, loop, 0);
+	if (s->showing != 1 && !everywhere)
+		s->learned.scope &= BOESFS_SCOPE_ROWS;
+	else if (!s->beginning && parent != s->climb.parent)
+		s->learned.scope |= BOESFS_SCOPE_NAMES;
+}
+
+/* What is learned of the directory that the settled climb began with, whose name ends before @end. */
+static __always_inline __u32 boesfs_learn_inside(struct boesfs_scratch *s, struct boesfs_climb_loop *climb, __u32 end)
+{
+	struct boesfs_work *w = &s->work;
+	struct boesfs_loop loop = { .work = w };
+	__u32 hides = boesfs_policy_flags(w) & BOESFS_FLAG_HIDES;
+
+	s->learned.scope = hides ? 0 : BOESFS_SCOPE_ROWS;
+	w->walk.node = w->dir_node;
+	w->walk.inside = w->dir_inside;
+	if (s->climb.at == end) {
+		/* The protected directory itself is not looked up by this policy. */
+		s->learned.scope |= BOESFS_SCOPE_SELF;
+		return boesfs_learn_names(s, climb);
+	}
+	boesfs_walk_begin(&w->walk, s->climb.which & 1, s->climb.at, end, w->dir_node, w->dir_inside);
+	w->walk.by_component = !!hides;
+	bpf_loop(BOESFS_PATH_END, boesfs_shown_body, &loop, 0);
+	if (!loop.done)
+		return 0;
+	if (boesfs_is_quiet(w, w->walk.label, s->class))
+		s->learned.scope |= BOESFS_SCOPE_SELF;
+	return boesfs_learn_names(s, climb);
+}
+
+/*
+ * After a climb: whether the directory may be remembered that it came from, or came from a name in. @how is enum
+ * boesfs_learn. Then the scratch has what is to be. @renames is what their count was before the climb.
+ */
+__attribute__((noinline)) int boesfs_memo_learn_call(struct boesfs_scratch *s, __u64 renames, __u32 how)
 {
 	struct boesfs_climb_loop climb = { .scratch = s };
-	struct boesfs_loop loop = { 0 };
-	struct boesfs_work *w;
-	__u32 end;
+	__u32 end, found, self = how & BOESFS_LEARN_SELF;
 
 	if (!s)
 		return 0;
-	w = &s->work;
-	if (s->climb.found != BOESFS_FOUND_INSIDE || s->climb.at >= BOESFS_PATH_END)
+	found = s->climb.found;
+	if (found > BOESFS_FOUND_OUTSIDE || (!self && s->climb.at >= BOESFS_PATH_END))
 		return 0;
-	end = s->climb.name_at - 1;
+	end = self ? BOESFS_PATH_END : s->climb.name_at - 1;
+	/* A name in it would be too deep, and no memo says so. */
+	if (end - s->climb.at > BOESFS_PATH_END - BOESFS_NAME_ROOM - 2)
+		return 0;
+	s->learned.mount = boesfs_vfsmount_of(s->climb.from_mount);
 	s->climb.mount = s->climb.from_mount;
 	s->climb.mount_root = 0;
-	boesfs_read(s->climb.mount_root, vfsmount, boesfs_vfsmount_of(s->climb.mount), mnt_root);
-	/* The mount's root has its name on another mount. */
-	if (s->climb.from_dentry == s->climb.mount_root || !boesfs_mount_keeps_still(s->climb.mount))
+	boesfs_read(s->climb.mount_root, vfsmount, s->learned.mount, mnt_root);
+	if (!boesfs_mount_keeps_still(s->climb.mount))
 		return 0;
-	boesfs_read(s->climb.dentry, dentry, s->climb.from_dentry, d_parent);
+	s->climb.dentry = s->climb.from_dentry;
+	if (!self) {
+		/* The mount's root has its name on another mount. */
+		if (s->climb.from_dentry == s->climb.mount_root)
+			return 0;
+		boesfs_read(s->climb.dentry, dentry, s->climb.from_dentry, d_parent);
+	}
 	s->climb.parent = s->climb.dentry;
 	bpf_loop(BOESFS_CLIMB_STEPS, boesfs_settled_body, &climb, 0);
-	if (s->climb.found != BOESFS_FOUND_INSIDE || boesfs_renames_now(boesfs_check_memos) != renames ||
+	if (s->climb.found != found || boesfs_renames_now(boesfs_check_memos) != renames ||
 	    boesfs_rename_sequence() != s->climb.sequence)
 		return 0;
-	w->walk.node = w->dir_node;
-	w->walk.inside = w->dir_inside;
-	if (s->climb.at == end)
-		return boesfs_learn_names(s, &climb);
-	loop.work = w;
-	boesfs_walk_begin(&w->walk, 0, s->climb.at, end, w->dir_node, w->dir_inside);
-	w->walk.by_component = !!(boesfs_policy_flags(w) & BOESFS_FLAG_HIDES);
-	bpf_loop(BOESFS_PATH_END, boesfs_shown_body, &loop, 0);
-	return loop.done && boesfs_learn_names(s, &climb);
+	if (found == BOESFS_FOUND_OUTSIDE ? !boesfs_learn_outside(s) : !boesfs_learn_inside(s, &climb, end))
+		return 0;
+	boesfs_learn_scope(s, &climb, how & BOESFS_LEARN_EVERYWHERE);
+	return s->learned.mount || s->learned.scope & ~BOESFS_SCOPE_ROWS;
+}
+
+/* The same after boesfs_everywhere_call(), which has found that all names but one are outside. */
+__attribute__((noinline)) int boesfs_memo_learn_everywhere_call(struct boesfs_scratch *s, __u64 renames, __u32 how)
+{
+	if (!s || !s->chosen)
+		return 0;
+	if (s->climb.from_mount != s->chosen) {
+		s->climb.from_mount = s->chosen;
+		boesfs_climb_call(s);
+	}
+	if (boesfs_found(&s->climb) != s->climb.found || s->climb.sequence != s->chosen_sequence)
+		return 0;
+	return boesfs_memo_learn_call(s, renames, how | BOESFS_LEARN_EVERYWHERE);
 }
 
 /* Writes what was learned into @memo, unless somebody else writes. */
@@ -217,56 +343,106 @@ static __always_inline void boesfs_memo_write(struct boesfs_memo *memo, const st
 }
 
 /* Begins to learn, before the climb: what must not have changed when it ends. */
-static __always_inline void boesfs_memo_begin(struct boesfs_caller *caller, const struct vfsmount *mnt)
+static __always_inline void boesfs_memo_begin(struct boesfs_caller *caller)
 {
 	struct boesfs_memo_way *way = &caller->scratch->learned;
 
-	boesfs_memo_key(caller, mnt, way, boesfs_check_memos);
-	/* A task that is in another namespace by now sees other mounts than those that are counted. */
-	if ((__u64)caller->namespace != caller->sandbox->mount_namespace)
-		way->mount = 0;
+	boesfs_memo_key(caller, 0, way, boesfs_check_memos);
+	/* A task that is in another namespace by now sees other mounts than those that are counted. No sandbox is called 0. */
+	if (!boesfs_memo_serves(caller))
+		way->sandbox = 0;
 	boesfs_barrier();
 }
 
-/* Remembers the directory of @dentry, from which the scratch's climb came. Call it when the call is judged and told. */
-static __always_inline void boesfs_memo_learn(struct boesfs_caller *caller, struct dentry *dentry)
+/* Keeps what was learned of the directory @dentry names something in. */
+static __always_inline void boesfs_memo_keep(struct boesfs_caller *caller, struct dentry *dentry)
 {
-	struct boesfs_memo_way *way = &caller->scratch->learned;
 	struct boesfs_memo *memo;
 	struct dentry *parent;
 
-	if (!way->mount || !boesfs_memo_learn_call(caller->scratch, way->renames))
-		return;
 	/* A name that has left its directory since no longer keeps that directory's inode. */
 	parent = *(struct dentry *volatile *)&dentry->d_parent;
 	if ((__u64)parent != caller->scratch->climb.parent)
 		return;
 	memo = bpf_inode_storage_get(&memos, parent->d_inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (memo)
-		boesfs_memo_write(memo, way);
+		boesfs_memo_write(memo, &caller->scratch->learned);
 	if ((__u64) * (struct dentry *volatile *)&dentry->d_parent != caller->scratch->climb.parent)
 		bpf_inode_storage_delete(&memos, parent->d_inode);
 }
 
-/* As boesfs_ask(), for a hook that is called with no directory locked; @learn says whether the directory is remembered. */
+/* Remembers the directory of @dentry, from which the scratch's climb came. Call it when the call is judged and told. */
+static __always_inline void boesfs_memo_learn(struct boesfs_caller *caller, struct dentry *dentry)
+{
+	struct boesfs_memo_way *way = &caller->scratch->learned;
+
+	if (way->sandbox && boesfs_memo_learn_call(caller->scratch, way->renames, 0))
+		boesfs_memo_keep(caller, dentry);
+}
+
+/* The same for every name, after boesfs_ask_everywhere(). */
+static __always_inline void boesfs_memo_learn_everywhere(struct boesfs_caller *caller, struct dentry *dentry)
+{
+	struct boesfs_memo_way *way = &caller->scratch->learned;
+
+	if (way->sandbox && boesfs_memo_learn_everywhere_call(caller->scratch, way->renames, 0))
+		boesfs_memo_keep(caller, dentry);
+}
+
+/* Remembers the directory of @inode, which boesfs_ask_everywhere() was asked about. */
+static __always_inline void boesfs_memo_learn_self(struct boesfs_caller *caller, struct inode *inode)
+{
+	struct boesfs_memo_way *way = &caller->scratch->learned;
+	struct boesfs_memo *memo;
+
+	if (!way->sandbox || !boesfs_memo_learn_everywhere_call(caller->scratch, way->renames, BOESFS_LEARN_SELF))
+		return;
+	memo = bpf_inode_storage_get(&memos, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (memo)
+		boesfs_memo_write(memo, way);
+}
+
+/* As boesfs_ask(); @learn says whether the directory is remembered. */
 static __always_inline int boesfs_ask_and_learn(struct boesfs_caller *caller, const struct vfsmount *mnt,
-						struct dentry *dentry, __u32 kind, __u32 op, __u32 learn)
+						struct dentry *dentry, __u32 kind, __u32 op, __u32 given, __u32 learn)
 {
 	struct boesfs_work *w = &caller->scratch->work;
 	__u32 found, stray, denied;
 	int error;
 
-	boesfs_memo_begin(caller, mnt);
+	boesfs_memo_begin(caller);
 	found = boesfs_place(caller, 0, mnt, dentry, kind);
-	stray = boesfs_stray(w, found, BOESFS_STRAY_ALLOW, op, 0);
+	stray = boesfs_stray(w, found, given, op, 0);
 	if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_simple_call(w, op, 0) != 0;
 	else
 		denied = stray == BOESFS_STRAY_DENY;
 	boesfs_memo_compare(caller->scratch);
 	error = boesfs_report(caller, denied);
-	if (learn && found == BOESFS_FOUND_INSIDE)
+	if (learn && found <= BOESFS_FOUND_OUTSIDE)
 		boesfs_memo_learn(caller, dentry);
+	boesfs_scratch_give(caller);
+	return error;
+}
+
+/* Whether what is found afresh is to be remembered, after a memo was looked for. */
+static __always_inline __u32 boesfs_is_news(const struct boesfs_caller *caller, int recall)
+{
+	return recall == BOESFS_RECALL_NOTHING && !caller->is_known;
+}
+
+/* Judges @op on @dentry by every name it has and ends the call. The tuple is in the work. */
+static __always_inline int boesfs_end_everywhere(struct boesfs_caller *caller, struct dentry *dentry, __u32 op, __u32 learn)
+{
+	__u32 denied;
+	int error;
+
+	boesfs_memo_begin(caller);
+	denied = boesfs_ask_everywhere(caller, dentry, boesfs_dentry_kind(dentry), op);
+	boesfs_memo_compare_everywhere(caller->scratch);
+	error = boesfs_report(caller, denied);
+	if (learn)
+		boesfs_memo_learn_everywhere(caller, dentry);
 	boesfs_scratch_give(caller);
 	return error;
 }

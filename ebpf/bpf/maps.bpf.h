@@ -193,6 +193,19 @@ struct boesfs_climb {
 struct boesfs_known {
 	__u32 deny;
 	__u32 report;
+	/* The row; BOESFS_NO_RULE outside the protected directory. */
+	__u32 label;
+	__u32 reserved;
+};
+
+/* How far a memo goes beyond names on its mount. */
+enum boesfs_scope {
+	/* No other mount gives a name in the directory a place that rules are about. */
+	BOESFS_SCOPE_NAMES = 1,
+	/* The directory may be looked up by every name it has, and that is not told. */
+	BOESFS_SCOPE_SELF = 2,
+	/* The policy hides no names: rights go by the row alone. */
+	BOESFS_SCOPE_ROWS = 4,
 };
 
 /* A directory as one sandbox sees it by one mount: see memo.bpf.h. */
@@ -207,6 +220,9 @@ struct boesfs_memo_way {
 	/* The state after the directory's path and a '/'. */
 	__u32 node;
 	__u32 inside;
+	/* enum boesfs_scope, a bit each. */
+	__u32 scope;
+	__u32 reserved;
 	/* Names that begin with another byte than one of these lead to one row. */
 	__u64 first[4];
 	struct boesfs_known known;
@@ -234,6 +250,21 @@ struct boesfs_scratch {
 	/* Whether a recorded mount shows the object's file system, and whether one gives it a name. */
 	__u32 shown;
 	__u32 named;
+	/* How many give it a name inside, and the row of the last of these. */
+	__u32 insides;
+	__u32 inside_label;
+	/*
+	 * The mount by whose names the object's directory may be remembered for hooks that are told none, or 0; which that is as
+	 * far as was looked; and the sequence of rename_lock before.
+	 */
+	__u64 chosen;
+	__u64 candidate;
+	__u32 chosen_sequence;
+	/* While a directory is learned: its file system, how many recorded mounts show that, and whether one begins there. */
+	__u32 showing;
+	__u64 superblock;
+	__u32 beginning;
+	__u32 reserved;
 	/* The class of the program that runs or is to run, and where it is looked for. */
 	__u32 program_class;
 	__u32 table;

@@ -26,6 +26,11 @@
 #define BOESFS_NAME_ROOM (8 * BOESFS_NAME_WORDS)
 /* Steps over a name: each reads a byte or more. */
 #define BOESFS_NAME_STEPS 40
+/* No node: a name cannot be walked over. */
+#define BOESFS_NO_NODE (~0u)
+
+/* Beside enum boesfs_scope: there is a memo. */
+#define BOESFS_MEMO_HELD (1u << 31)
 
 struct boesfs_memo {
 	/* Odd while a way is written. */
@@ -155,9 +160,14 @@ static __always_inline void boesfs_name_step(struct boesfs_blob b, struct boesfs
 	boesfs_name_take(n, take);
 }
 
+/* A pointer on the stack is all bpf_loop() passes on. */
+struct boesfs_name_loop {
+	struct boesfs_name *name;
+};
+
 static long boesfs_name_body(__u32 i, void *ctx)
 {
-	struct boesfs_name *n = ctx;
+	struct boesfs_name *n = ((struct boesfs_name_loop *)ctx)->name;
 	struct boesfs_blob b = boesfs_policy_get(n->policy_class, n->policy_slot);
 
 	if (!b.base)
@@ -166,7 +176,7 @@ static long boesfs_name_body(__u32 i, void *ctx)
 	return n->status != BOESFS_WALK_GOING;
 }
 
-/* What a memo is of, with @mnt, and what must not change while it holds. */
+/* What a memo is of, with @mnt, and what must not change while it holds. @mnt counts for names of one mount only. */
 static __always_inline void boesfs_memo_key(const struct boesfs_caller *caller, const struct vfsmount *mnt,
 					    struct boesfs_memo_way *key, __u32 check)
 {
@@ -177,11 +187,34 @@ static __always_inline void boesfs_memo_key(const struct boesfs_caller *caller, 
 	key->renames = boesfs_renames_now(check);
 }
 
-/* Whether @way is what @key asks for. */
-static __always_inline __u32 boesfs_memo_is(const struct boesfs_memo_way *way, const struct boesfs_memo_way *key)
+/* Whether @way is what @key asks for: by its mount's names, or, if @scope is not 0, whatever the mount. */
+static __always_inline __u32 boesfs_memo_is(const struct boesfs_memo_way *way, const struct boesfs_memo_way *key,
+					    __u32 scope)
 {
-	return way->mount == key->mount && way->who == key->who && way->sandbox == key->sandbox &&
-	       way->renames == key->renames && way->mounts == key->mounts;
+	if (scope ? !(way->scope & scope) : way->mount != key->mount)
+		return 0;
+	return way->who == key->who && way->sandbox == key->sandbox && way->renames == key->renames &&
+	       way->mounts == key->mounts;
+}
+
+/* The way of @memo that @key asks for, or NULL. */
+static __always_inline const struct boesfs_memo_way *boesfs_memo_way_of(const struct boesfs_memo *memo,
+									 const struct boesfs_memo_way *key, __u32 scope)
+{
+	const struct boesfs_memo_way *way = &memo->way[0];
+
+	_Static_assert(BOESFS_MEMO_WAYS == 4, "looks at each");
+	if (boesfs_memo_is(way, key, scope) || boesfs_memo_is(++way, key, scope) || boesfs_memo_is(++way, key, scope) ||
+	    boesfs_memo_is(++way, key, scope))
+		return way;
+	return 0;
+}
+
+/* Whether memos of the sandbox's view hold for the caller, whose class is of the generation that decides. */
+static __always_inline __u32 boesfs_memo_serves(const struct boesfs_caller *caller)
+{
+	return (__u64)caller->namespace == caller->sandbox->mount_namespace &&
+	       caller->label->generation == caller->generation;
 }
 
 /* What @class may do in row @label of the policy @b. */
@@ -194,23 +227,36 @@ static __always_inline __u32 boesfs_row_known(struct boesfs_blob b, __u32 label,
 		return 0;
 	known->deny = c->deny | c->depend;
 	known->report = c->report;
+	known->label = label;
 	return 1;
+}
+
+/* Walks over the name @n. VERIFIER: looks at it once, whoever calls it. */
+__attribute__((noinline)) int boesfs_name_call(struct boesfs_name *n)
+{
+	struct boesfs_name_loop loop = { .name = n };
+
+	if (n)
+		bpf_loop(BOESFS_NAME_STEPS, boesfs_name_body, &loop, 0);
+	return 0;
 }
 
 /* Walks over the name @n. Returns 1 if its row is known. */
 static __always_inline __u32 boesfs_name_known(struct boesfs_name *n, __u32 class, struct boesfs_known *known)
 {
-	bpf_loop(BOESFS_NAME_STEPS, boesfs_name_body, n, 0);
+	boesfs_name_call(n);
 	return n->status == BOESFS_WALK_DONE &&
 	       boesfs_row_known(boesfs_policy_get(n->policy_class, n->policy_slot), n->label, class, known);
 }
 
 /*
- * What the caller's class may do with @dentry on @mnt, by the memo of its directory. Returns 0 if that, or the name,
- * cannot be had so simply.
+ * What the caller's class may do with @dentry on @mnt, by the memo of its directory; by every name that it has, if @scope
+ * is BOESFS_SCOPE_NAMES. Returns 0 if that, or the name, cannot be had so simply; else what the memo's scope is, and
+ * BOESFS_MEMO_HELD.
  */
 static __always_inline __u32 boesfs_memo_known(const struct boesfs_caller *caller, const struct vfsmount *mnt,
-					       struct dentry *dentry, struct boesfs_known *known, __u32 check)
+					       struct dentry *dentry, struct boesfs_known *known, __u32 check,
+					       __u32 scope)
 {
 	struct boesfs_memo_way key;
 	const struct boesfs_memo_way *way;
@@ -218,11 +264,10 @@ static __always_inline __u32 boesfs_memo_known(const struct boesfs_caller *calle
 	struct boesfs_name n;
 	struct dentry *parent;
 	struct boesfs_memo *memo;
-	__u32 written, sequence, len, elsewhere;
+	__u32 written, sequence, len, elsewhere, held;
 	unsigned char first;
 
-	if (!bpf_core_field_exists(dentry->d_iname) || (__u64)caller->namespace != caller->sandbox->mount_namespace ||
-	    caller->label->generation != caller->generation)
+	if (!bpf_core_field_exists(dentry->d_iname) || !boesfs_memo_serves(caller))
 		return 0;
 	sequence = *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence;
 	boesfs_barrier();
@@ -236,11 +281,10 @@ static __always_inline __u32 boesfs_memo_known(const struct boesfs_caller *calle
 	boesfs_memo_key(caller, mnt, &key, check);
 	written = *(volatile __u32 *)&memo->sequence;
 	boesfs_barrier();
-	way = &memo->way[0];
-	if (!boesfs_memo_is(way, &key)) {
-		if (!boesfs_memo_is(++way, &key) && !boesfs_memo_is(++way, &key) && !boesfs_memo_is(++way, &key))
-			return 0;
-	}
+	way = boesfs_memo_way_of(memo, &key, scope);
+	if (!way)
+		return 0;
+	held = way->scope | BOESFS_MEMO_HELD;
 	first = *(volatile unsigned char *)&dentry->d_iname[0];
 	elsewhere = way->first[first >> 6] >> (first & 63) & 1;
 	*known = way->known;
@@ -257,16 +301,38 @@ static __always_inline __u32 boesfs_memo_known(const struct boesfs_caller *calle
 	    *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence != sequence)
 		return 0;
 	if (!elsewhere)
-		return 1;
+		return held;
 	/* The root of a file system is its own parent, and called '/', which every directory has among its first bytes. */
 	binding = parent == dentry ? 0 : boesfs_binding_of(caller);
 	if (!binding)
 		return 0;
 	n.left = len;
+	n.label = 0;
+	n.reserved = 0;
 	n.policy_class = binding->policy_class;
 	n.policy_slot = binding->policy_slot;
 	n.status = BOESFS_WALK_GOING;
-	return boesfs_name_known(&n, caller->label->class, known);
+	return boesfs_name_known(&n, caller->label->class, known) ? held : 0;
+}
+
+/* Whether the caller's class may look up the directory of @inode by every name it has, as far as a memo says so. */
+static __always_inline __u32 boesfs_memo_shows(const struct boesfs_caller *caller, struct inode *inode, __u32 check)
+{
+	struct boesfs_memo_way key;
+	struct boesfs_memo *memo;
+	__u32 written, shows;
+
+	if (!boesfs_memo_serves(caller))
+		return 0;
+	memo = bpf_inode_storage_get(&memos, inode, 0, 0);
+	if (!memo)
+		return 0;
+	boesfs_memo_key(caller, 0, &key, check);
+	written = *(volatile __u32 *)&memo->sequence;
+	boesfs_barrier();
+	shows = boesfs_memo_way_of(memo, &key, BOESFS_SCOPE_SELF) != 0;
+	boesfs_barrier();
+	return shows && !(written & 1) && *(volatile __u32 *)&memo->sequence == written;
 }
 
 /* Whether a row of which @known is known lets @ops be done, whatever the arguments, and says nothing of @told. */
@@ -294,6 +360,22 @@ enum boesfs_through {
 };
 
 /*
+ * Who calls, for what looks for a memo: BOESFS_RECALL_KNOWN if that is to be looked for, else what comes of the call
+ * without, enum boesfs_recall or an error.
+ */
+static __always_inline int boesfs_recall_begin(struct task_struct *task, struct boesfs_caller *caller)
+{
+	__u32 confinement = boesfs_confinement(task, caller);
+
+	if (confinement == BOESFS_FREE)
+		return BOESFS_RECALL_ALLOWS;
+	if (confinement != BOESFS_CONFINED)
+		return -BOESFS_EACCES_NUMBER;
+	boesfs_generation_read(caller);
+	return BOESFS_RECALL_KNOWN;
+}
+
+/*
  * Whether @ops on @dentry of @mnt are allowed, and there is nothing to tell of @told, as far as a memo says so: enum
  * boesfs_recall, or an error. Sandboxes that have no transfers judged are let go with these, and what a strict
  * policy may have revoked is judged. A task with a flag of @unless is judged.
@@ -304,13 +386,10 @@ static __always_inline int boesfs_recall(const struct vfsmount *mnt, struct dent
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct boesfs_caller caller;
 	struct boesfs_known known;
-	__u32 confinement = boesfs_confinement(task, &caller);
+	int begun = boesfs_recall_begin(task, &caller);
 
-	if (confinement == BOESFS_FREE)
-		return BOESFS_RECALL_ALLOWS;
-	if (confinement != BOESFS_CONFINED)
-		return -BOESFS_EACCES_NUMBER;
-	boesfs_generation_read(&caller);
+	if (begun != BOESFS_RECALL_KNOWN)
+		return begun;
 	if (through != BOESFS_THROUGH_NAME) {
 		caller.binding = boesfs_binding_of(&caller);
 		if (!caller.binding)
@@ -320,27 +399,81 @@ static __always_inline int boesfs_recall(const struct vfsmount *mnt, struct dent
 		if (through == BOESFS_THROUGH_TRANSFER && !(caller.binding->flags & BOESFS_BINDING_TRANSFERS))
 			return BOESFS_RECALL_ALLOWS;
 	}
-	if (boesfs_check_memos || !boesfs_memo_known(&caller, mnt, dentry, &known, BOESFS_CHECK_NOTHING))
+	if (boesfs_check_memos || !boesfs_memo_known(&caller, mnt, dentry, &known, BOESFS_CHECK_NOTHING, 0))
 		return BOESFS_RECALL_NOTHING;
 	if (!boesfs_known_allows(&known, ops, told) || task->flags & unless)
 		return BOESFS_RECALL_KNOWN;
 	return BOESFS_RECALL_ALLOWS;
 }
 
-/* What was found afresh about object 0, and what a memo says: are they the same, unless a rename came between? */
+/* The same for @op on @dentry by every name it has. */
+static __always_inline int boesfs_recall_everywhere(struct dentry *dentry, __u32 op)
+{
+	struct boesfs_caller caller;
+	struct boesfs_known known;
+	int begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
+
+	if (begun != BOESFS_RECALL_KNOWN)
+		return begun;
+	if (boesfs_check_memos ||
+	    !boesfs_memo_known(&caller, 0, dentry, &known, BOESFS_CHECK_NOTHING, BOESFS_SCOPE_NAMES))
+		return BOESFS_RECALL_NOTHING;
+	return boesfs_known_allows(&known, BOESFS_BIT(op), BOESFS_BIT(op)) ? BOESFS_RECALL_ALLOWS : BOESFS_RECALL_KNOWN;
+}
+
+/* The same for looking up the directory of @inode. */
+static __always_inline int boesfs_recall_shown(struct inode *inode)
+{
+	struct boesfs_caller caller;
+	int begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
+
+	if (begun != BOESFS_RECALL_KNOWN)
+		return begun;
+	if (boesfs_check_memos || !boesfs_memo_shows(&caller, inode, BOESFS_CHECK_NOTHING))
+		return BOESFS_RECALL_NOTHING;
+	return BOESFS_RECALL_ALLOWS;
+}
+
+/* For tests: counts whether what was found afresh is what a memo said, unless a rename came between. */
+static __always_inline void boesfs_memo_count(const struct boesfs_scratch *s, __u32 same)
+{
+	if (s->known_sequence & 1 || boesfs_rename_sequence() != s->known_sequence)
+		return;
+	__sync_fetch_and_add(same ? &boesfs_tally.agreed : &boesfs_tally.differed, 1);
+}
+
+/* What was found afresh about object 0, and what a memo says: are they the same? */
 static __always_inline void boesfs_memo_compare(const struct boesfs_scratch *s)
 {
-	struct boesfs_known fresh = {};
+	struct boesfs_known fresh = { .label = BOESFS_NO_RULE };
+	__u32 found = s->work.object[0].place;
 
-	if (!boesfs_check_memos || !s->is_known || s->known_sequence & 1 ||
-	    boesfs_rename_sequence() != s->known_sequence)
+	if (!boesfs_check_memos || !s->is_known)
 		return;
-	if (s->work.object[0].place == BOESFS_INSIDE &&
-	    boesfs_row_known(boesfs_blob_get(&s->work), s->work.object[0].label, s->class, &fresh) &&
-	    fresh.deny == s->known.deny && fresh.report == s->known.report)
-		__sync_fetch_and_add(&boesfs_tally.agreed, 1);
-	else
-		__sync_fetch_and_add(&boesfs_tally.differed, 1);
+	if (found == BOESFS_INSIDE)
+		boesfs_row_known(boesfs_blob_get(&s->work), s->work.object[0].label, s->class, &fresh);
+	boesfs_memo_count(s, found <= BOESFS_OUTSIDE && fresh.deny == s->known.deny && fresh.report == s->known.report &&
+				     fresh.label == s->known.label);
+}
+
+/* The same where every name of the object was looked at. */
+static __always_inline void boesfs_memo_compare_everywhere(const struct boesfs_scratch *s)
+{
+	struct boesfs_known fresh = { .label = BOESFS_NO_RULE };
+
+	if (!boesfs_check_memos || !s->is_known)
+		return;
+	if (s->insides)
+		boesfs_row_known(boesfs_blob_get(&s->work), s->inside_label, s->class, &fresh);
+	boesfs_memo_count(s, s->insides < 2 && fresh.deny == s->known.deny && fresh.report == s->known.report &&
+				     fresh.label == s->known.label);
+}
+
+/* What a memo allowed, and what was found afresh. */
+static __always_inline void boesfs_memo_compare_allowed(const struct boesfs_scratch *s, __u32 denied)
+{
+	if (boesfs_check_memos && s->is_known)
+		boesfs_memo_count(s, !denied);
 }
 
 /*
@@ -382,19 +515,31 @@ static __attribute__((noinline)) int boesfs_memo_note(struct boesfs_caller *call
 						      struct dentry *dentry)
 {
 	caller->known_sequence = boesfs_rename_sequence();
-	caller->is_known = boesfs_memo_known(caller, mnt, dentry, &caller->known, boesfs_check_memos);
+	caller->is_known = !!boesfs_memo_known(caller, mnt, dentry, &caller->known, boesfs_check_memos, 0);
 	return 0;
 }
 
-/* As BOESFS_BEGIN, for a call that a memo has not allowed. */
-#define BOESFS_BEGIN_NOTED(caller, ret, mnt, dentry)                                                                   \
+/* The same of @dentry by every name that it has. */
+static __attribute__((noinline)) int boesfs_memo_note_everywhere(struct boesfs_caller *caller, struct dentry *dentry)
+{
+	caller->known_sequence = boesfs_rename_sequence();
+	caller->is_known =
+		!!boesfs_memo_known(caller, 0, dentry, &caller->known, boesfs_check_memos, BOESFS_SCOPE_NAMES);
+	return 0;
+}
+
+/* As BOESFS_BEGIN, for a call that a memo has not allowed. @note notes what it says. */
+#define BOESFS_BEGIN_AND(caller, ret, note)                                                                            \
 	do {                                                                                                           \
 		BOESFS_KNOW(caller, ret);                                                                              \
 		(caller).is_known = 0;                                                                                 \
 		if (boesfs_check_memos)                                                                                \
-			boesfs_memo_note(&(caller), mnt, dentry);                                                      \
+			(note);                                                                                        \
 		BOESFS_TAKE(caller);                                                                                   \
 	} while (0)
+
+#define BOESFS_BEGIN_NOTED(caller, ret, mnt, dentry)                                                                   \
+	BOESFS_BEGIN_AND(caller, ret, boesfs_memo_note(&(caller), mnt, dentry))
 
 /* Everything that is judged when @op is asked: what an alias stands for, the open that it needs, and @uses. */
 static __always_inline __u32 boesfs_ops_of(__u32 op, __u32 uses)

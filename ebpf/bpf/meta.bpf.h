@@ -45,12 +45,12 @@ int BOESFS_MEMO_PROG(boesfs_path_chmod, const struct path *path, umode_t mode, i
 	w->args.known = 0;
 	w->args.absent = 6;
 	boesfs_args_number(w, 0, (mode & BOESFS_S_IALLUGO) | (old & ~BOESFS_S_IALLUGO));
-	return boesfs_ask(&caller, path->mnt, path->dentry, boesfs_kind_of(old), BOESFS_OP_SETATTR, 0,
-			  BOESFS_STRAY_ALLOW);
+	return boesfs_ask_and_learn(&caller, path->mnt, path->dentry, boesfs_kind_of(old), BOESFS_OP_SETATTR,
+				    BOESFS_STRAY_ALLOW, boesfs_is_news(&caller, recall));
 }
 
 /* The ids are structures of one number; the context has the numbers. */
-static __attribute__((noinline)) int boesfs_path_chown_inside(unsigned long long *ctx)
+static __attribute__((noinline)) int boesfs_path_chown_inside(unsigned long long *ctx, int recall)
 {
 	const struct path *path = (void *)ctx[0];
 	__u32 uid = ctx[1], gid = ctx[2];
@@ -58,7 +58,7 @@ static __attribute__((noinline)) int boesfs_path_chown_inside(unsigned long long
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_NOTED(caller, ret, path->mnt, path->dentry);
 	w = &caller.scratch->work;
 	w->args.known = 0;
 	w->args.absent = 1;
@@ -70,27 +70,52 @@ static __attribute__((noinline)) int boesfs_path_chown_inside(unsigned long long
 		boesfs_args_absent(w, 2);
 	else
 		boesfs_args_number(w, 2, gid);
-	return boesfs_ask(&caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_SETATTR, 0,
-			  BOESFS_STRAY_ALLOW);
+	return boesfs_ask_and_learn(&caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_SETATTR,
+				    BOESFS_STRAY_ALLOW, boesfs_is_news(&caller, recall));
+}
+
+BOESFS_RECALL(boesfs_path_chown, const struct path *path)
+{
+	return boesfs_recall(path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_SETATTR), BOESFS_BIT(BOESFS_OP_SETATTR), 0, 0);
 }
 
 SEC("lsm/path_chown")
 int boesfs_path_chown(unsigned long long *ctx)
 {
-	return boesfs_is_elsewhere() ? 0 : boesfs_path_chown_inside(ctx);
+	int recall;
+
+	if (boesfs_is_elsewhere())
+		return 0;
+	recall = boesfs_path_chown_recall(ctx);
+	return recall <= 0 ? recall : boesfs_path_chown_inside(ctx, recall);
 }
 
-static __always_inline int boesfs_setattr(const struct dentry *dentry, int ret)
+/*
+ * Begins a program at a hook that is told a dentry and no mount: @recall is what a memo says of @op on it. Returns from
+ * the program unless it is to be judged.
+ */
+#define BOESFS_BEGIN_EVERYWHERE(caller, ret, dentry)                                                                   \
+	BOESFS_BEGIN_AND(caller, ret, boesfs_memo_note_everywhere(&(caller), dentry))
+
+static __attribute__((noinline)) int boesfs_setattr_recall(struct dentry *dentry)
+{
+	return boesfs_recall_everywhere(dentry, BOESFS_OP_SETATTR);
+}
+
+static __always_inline int boesfs_setattr(struct dentry *dentry, int ret)
 {
 	struct boesfs_caller caller;
+	int recall = boesfs_setattr_recall(dentry);
 
-	BOESFS_BEGIN(caller, ret);
+	if (recall <= 0)
+		return recall;
+	BOESFS_BEGIN_EVERYWHERE(caller, ret, dentry);
 	boesfs_setattr_nothing(&caller.scratch->work);
-	return boesfs_end(&caller, boesfs_ask_everywhere(&caller, dentry, boesfs_dentry_kind(dentry), BOESFS_OP_SETATTR));
+	return boesfs_end_everywhere(&caller, dentry, BOESFS_OP_SETATTR, boesfs_is_news(&caller, recall));
 }
 
 /* Times. Mode, owner and size are judged where the path is told. */
-static __always_inline int boesfs_times(const struct dentry *dentry, const struct iattr *attr, int ret)
+static __always_inline int boesfs_times(struct dentry *dentry, const struct iattr *attr, int ret)
 {
 	__u32 valid = attr->ia_valid;
 
@@ -148,16 +173,24 @@ int BOESFS_MEMO_PROG(boesfs_inode_getattr, const struct path *path, int ret)
 	BOESFS_BEGIN_NOTED(caller, ret, path->mnt, path->dentry);
 	boesfs_args_unknown(&caller.scratch->work);
 	return boesfs_ask_and_learn(&caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_GETATTR,
-				    recall == BOESFS_RECALL_NOTHING && !caller.is_known);
+				    BOESFS_STRAY_ALLOW, boesfs_is_news(&caller, recall));
 }
 
-static __always_inline int boesfs_look(const struct dentry *dentry, __u32 op, int ret)
+static __attribute__((noinline)) int boesfs_look_recall(struct dentry *dentry, __u32 op)
+{
+	return boesfs_recall_everywhere(dentry, op & 31);
+}
+
+static __always_inline int boesfs_look(struct dentry *dentry, __u32 op, int ret)
 {
 	struct boesfs_caller caller;
+	int recall = boesfs_look_recall(dentry, op);
 
-	BOESFS_BEGIN(caller, ret);
+	if (recall <= 0)
+		return recall;
+	BOESFS_BEGIN_EVERYWHERE(caller, ret, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
-	return boesfs_end(&caller, boesfs_ask_everywhere(&caller, dentry, boesfs_dentry_kind(dentry), op));
+	return boesfs_end_everywhere(&caller, dentry, op, boesfs_is_news(&caller, recall));
 }
 
 SEC("lsm/inode_readlink")
@@ -208,24 +241,42 @@ int BOESFS_PROG(boesfs_path_notify, const struct path *path, __u64 mask, unsigne
  * access(2), and directories on the way to what O_PATH, chdir(2) and the like reach. The hook is told an inode: every
  * name of it counts. Attached only if the policy denies getattr or lookup.
  */
+static __attribute__((noinline)) int boesfs_permission_recall(struct inode *inode)
+{
+	return boesfs_recall_shown(inode);
+}
+
+static __attribute__((noinline)) int boesfs_permission_note(struct boesfs_caller *caller, struct inode *inode)
+{
+	caller->known_sequence = boesfs_rename_sequence();
+	caller->is_known = boesfs_memo_shows(caller, inode, boesfs_check_memos);
+	return 0;
+}
+
 SEC("lsm/inode_permission")
 int BOESFS_DEEP_PROG(boesfs_inode_permission, struct inode *inode, int mask, int ret)
 {
 	struct boesfs_caller caller;
 	struct hlist_node *alias;
 	__u32 kind, op, denied = 0;
+	int recall = BOESFS_RECALL_KNOWN, error;
 
 	if (ret)
 		return ret;
 	kind = boesfs_kind_of(inode->i_mode);
-	if (mask & BOESFS_MAY_ACCESS)
+	if (mask & BOESFS_MAY_ACCESS) {
 		op = BOESFS_OP_GETATTR;
-	else if (kind == BOESFS_KIND_DIR && mask & BOESFS_MAY_EXEC)
+	} else if (kind == BOESFS_KIND_DIR && mask & BOESFS_MAY_EXEC) {
 		op = BOESFS_OP_LOOKUP;
-	else
+		recall = boesfs_permission_recall(inode);
+		if (recall <= 0)
+			return recall;
+	} else {
 		return 0;
-	BOESFS_BEGIN(caller, ret);
+	}
+	BOESFS_BEGIN_AND(caller, ret, op == BOESFS_OP_LOOKUP && boesfs_permission_note(&caller, inode));
 	boesfs_args_unknown(&caller.scratch->work);
+	boesfs_memo_begin(&caller);
 	alias = inode->i_dentry.first;
 	for (int i = 0; i < BOESFS_ALIASES && alias && !denied; i++) {
 		struct dentry *dentry = (void *)alias - bpf_core_field_offset(struct dentry, d_u.d_alias);
@@ -237,7 +288,13 @@ int BOESFS_DEEP_PROG(boesfs_inode_permission, struct inode *inode, int mask, int
 	}
 	if (alias && !denied)
 		denied = boesfs_deny(&caller.scratch->work, BOESFS_REASON_UNRESOLVED, BOESFS_EACCES_NUMBER, op, 0);
-	return boesfs_end(&caller, denied);
+	boesfs_memo_compare_allowed(caller.scratch, denied);
+	error = boesfs_report(&caller, denied);
+	/* A directory has one dentry. */
+	if (boesfs_is_news(&caller, recall) && !denied)
+		boesfs_memo_learn_self(&caller, inode);
+	boesfs_scratch_give(&caller);
+	return error;
 }
 
 #endif

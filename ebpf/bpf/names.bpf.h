@@ -3,10 +3,11 @@
 #ifndef BOESFS_NAMES_BPF_H
 #define BOESFS_NAMES_BPF_H
 
-#include "ask.bpf.h"
+#include "learn.bpf.h"
 
 #define BOESFS_S_IFMT 0170000u
 #define BOESFS_S_IFREG 0100000u
+#define BOESFS_RENAME_NOREPLACE 1u
 #define BOESFS_RENAME_EXCHANGE 2u
 #define BOESFS_SB_POSIXACL (1ul << 16)
 
@@ -55,7 +56,7 @@ int BOESFS_MEMO_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *d
 	boesfs_args_mode(&caller.scratch->work, dir, mode);
 	if (op == BOESFS_OP_MKNOD)
 		boesfs_args_number(&caller.scratch->work, 1, dev);
-	return boesfs_ask(&caller, dir->mnt, dentry, kind, op, 0, BOESFS_STRAY_DENY);
+	return boesfs_ask_and_learn(&caller, dir->mnt, dentry, kind, op, BOESFS_STRAY_DENY, boesfs_is_news(&caller, recall));
 }
 
 BOESFS_RECALL(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry)
@@ -71,7 +72,8 @@ int BOESFS_MEMO_PROG(boesfs_path_mkdir, const struct path *dir, struct dentry *d
 	BOESFS_BEGIN_NOTED(caller, ret, dir->mnt, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
 	boesfs_args_mode(&caller.scratch->work, dir, mode & 07777);
-	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_MKDIR, 0, BOESFS_STRAY_DENY);
+	return boesfs_ask_and_learn(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_MKDIR, BOESFS_STRAY_DENY,
+				    boesfs_is_news(&caller, recall));
 }
 
 BOESFS_RECALL(boesfs_path_rmdir, const struct path *dir, struct dentry *dentry)
@@ -86,7 +88,8 @@ int BOESFS_MEMO_PROG(boesfs_path_rmdir, const struct path *dir, struct dentry *d
 
 	BOESFS_BEGIN_NOTED(caller, ret, dir->mnt, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
-	return boesfs_ask(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_RMDIR, 0, BOESFS_STRAY_DENY);
+	return boesfs_ask_and_learn(&caller, dir->mnt, dentry, BOESFS_KIND_DIR, BOESFS_OP_RMDIR, BOESFS_STRAY_DENY,
+				    boesfs_is_news(&caller, recall));
 }
 
 BOESFS_RECALL(boesfs_path_unlink, const struct path *dir, struct dentry *dentry)
@@ -101,8 +104,8 @@ int BOESFS_MEMO_PROG(boesfs_path_unlink, const struct path *dir, struct dentry *
 
 	BOESFS_BEGIN_NOTED(caller, ret, dir->mnt, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
-	return boesfs_ask(&caller, dir->mnt, dentry, boesfs_dentry_kind(dentry), BOESFS_OP_UNLINK, 0,
-			  BOESFS_STRAY_DENY);
+	return boesfs_ask_and_learn(&caller, dir->mnt, dentry, boesfs_dentry_kind(dentry), BOESFS_OP_UNLINK,
+				    BOESFS_STRAY_DENY, boesfs_is_news(&caller, recall));
 }
 
 __attribute__((noinline)) int boesfs_judge_target_call(struct boesfs_scratch *s)
@@ -155,6 +158,68 @@ int BOESFS_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dent
 	return boesfs_end(&caller, denied);
 }
 
+/*
+ * Whether moving or linking @old to @new, both on @mnt, is allowed, as far as memos say so: where no names are hidden and
+ * both are of one row, a move gives nobody a right. @removes: operations on what the new name has until then.
+ */
+static __always_inline int boesfs_memo_moves(const struct boesfs_caller *caller, const struct vfsmount *mnt,
+					     struct dentry *old, struct dentry *new, __u32 op, __u32 removes, __u32 check)
+{
+	__u32 kind = boesfs_dentry_kind(old), scope, made;
+	struct boesfs_known from, to;
+
+	/* Below a directory there may be other rows. */
+	if (kind == BOESFS_KIND_DIR)
+		return BOESFS_RECALL_KNOWN;
+	scope = boesfs_memo_known(caller, mnt, old, &from, check, 0);
+	if (scope)
+		scope &= boesfs_memo_known(caller, mnt, new, &to, check, 0);
+	if (!scope)
+		return BOESFS_RECALL_NOTHING;
+	made = BOESFS_BIT(boesfs_making(kind, op)) | removes;
+	if (!(scope & BOESFS_SCOPE_ROWS) || from.label != to.label ||
+	    !boesfs_known_allows(&from, BOESFS_BIT(op), BOESFS_BIT(op)) || !boesfs_known_allows(&to, made, made))
+		return BOESFS_RECALL_KNOWN;
+	return BOESFS_RECALL_ALLOWS;
+}
+
+static __always_inline int boesfs_recall_move(const struct vfsmount *mnt, struct dentry *old, struct dentry *new, __u32 op,
+					      __u32 removes)
+{
+	struct boesfs_caller caller;
+	int begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
+
+	if (begun != BOESFS_RECALL_KNOWN)
+		return begun;
+	if (boesfs_check_memos)
+		return BOESFS_RECALL_NOTHING;
+	return boesfs_memo_moves(&caller, mnt, old, new, op, removes, BOESFS_CHECK_NOTHING);
+}
+
+/* For tests: notes whether a memo allows a move. VERIFIER: see boesfs_memo_note(). */
+static __attribute__((noinline)) int boesfs_memo_note_move(struct boesfs_caller *caller, const struct vfsmount *mnt,
+							   struct dentry *old, struct dentry *new, __u32 what)
+{
+	caller->known_sequence = boesfs_rename_sequence();
+	caller->is_known = boesfs_memo_moves(caller, mnt, old, new, what & 31, what & ~31u, boesfs_check_memos) ==
+			   BOESFS_RECALL_ALLOWS;
+	return 0;
+}
+
+/* Ends a move to @new, which is at @to; @learn says whether its directory is remembered. */
+static __always_inline int boesfs_end_move(struct boesfs_caller *caller, struct dentry *new, __u32 to, __u32 denied,
+					   __u32 learn)
+{
+	int error;
+
+	boesfs_memo_compare_allowed(caller->scratch, denied);
+	error = boesfs_report(caller, denied);
+	if (learn && to <= BOESFS_FOUND_OUTSIDE)
+		boesfs_memo_learn(caller, new);
+	boesfs_scratch_give(caller);
+	return error;
+}
+
 __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
 {
 	struct boesfs_blob b = boesfs_blob_get(w);
@@ -166,17 +231,24 @@ __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
 	return boesfs_judge_link(b, w);
 }
 
+BOESFS_RECALL(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)
+{
+	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK, 0);
+}
+
 SEC("lsm/path_link")
-int BOESFS_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry,
-	     int ret)
+int BOESFS_MEMO_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry,
+		     int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
 	__u32 kind, found, to, stray, denied;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_AND(caller, ret,
+			 boesfs_memo_note_move(&caller, new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK));
 	w = &caller.scratch->work;
 	kind = boesfs_dentry_kind(old_dentry);
+	boesfs_memo_begin(&caller);
 	/* A link stays on one mount, so the old name is on the new one's. Both are placed: an event names both. */
 	found = boesfs_place(&caller, 0, new_dir->mnt, old_dentry, kind);
 	to = boesfs_place(&caller, 1, new_dir->mnt, new_dentry, kind);
@@ -187,7 +259,7 @@ int BOESFS_PROG(boesfs_path_link, struct dentry *old_dentry, const struct path *
 		denied = boesfs_judge_link_call(w) != 0;
 	else
 		denied = stray == BOESFS_STRAY_DENY;
-	return boesfs_end(&caller, denied);
+	return boesfs_end_move(&caller, new_dentry, to, denied, boesfs_is_news(&caller, recall));
 }
 
 __attribute__((noinline)) int boesfs_judge_rename_call(struct boesfs_work *w, __u32 replaced, __u32 exchange)
@@ -201,16 +273,42 @@ __attribute__((noinline)) int boesfs_judge_rename_call(struct boesfs_work *w, __
 	return boesfs_judge_rename(b, w, replaced, replaced != BOESFS_KIND_UNKNOWN, exchange);
 }
 
+/* What a rename asks of what the new name has until then, a bit each. */
+static __always_inline __u32 boesfs_rename_removes(const struct dentry *new)
+{
+	switch (boesfs_dentry_kind(new)) {
+	case BOESFS_KIND_UNKNOWN:
+		return 0;
+	case BOESFS_KIND_DIR:
+		return BOESFS_BIT(BOESFS_OP_RMDIR);
+	default:
+		return BOESFS_BIT(BOESFS_OP_UNLINK);
+	}
+}
+
+BOESFS_RECALL(boesfs_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
+	      struct dentry *new_dentry, unsigned int flags)
+{
+	if (flags & ~BOESFS_RENAME_NOREPLACE)
+		return BOESFS_RECALL_KNOWN;
+	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
+				  boesfs_rename_removes(new_dentry));
+}
+
 SEC("lsm/path_rename")
-int BOESFS_PROG(boesfs_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
-	     struct dentry *new_dentry, unsigned int flags, int ret)
+int BOESFS_MEMO_PROG(boesfs_path_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
+		     struct dentry *new_dentry, unsigned int flags, int ret)
 {
 	struct boesfs_caller caller;
 	struct boesfs_work *w;
 	__u32 kind, replaced, found, to, stray, denied;
 
-	BOESFS_BEGIN(caller, ret);
+	BOESFS_BEGIN_AND(caller, ret,
+			 flags & ~BOESFS_RENAME_NOREPLACE ||
+				 boesfs_memo_note_move(&caller, new_dir->mnt, old_dentry, new_dentry,
+						       BOESFS_OP_RENAME | boesfs_rename_removes(new_dentry)));
 	w = &caller.scratch->work;
+	boesfs_memo_begin(&caller);
 	kind = boesfs_dentry_kind(old_dentry);
 	replaced = boesfs_dentry_kind(new_dentry);
 	found = boesfs_place(&caller, 0, old_dir->mnt, old_dentry, kind);
@@ -222,7 +320,7 @@ int BOESFS_PROG(boesfs_path_rename, const struct path *old_dir, struct dentry *o
 		denied = boesfs_judge_rename_call(w, replaced, !!(flags & BOESFS_RENAME_EXCHANGE)) != 0;
 	else
 		denied = stray == BOESFS_STRAY_DENY;
-	return boesfs_end(&caller, denied);
+	return boesfs_end_move(&caller, new_dentry, to, denied, boesfs_is_news(&caller, recall));
 }
 
 #endif

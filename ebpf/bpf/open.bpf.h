@@ -83,7 +83,7 @@ int BOESFS_MEMO_PROG(boesfs_file_open, struct file *file, int ret)
 	flags = file->f_flags;
 	mode = file->f_inode->i_mode;
 	op = flags & BOESFS_FMODE_EXEC ? BOESFS_OP_EXEC : BOESFS_OP_OPEN;
-	boesfs_memo_begin(&caller, file->f_path.mnt);
+	boesfs_memo_begin(&caller);
 	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, boesfs_kind_of(mode));
 	stray = boesfs_stray(w, found, BOESFS_STRAY_DENY, op, 0);
 	/* A program's memory is not for programs of other rights. */
@@ -98,7 +98,7 @@ int BOESFS_MEMO_PROG(boesfs_file_open, struct file *file, int ret)
 		denied = stray == BOESFS_STRAY_DENY;
 	boesfs_memo_compare(caller.scratch);
 	error = boesfs_report(&caller, denied);
-	if (recall == BOESFS_RECALL_NOTHING && !caller.is_known && found == BOESFS_FOUND_INSIDE)
+	if (boesfs_is_news(&caller, recall) && found <= BOESFS_FOUND_OUTSIDE)
 		boesfs_memo_learn(&caller, file->f_path.dentry);
 	boesfs_scratch_give(&caller);
 	return error;

@@ -24,6 +24,8 @@ enum boesfs_place_found {
 	BOESFS_FOUND_GIVEN,
 	/* On a mount elsewhere, detached, or disconnected. */
 	BOESFS_FOUND_UNRESOLVED,
+	/* Renames disturbed every try: it may well have a name. */
+	BOESFS_FOUND_DISTURBED,
 	BOESFS_FOUND_TOO_DEEP,
 	/* Where one file answers to many spellings: the one that was asked is not what rules are about. */
 	BOESFS_FOUND_FOLDS,
@@ -276,7 +278,7 @@ __attribute__((noinline)) int boesfs_climb_call(struct boesfs_scratch *s)
 	s->climb.found = BOESFS_FOUND_GOING;
 	bpf_loop(BOESFS_CLIMB_TRIES, boesfs_climb_try, &loop, 0);
 	if (s->climb.found == BOESFS_FOUND_GOING)
-		s->climb.found = BOESFS_FOUND_UNRESOLVED;
+		s->climb.found = BOESFS_FOUND_DISTURBED;
 	return 0;
 }
 

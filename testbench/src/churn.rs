@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 
 /// Directories of the tree, each below the one before, and the name each is moved to and from.
 const LEVELS: [&str; 4] = ["one", "two", "three", "four"];
@@ -57,7 +57,21 @@ pub fn change(root: &Path, time: Duration) -> u64 {
     changes
 }
 
-/// Opens whatever may be there, for so long. Gives how many opens succeeded, and how many were denied.
+/// Changes times, and moves and links to another name in the directory: what else is answered by memos.
+fn touch(path: &Path) {
+    let now = Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW };
+    let _ =
+        fs::utimensat(CWD, path, &Timestamps { last_access: now, last_modification: now }, AtFlags::empty());
+    let (other, link) = (path.with_extension("moved"), path.with_extension("link"));
+    if fs::rename(path, &other).is_ok() {
+        let _ = fs::rename(&other, path);
+    }
+    if fs::link(path, &link).is_ok() {
+        let _ = fs::unlink(&link);
+    }
+}
+
+/// Opens whatever may be there, and moves it about, for so long. Gives how many opens succeeded, and how many were denied.
 #[must_use]
 pub fn open(root: &Path, time: Duration) -> (u64, u64) {
     let start = Instant::now();
@@ -83,6 +97,9 @@ pub fn open(root: &Path, time: Duration) -> (u64, u64) {
                 }
                 Err(rustix::io::Errno::ACCESS) => denied += 1,
                 Err(_) => {}
+            }
+            if path.extension().is_some() {
+                touch(path);
             }
         }
     }

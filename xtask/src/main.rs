@@ -147,7 +147,7 @@ struct BenchArgs {
     /// lsm, endure: this kernel alone
     #[arg(long)]
     kernel: Vec<vm::KernelChoice>,
-    /// lsm: this operation alone
+    /// lsm: this operation alone, or `jobs`
     #[arg(long)]
     operation: Vec<String>,
     /// lsm: paths of so many names alone

@@ -13,15 +13,25 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(600);
 /// How long each kind of memo is tried.
-const SECONDS: &str = "4";
+const SECONDS: &str = "6";
 /// Answers that must have been compared, and renames of directories, for a run to say anything; and reloads.
 const ENOUGH: u64 = 200;
-const ENOUGH_RELOADS: u64 = 4;
-const POLICIES: [(&str, &str); 2] =
-    [("memo", include_str!("memo.conf")), ("memo-2", include_str!("memo-2.conf"))];
-/// `enum boesfs_check` of the programs: sound memos, ones that outlive renames, and ones that outlive a reload.
-const CHECKS: [(&str, Memos); 3] =
-    [("1", Memos::Sound), ("2", Memos::OutliveRenames), ("3", Memos::OutliveReloads)];
+const ENOUGH_RELOADS: u64 = 3;
+const POLICIES: [(&str, &str); 5] = [
+    ("memo", include_str!("memo.conf")),
+    ("memo-2", include_str!("memo-2.conf")),
+    ("hide", include_str!("hide.conf")),
+    ("hide-2", include_str!("hide-2.conf")),
+    ("names", include_str!("names.conf")),
+];
+/// `enum boesfs_check` of the programs, and the policies it is tried under: sound memos, ones that outlive renames, and
+/// ones that outlive a reload.
+const CHECKS: [(&str, Memos); 4] = [
+    ("1 memo", Memos::Sound),
+    ("1 hide", Memos::Sound),
+    ("2 hide", Memos::OutliveRenames),
+    ("3 memo", Memos::OutliveReloads),
+];
 
 /// How memos are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +82,15 @@ fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> 
     Ok(output)
 }
 
-/// Reads, for each check, `reloads: 5`, `check: 1`, `memos: 12 agreed, 0 differed, 34 renames of directories`.
+/// Reads `names: end`, before which nothing may be said, and, for each check, `reloads: 5`, `check: 1 memo`, `memos: 12 agreed, 0 differed, 34 renames of directories`.
 fn judge(said: &str) -> Tally {
     let after = |start: &'static str| said.lines().filter_map(move |line| line.strip_prefix(start));
     let mut tally = Tally::default();
+    let names: Vec<_> = said.lines().take_while(|line| !line.starts_with("reloads: ")).collect();
+    tally.add(match names[..] {
+        ["names: end"] => Tally::pass(),
+        _ => Tally::fail(format!("names above the protected directory: {}", names.join(", "))),
+    });
     let (mut reloads, mut checks, mut memos) = (after("reloads: "), after("check: "), after("memos: "));
     for (check, kind) in CHECKS {
         if checks.next() != Some(check) {
@@ -110,22 +125,25 @@ mod tests {
 
     #[test]
     fn only_broken_memos_may_differ() {
-        let said = |differed: [u64; 3]| {
-            let one = |(check, differed)| {
-                let renames = if check == 3 { 0 } else { 800 };
+        let said = |differed: [u64; 4]| {
+            let one = |((check, kind), differed)| {
+                let renames = if kind == Memos::OutliveReloads { 0 } else { 800 };
                 format!(
                     "reloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, {renames} renames of directories\n"
                 )
             };
-            (1..).zip(differed).map(one).collect::<String>()
+            "names: end\n".to_owned() + &CHECKS.into_iter().zip(differed).map(one).collect::<String>()
         };
-        assert_eq!(judge(&said([0, 1, 1])).passed, 3);
-        assert_eq!(judge(&said([1, 1, 1])).failed, 1);
-        assert_eq!(judge(&said([0, 0, 0])).failed, 2);
-        assert_eq!(judge(&said([0, 1, 1]).replace("900", "1")).failed, 3);
-        assert_eq!(judge(&said([0, 1, 1]).replace("reloads: 9", "reloads: 0")).failed, 3);
-        assert_eq!(judge(&said([0, 1, 1]).replace("800", "0")).failed, 2);
-        assert_eq!(judge("check: 1\nmemos: 900 agreed").failed, 1);
+        let right = said([0, 0, 1, 1]);
+        assert_eq!(judge(&right).passed, 5);
+        assert_eq!(judge(&format!("touched /above/named\n{right}")).failed, 1);
+        assert_eq!(judge(&said([1, 0, 1, 1])).failed, 1);
+        assert_eq!(judge(&said([0, 1, 1, 1])).failed, 1);
+        assert_eq!(judge(&said([0, 0, 0, 0])).failed, 2);
+        assert_eq!(judge(&right.replace("900", "1")).failed, 4);
+        assert_eq!(judge(&right.replace("reloads: 9", "reloads: 0")).failed, 4);
+        assert_eq!(judge(&right.replace("800", "0")).failed, 3);
+        assert_eq!(judge("names: end\ncheck: 1 memo\nmemos: 900 agreed").failed, 1);
         assert_eq!(judge("").failed, 1);
     }
 }

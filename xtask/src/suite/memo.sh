@@ -2,8 +2,26 @@
 # Says how often they were the same, for memos as they are and for ones that are made to be wrong.
 boesfs-testbench churn --prepare /churn || exit 125
 
-for check in 1 2 3; do
-    BOESFS_CHECK_MEMOS=$check boesfs run --plane lsm --name churn --outside allow --events /dev/null memo.bin -- \
+# What is remembered of the directory that the protected one lies in says nothing of that one.
+mkdir -p /above/named
+echo >/above/plain
+for name in x y; do echo >/above/named/$name; done
+boesfs run --plane lsm --dir /above/named --outside allow names.bin -- /bin/sh -c '
+    for turn in 1 2 3; do
+        for name in /above/plain /above/named/y; do
+            touch $name && chmod 600 $name && mv $name $name.other && mv $name.other $name || echo stuck $name
+        done
+        for name in /above/named /above/named/x; do
+            touch $name && echo touched $name
+            chmod 700 $name && echo changed $name
+        done
+        ln /above/plain /above/named/z && echo linked
+    done 2>/dev/null
+    echo names: end'
+
+for round in "1 memo" "1 hide" "2 hide" "3 memo"; do
+    check=${round% *} policy=${round#* }
+    BOESFS_CHECK_MEMOS=$check boesfs run --plane lsm --name churn --outside allow --events /dev/null $policy.bin -- \
         /bin/sh -c "echo >/churn-started; until [ -e /churn-go ]; do sleep 0.2; done
             exec /usr/local/bin/boesfs-testbench churn --seconds $1 /churn" 2>/said &
     sandbox=$!
@@ -14,12 +32,12 @@ for check in 1 2 3; do
         [ $waited != 600 ] && kill -0 $sandbox || { cat /said; exit 125; }
     done
     # The first reload attaches what judges descriptors that were opened before it: that takes its time.
-    boesfs reload churn memo-2.bin >/dev/null || exit 125
+    boesfs reload churn $policy-2.bin >/dev/null || exit 125
     echo >/churn-go
     (
         reloads=0
         while [ -e /churn-started ]; do
-            for policy in memo memo-2; do boesfs reload churn $policy.bin >/dev/null 2>&1 && reloads=$((reloads + 1)); done
+            for other in $policy $policy-2; do boesfs reload churn $other.bin >/dev/null 2>&1 && reloads=$((reloads + 1)); done
         done
         echo "reloads: $reloads"
     ) &
@@ -29,6 +47,6 @@ for check in 1 2 3; do
     wait $sandbox || { cat /said; exit 125; }
     rm /churn-started /churn-go
     wait $others
-    echo "check: $check"
+    echo "check: $round"
     cat /said
 done

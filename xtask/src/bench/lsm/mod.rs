@@ -81,6 +81,9 @@ struct Part {
     settings: Vec<String>,
 }
 
+/// Among operations: whole jobs.
+const JOBS: &str = "jobs";
+
 /// What is measured besides whole jobs: the part that comes after those, and those before.
 fn parts() -> (Part, Vec<Part>) {
     let every = |list: &[usize]| list.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
@@ -116,8 +119,18 @@ pub fn run(workspace: &Workspace, choice: &Choice) -> Result<(), BenchError> {
     let kernels =
         if choice.kernels.is_empty() { KernelChoice::BOTH.to_vec() } else { choice.kernels.clone() };
     if !choice.is_everything() {
+        let (jobs, operations): (Vec<_>, Vec<_>) =
+            choice.operations.iter().cloned().partition(|operation| operation == JOBS);
         for kernel in &kernels {
-            for setting in measure(workspace, folder.path(), kernel, &chosen(choice))? {
+            let mut found = Vec::new();
+            if !operations.is_empty() || jobs.is_empty() {
+                let choice = Choice { operations: operations.clone(), ..choice.clone() };
+                found = measure(workspace, folder.path(), kernel, &chosen(&choice))?;
+            }
+            if !jobs.is_empty() {
+                found.extend(jobs::measure(workspace, folder.path(), kernel)?);
+            }
+            for setting in found {
                 print!("{}", report::lines(&setting));
             }
         }
