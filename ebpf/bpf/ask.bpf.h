@@ -134,6 +134,8 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 		s->work.object[0].start = s->climb.at;
 		if (boesfs_found(&s->climb) == BOESFS_FOUND_FOLDS)
 			return boesfs_deny(&s->work, BOESFS_REASON_FOLDS_CASE, BOESFS_EACCES_NUMBER, op, 0);
+		if (s->climb.found == BOESFS_FOUND_TOO_DEEP)
+			return boesfs_deny(&s->work, BOESFS_REASON_TOO_DEEP, BOESFS_EACCES_NUMBER, op, 0);
 		if (s->climb.found > BOESFS_FOUND_OUTSIDE)
 			return boesfs_deny(&s->work, BOESFS_REASON_UNRESOLVED, BOESFS_EACCES_NUMBER, op, 0);
 		if (s->climb.found == BOESFS_FOUND_INSIDE || !s->insides)

@@ -19,7 +19,10 @@ static __always_inline void boesfs_event_append(struct boesfs_event *e, __u32 *a
 	*at = to + len;
 }
 
-/* Appends the path of object @which up to @end, with the protected directory's before it. */
+/*
+ * Appends the path of object @which up to @end, with the protected directory's before it. Of an object that is at no known
+ * place that is what is known of its path's end, or nothing.
+ */
 static __always_inline void boesfs_event_path(struct boesfs_scratch *s, struct boesfs_sandbox *sandbox, __u32 *at,
 					      __u32 which, __u32 end)
 {
@@ -37,8 +40,12 @@ static __always_inline void boesfs_event_path(struct boesfs_scratch *s, struct b
 	}
 	if (end > start && end <= BOESFS_PATH_END)
 		boesfs_event_append(&s->event, at, &s->work.path[which & 1][start & (BOESFS_PATH_END - 1)], end - start);
-	if (*at == begin)
-		boesfs_event_append(&s->event, at, "/", 1);
+	if (o->place == BOESFS_INSIDE || o->place == BOESFS_OUTSIDE) {
+		if (*at == begin)
+			boesfs_event_append(&s->event, at, "/", 1);
+	} else if (*at != begin) {
+		s->event.record.flags |= BOESFS_EVENT_PATH_TRUNCATED;
+	}
 }
 
 /* Whether an event has to go without: the last quarter of a ring buffer is for denials. */

@@ -59,7 +59,7 @@ impl Translator<'_> {
             uid: Some(record.uid),
             sub: policy.names.of(record.class, record.pid),
             op: Some(raw.op),
-            path: Some(raw.path.to_vec()),
+            path: (!raw.path.is_empty()).then(|| raw.path.to_vec()),
             path_truncated: record.flags & EVENT_PATH_TRUNCATED != 0,
             args: args(raw),
             verdict: if denied { Verdict::Deny } else { Verdict::Allow },
@@ -167,6 +167,16 @@ mod tests {
             let Cause::Rule(rule) = event.cause else { panic!("{op}: no rule decided") };
             assert_eq!(rule.id, id, "{op}");
         }
+    }
+
+    #[test]
+    fn what_is_at_no_known_place_has_no_path() {
+        let image = decode(IMAGE).unwrap();
+        let mut bytes = record(&image, Op::Exec, b"/srv/tool");
+        assert_eq!(translated(&image, &bytes).unwrap().path.as_deref(), Some(&b"/srv/tool"[..]));
+        let length = std::mem::offset_of!(EventRecord, path_len);
+        bytes[length..length + 4].fill(0);
+        assert_eq!(translated(&image, &bytes).unwrap().path, None);
     }
 
     #[test]
