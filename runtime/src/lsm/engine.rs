@@ -256,7 +256,7 @@ impl Engine {
             Told::Somebody(rate) => {
                 half!(sandboxes, slot, Sandbox.event_rate).store(rate, Ordering::Relaxed);
                 let ring = bpf::ring_create(EVENT_RING as u32);
-                let ring = ring.map_err(|error| LoadError::map("rings", error))?;
+                let ring = ring.map_err(|error| LoadError::refused("rings", error))?;
                 self.seal_inner(ring.as_fd())?;
                 self.put("rings", &self.maps.rings, &key, &ring.as_raw_fd().to_ne_bytes())?;
                 Some(ring)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use aya::maps::MapError;
 use boesfs_ebpf::SizeClass;
 
 /// Why the programs are not at work.
@@ -34,7 +35,15 @@ pub enum LoadError {
     Btf(#[from] aya::BtfError),
     /// The object was refused.
     #[error("cannot load the object: {0}")]
-    Object(#[from] aya::EbpfError),
+    Object(aya::EbpfError),
+    /// The kernel makes no such map.
+    #[error("the kernel does not make map `{map}`: {source}{hint}", hint = memory_hint(source))]
+    MapRefused {
+        /// Which.
+        map: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A program was refused.
     #[error("cannot {action} `{program}`: {source}")]
     Program {
@@ -116,9 +125,35 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
+/// Maps are the kernel's memory, and count as the caller's.
+fn memory_hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ENOMEM) => {
+            "; maps count against the memory.max of the caller's cgroup, and `boesfsc inspect` says what they take"
+        }
+        _ => "",
+    }
+}
+
+impl From<aya::EbpfError> for LoadError {
+    fn from(error: aya::EbpfError) -> Self {
+        match error {
+            aya::EbpfError::MapError(MapError::CreateError { name, io_error }) => {
+                Self::MapRefused { map: name, source: io_error }
+            }
+            other => Self::Object(other),
+        }
+    }
+}
+
 impl LoadError {
     pub(super) fn map(map: &'static str, reason: impl ToString) -> Self {
         Self::Map { map, reason: reason.to_string() }
+    }
+
+    /// The kernel makes no `map`, because of `source`.
+    pub(super) fn refused(map: &str, source: io::Error) -> Self {
+        Self::MapRefused { map: map.to_owned(), source }
     }
 
     /// What `source` means for attaching `program` at `hook`.
