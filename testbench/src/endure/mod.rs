@@ -5,6 +5,7 @@
 
 pub mod crowd;
 pub mod kills;
+mod refused;
 pub mod reloads;
 mod stage;
 pub mod worker;

@@ -1,5 +1,5 @@
 //! Many calls of several processes while their policy changes all the time: each is decided whole by the one policy or the
-//! other, and its event names which.
+//! other, and its event names which. What both deny is denied at any moment, also while images that cannot be used are refused.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,6 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
 use serde::{Deserialize, Serialize};
 
 use super::EndureError;
+use super::refused::{self, Refused};
 use super::stage::{BOTH, ONE, Stage, TWO, boesfs};
 use super::worker::{ACCES, BATCH, CYCLE, OPENED, PERM};
 
@@ -30,6 +31,8 @@ pub struct Seen {
     pub processes: usize,
     /// Reloads meanwhile.
     pub reloads: u64,
+    /// Images that were refused meanwhile, and changed nothing.
+    pub refused: u64,
     /// Denials by the one policy, and by the other.
     pub by: [u64; 2],
     /// Seconds.
@@ -56,6 +59,7 @@ enum Heard {
     Answers { worker: usize, answers: Vec<u8> },
     Event(Event),
     Reloaded(u64),
+    Refused,
     Broken(EndureError),
     End,
 }
@@ -109,7 +113,8 @@ pub fn run(operations: u64, processes: usize, reloads: u64) -> Result<Seen, Endu
     let policies = [two.display().to_string(), one.display().to_string()];
     let mut judge = Judge { sides, workers: Vec::new(), counted: Counted::default() };
     judge.workers.resize_with(processes, Worker::default);
-    let begin = Box::new(move || drop(std::thread::spawn(move || reload(&policies, reloads, &tell))));
+    let bad = refused::images(&stage, &one)?;
+    let begin = Box::new(move || drop(std::thread::spawn(move || reload(&policies, &bad, reloads, &tell))));
     let judged = judge.hear(&heard, tokens, begin, operations, reloads);
     if judged.is_err() {
         let _ = sandbox.kill();
@@ -119,12 +124,13 @@ pub fn run(operations: u64, processes: usize, reloads: u64) -> Result<Seen, Endu
     if !status.success() {
         return EndureError::broken(format!("the sandbox ended with {status}"));
     }
-    let Counted { operations, by, reloads } = judge.counted;
+    let Counted { operations, by, reloads, refused } = judge.counted;
     Ok(Seen {
         operations,
         denials: by.iter().sum(),
         processes,
         reloads,
+        refused,
         by,
         seconds: began.elapsed().as_secs_f64(),
     })
@@ -162,16 +168,22 @@ fn listen(sandbox: &mut Child, events: File, tell: Sender<Heard>) -> Result<(), 
     Ok(())
 }
 
-/// Gives the sandbox the `policies` in turn, `count` times.
-fn reload(policies: &[String; 2], count: u64, tell: &Sender<Heard>) {
-    for (done, policy) in (1..=count).zip(policies.iter().cycle()) {
-        let heard = match boesfs(&["reload", NAME, policy]) {
-            Ok(told) if told == format!("generation {}\n", done + 1) => Heard::Reloaded(done),
-            Ok(told) => Heard::Broken(EndureError::Broken(format!("reload {done} made {told}"))),
-            Err(error) => Heard::Broken(error),
-        };
-        if tell.send(heard).is_err() {
-            return;
+/// Gives the sandbox the `policies` in turn, `count` times, and before each one of the `bad` ones, which make no generation.
+fn reload(policies: &[String; 2], bad: &[Refused], count: u64, tell: &Sender<Heard>) {
+    let reload = |done: u64, policy: &str| {
+        let told = boesfs(&["reload", NAME, policy])?;
+        if told == format!("generation {}\n", done + 1) {
+            Ok(Heard::Reloaded(done))
+        } else {
+            EndureError::broken(format!("reload {done} made {told}"))
+        }
+    };
+    for (done, (policy, bad)) in (1..=count).zip(policies.iter().cycle().zip(bad.iter().cycle())) {
+        for heard in [bad.try_on(NAME).map(|()| Heard::Refused), reload(done, policy)] {
+            let is_over = heard.is_err();
+            if tell.send(heard.unwrap_or_else(Heard::Broken)).is_err() || is_over {
+                return;
+            }
         }
     }
 }
@@ -181,6 +193,7 @@ struct Counted {
     operations: u64,
     by: [u64; 2],
     reloads: u64,
+    refused: u64,
 }
 
 struct Judge {
@@ -221,6 +234,7 @@ impl Judge {
                     self.match_up(worker)?;
                 }
                 Heard::Reloaded(count) => self.counted.reloads = count,
+                Heard::Refused => self.counted.refused += 1,
                 Heard::Broken(error) => return Err(error),
                 Heard::End => ended = true,
             }

@@ -63,12 +63,24 @@ impl Stage {
         files: &[&str],
         errno: &str,
     ) -> Result<(PathBuf, String), EndureError> {
+        self.policy_about(name, workers, files, "open", errno)
+    }
+
+    /// The same for another operation than opening.
+    pub(super) fn policy_about(
+        &self,
+        name: &str,
+        workers: usize,
+        files: &[&str],
+        op: &str,
+        errno: &str,
+    ) -> Result<(PathBuf, String), EndureError> {
         let mut text = MODEL.to_owned();
         for worker in 0..workers {
             for file in files {
                 let path = self.dir().join(worker.to_string()).join(file);
                 text += &format!("#@ id={name}-{file}-{worker} errno={errno}\n");
-                text += &format!("p, {PROGRAM}, {}, open, deny\n", path.display());
+                text += &format!("p, {PROGRAM}, {}, {op}, deny\n", path.display());
             }
         }
         let policy = Policy::compile(&PolicySource::whole(name, &text))
