@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -175,6 +176,97 @@ static int by_memory_file(struct scene *s)
 	ssize_t got = TRY(pread(fd, buffer, sizeof(buffer), (off_t)(uintptr_t)kept));
 
 	return is_secret(buffer, got) ? GAINED : NOTHING;
+}
+
+/* What stands where the keeper keeps its secret as long as a process has not become it. */
+static const char not_yet[] = "not the keeper yet";
+/* How many execs are looked into. */
+#define EXECS 40
+
+/* Bytes of what is @kept in @pid; @mem is its memory as it was opened before the exec. */
+typedef ssize_t (*peek_fn)(pid_t pid, int mem, char *buffer, size_t length);
+
+static ssize_t peek_by_call(pid_t pid, int mem, char *buffer, size_t length)
+{
+	struct iovec local = { buffer, length }, remote = { kept, length };
+
+	(void)mem;
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0);
+}
+
+static ssize_t peek_by_file(pid_t pid, int mem, char *buffer, size_t length)
+{
+	int fd;
+	ssize_t got = pread(mem, buffer, length, (off_t)(uintptr_t)kept);
+
+	if (got > 0 && memcmp(buffer, not_yet, sizeof(not_yet)) != 0)
+		return got;
+	fd = open(proc(pid, "mem"), O_RDONLY);
+	if (fd < 0)
+		return -1;
+	got = pread(fd, buffer, length, (off_t)(uintptr_t)kept);
+	close(fd);
+	return got;
+}
+
+/* Looks into a child from before its exec until it is the keeper and holds the secret. */
+static int during_one_exec(struct scene *s, peek_fn peek)
+{
+	char buffer[sizeof(kept)], byte = 0;
+	int ends[2], mem, got = -EACCES;
+	ssize_t said = -1, length;
+	pid_t child;
+
+	memcpy(kept, not_yet, sizeof(not_yet));
+	STEP(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	child = STEP(fork());
+	if (child == 0) {
+		dup2(ends[1], 1);
+		close(ends[0]);
+		/* So that it is looked into before. */
+		if (read(1, &byte, 1) == 1)
+			execl(program("keeper"), "keeper", "hold", at(s, "file"), NULL);
+		_exit(1);
+	}
+	close(ends[1]);
+	mem = STEP(open(proc(child, "mem"), O_RDONLY));
+	length = STEP(peek(child, mem, buffer, sizeof(buffer)));
+	if (length != sizeof(buffer) || memcmp(buffer, not_yet, sizeof(not_yet)) != 0)
+		return BROKEN;
+	STEP(write(ends[0], &byte, 1));
+	while (said < 0 && got != GAINED) {
+		/* Once more after it has said that it holds the secret. */
+		said = recv(ends[0], &byte, 1, MSG_DONTWAIT);
+		length = peek(child, mem, buffer, sizeof(buffer));
+		if (length < 0)
+			got = -errno;
+		else if (length && memcmp(buffer, not_yet, sizeof(not_yet)) != 0)
+			got = GAINED;
+	}
+	kill(child, SIGKILL);
+	waitpid(child, 0, 0);
+	close(mem);
+	close(ends[0]);
+	return said ? got : BROKEN;
+}
+
+static int during_exec(struct scene *s, peek_fn peek)
+{
+	int got = -EACCES;
+
+	for (int i = 0; i < EXECS && got != GAINED && got != BROKEN; i++)
+		got = during_one_exec(s, peek);
+	return got;
+}
+
+static int by_reading_memory_in_exec(struct scene *s)
+{
+	return during_exec(s, peek_by_call);
+}
+
+static int by_memory_file_in_exec(struct scene *s)
+{
+	return during_exec(s, peek_by_file);
 }
 
 static int by_environment(struct scene *s)
@@ -360,14 +452,15 @@ static int by_writing(struct scene *s)
 	return GAINED;
 }
 
-static volatile bool gone;
+static volatile bool has_tried;
 
 static void *keep_opening(void *path)
 {
-	while (!gone)
+	for (;;) {
 		if (open_secret(AT_FDCWD, path, O_RDONLY) == GAINED)
 			_exit(RAN);
-	return 0;
+		has_tried = true;
+	}
 }
 
 /* No thread of the old program may be there when the process has become another. */
@@ -383,13 +476,16 @@ static int by_thread_during_exec(struct scene *s)
 
 			/* What the keeper says goes nowhere. */
 			dup2(STEP(open("/dev/null", O_WRONLY)), 1);
-			if (pthread_create(&thread, 0, keep_opening, (void *)at(s, "file")) == 0 && s->control)
-				pause();
+			if (pthread_create(&thread, 0, keep_opening, (void *)at(s, "file")))
+				_exit(1);
+			/* A control's thread ends the process. */
+			while (!has_tried || s->control)
+				sched_yield();
 			execl(program("keeper"), "keeper", "hold", at(s, "file"), NULL);
 			_exit(1);
 		}
 		if (!s->control) {
-			usleep(2000);
+			usleep(20000);
 			kill(child, SIGKILL);
 		}
 		got = await_run(child) == GAINED ? GAINED : -EACCES;
@@ -403,40 +499,51 @@ static int by_thread_during_exec(struct scene *s)
 
 const struct attempt class_attempts[] = {
 	{ "vault", 48, VAULT, directly, "what another program holds open", "`file_open`" },
-	{ "vault-proc-fd", 14, VAULT, by_its_descriptor, "its descriptor, by `/proc/PID/fd`", "`ptrace_access_check`, `file_open`", .closed = true },
+	{ "vault-proc-fd", 14, VAULT, by_its_descriptor, "its descriptor, by `/proc/PID/fd`", "`ptrace_access_check`, `file_open`", .closed = true,
+	  .untold = BY_CLASS },
 	{ "vault-pidfd-getfd", 27, VAULT, by_copied_descriptor, "its descriptor, by `pidfd_getfd`",
-	  "`ptrace_access_check`; on fuse every read is judged", .closed = true },
-	{ "vault-attach", 14, VAULT, by_attaching, "`PTRACE_ATTACH`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC },
-	{ "vault-seize", 0, VAULT, by_seizing, "`PTRACE_SEIZE`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC },
+	  "`ptrace_access_check`; on fuse every read is judged", .closed = true, .untold = BY_CLASS },
+	{ "vault-attach", 14, VAULT, by_attaching, "`PTRACE_ATTACH`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC,
+	  .untold = BY_CLASS },
+	{ "vault-seize", 0, VAULT, by_seizing, "`PTRACE_SEIZE`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC,
+	  .untold = BY_CLASS },
 	{ "vault-vm-read", 14, VAULT, by_reading_memory, "`process_vm_readv`", "`ptrace_access_check`", .closed = true, .fuse = PINNED,
-	  .why = NO_EXEC },
-	{ "vault-proc-mem", 14, VAULT, by_memory_file, "`/proc/PID/mem`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC },
+	  .why = NO_EXEC, .untold = BY_CLASS },
+	{ "vault-proc-mem", 14, VAULT, by_memory_file, "`/proc/PID/mem`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC,
+	  .untold = BY_CLASS },
+	{ "vault-read-in-exec", 46, VAULT, by_reading_memory_in_exec, "`process_vm_readv` from before its exec on",
+	  "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC, .untold = BY_CLASS },
+	{ "vault-mem-in-exec", 46, VAULT, by_memory_file_in_exec, "`/proc/PID/mem` from before its exec on",
+	  "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC, .untold = BY_CLASS },
 	{ "vault-environ", 0, VAULT, by_environment, "`/proc/PID/environ`", "`ptrace_access_check`", .closed = true, .fuse = PINNED,
-	  .why = NO_EXEC },
-	{ "vault-maps", 0, VAULT, by_map, "`/proc/PID/maps`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC },
-	{ "vault-kcmp", 0, VAULT, by_comparing, "`kcmp`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC },
+	  .why = NO_EXEC, .untold = BY_CLASS },
+	{ "vault-maps", 0, VAULT, by_map, "`/proc/PID/maps`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC,
+	  .untold = BY_CLASS },
+	{ "vault-kcmp", 0, VAULT, by_comparing, "`kcmp`", "`ptrace_access_check`", .closed = true, .fuse = PINNED, .why = NO_EXEC,
+	  .untold = BY_CLASS },
 	{ "vault-proc-cwd", 0, VAULT, by_its_working_directory, "`/proc/PID/cwd`", "`ptrace_access_check`", .closed = true, .fuse = PINNED,
-	  .why = NO_EXEC },
+	  .why = NO_EXEC, .untold = BY_CLASS },
 	{ "vault-inherited", 26, VAULT, passed_over_exec, "its descriptor, inherited over an exec", "`file_permission`, `mmap_file`" },
 	{ "vault-received", 27, VAULT, received, "its descriptor, received from it", "`file_receive`" },
 	{ "vault-preload", 23, VAULT, with_preloaded_code, "`LD_PRELOAD`, `LD_AUDIT` over its exec",
-	  "`bprm_creds_from_file`: secure exec", .also = NOTHING, .closed = true, .fuse = PINNED, .why = NO_EXEC },
+	  "`bprm_creds_from_file`: secure exec", .also = NOTHING, .closed = true, .fuse = PINNED, .why = NO_EXEC,
+	  .untold = BY_CLASS },
 	{ "vault-traceme", 14, VAULT, traced_over_exec, "`PTRACE_TRACEME`, then its exec", "`bprm_creds_from_file`",
-	  .closed = true, .fuse = PINNED, .why = NO_EXEC },
+	  .closed = true, .fuse = PINNED, .why = NO_EXEC, .untold = BY_CLASS },
 	{ "vault-traced", 14, VAULT, traced_over_exec_seized, "`PTRACE_SEIZE`, then its exec", "`bprm_creds_from_file`",
-	  .closed = true, .fuse = PINNED, .why = NO_EXEC },
+	  .closed = true, .fuse = PINNED, .why = NO_EXEC, .untold = BY_CLASS },
 	{ "vault-core", 0, VAULT, by_core_dump, "its memory, in a core dump that it is made to leave",
 	  "`file_open`: none where programs have different rights", .also = NOTHING, .closed = true, .may_lack = true,
 	  .fuse = PINNED,
-	  .why = NO_EXEC },
+	  .why = NO_EXEC, .told = "confined" },
 	{ "vault-comm", 48, VAULT, by_name_of_process, "`PR_SET_NAME`", "a subject is a file" },
 	{ "vault-argv", 48, VAULT, by_first_argument, "`argv[0]`", "a subject is a file" },
 	{ "vault-copy", 48, VAULT, by_copy, "a copy of the program elsewhere", "a subject is a path" },
 	{ "vault-symlink", 48, VAULT, by_link, "a link of its name to another program", "a subject is a file" },
 	{ "vault-replaced", 7, VAULT, by_replacing, "the program replaced", "the policy: `@modify` of programs it trusts",
-	  .closed = true },
+	  .closed = true, .told = "trusted" },
 	{ "vault-rewritten", 7, VAULT, by_writing, "the program written to", "the policy: `@write` of programs it trusts",
-	  .closed = true },
+	  .closed = true, .told = "trusted" },
 	{ "vault-thread-exec", 46, VAULT, by_thread_during_exec, "a thread that goes on while another executes it",
 	  "the class changes when threads are gone" },
 	{},

@@ -49,6 +49,19 @@ static int received_tree(struct scene *s)
 	return open_secret(fd, "file", O_RDONLY);
 }
 
+static int received_layer(struct scene *s)
+{
+	/* Where the root is an overlay, its lower layer lies beside it. */
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/../../../lower/%s/%s", s->base, s->tree, s->name);
+	fd = ask_accomplice(s, 'd', path);
+	if (fd < 0)
+		return s->outside ? UNAVAILABLE : -errno;
+	return open_secret(fd, "file", O_RDONLY);
+}
+
 static int received_in_a_socket(struct scene *s)
 {
 	int carrier = TRY(ask_accomplice(s, 's', at(s, "file")));
@@ -183,20 +196,22 @@ static int mounted_outside(struct scene *s)
 
 const struct attempt given_attempts[] = {
 	{ "received-file", 27, SEALED, received_file, "an open file received", "`file_receive`", .closed = true, .fuse = PINNED,
-	  .why = HANDED_OVER },
+	  .why = HANDED_OVER, .told = "unresolved" },
 	{ "received-writer", 27, SEALED, received_writer, "a file open for writing received", "`file_receive`", .closed = true,
-	  .fuse = PINNED, .why = HANDED_OVER },
+	  .fuse = PINNED, .why = HANDED_OVER, .told = "unresolved" },
 	{ "received-reached", 27, SEALED, received_reached, "an `O_PATH` descriptor received", "`file_receive`", .closed = true,
-	  .fuse = PINNED, .why = HANDED_OVER },
+	  .fuse = PINNED, .why = HANDED_OVER, .told = "unresolved" },
 	{ "received-folder", 27, SEALED, received_folder, "a directory received", "`file_receive`", .closed = true,
-	  .fuse = PINNED, .why = HANDED_OVER },
+	  .fuse = PINNED, .why = HANDED_OVER, .told = "unresolved" },
 	{ "received-folder-entered", 27, SEALED, received_folder_entered, "a directory received and entered", "`file_receive`",
-	  .closed = true, .fuse = PINNED, .why = HANDED_OVER },
+	  .closed = true, .fuse = PINNED, .why = HANDED_OVER, .told = "unresolved" },
 	{ "received-tree", 43, SEALED, received_tree, "a detached mount received, as a disconnected export",
 	  "`file_receive`; what is connected to no root is denied", .closed = true, .fuse = PINNED, .why = HANDED_OVER,
-	  .may_lack = true },
+	  .may_lack = true, .told = "unresolved" },
+	{ "received-layer", 10, SEALED, received_layer, "a directory of the layer beneath the root received",
+	  "`file_receive`", .closed = true, .fuse = PINNED, .why = HANDED_OVER, .may_lack = true, .told = "unresolved" },
 	{ "received-in-socket", 27, SEALED, received_in_a_socket, "a socket received with a file on its way through it",
-	  "`file_receive`", .closed = true, .fuse = PINNED, .why = HANDED_OVER },
+	  "`file_receive`", .closed = true, .fuse = PINNED, .why = HANDED_OVER, .told = "unresolved" },
 	{ "received-namespace", 27, NOWHERE, received_namespace, "a mount namespace received, `setns`", "seccomp" },
 	{ "received-pidfd-getfd", 27, NOWHERE, received_process_robbed, "a pidfd received, `pidfd_getfd`",
 	  "`ptrace_access_check`" },
@@ -211,7 +226,7 @@ const struct attempt given_attempts[] = {
 	{ "received-ring-mapped", 20, NOWHERE, received_ring_mapped, "a ring of io_uring's received, mapped", "the kernel lets no ring travel",
 	  .may_lack = true },
 	{ "spread-mount", 8, SEALED, mounted_outside, "a mount made outside, over an allowed folder", "private propagation",
-	  .closed = true, .uncontrolled = true },
+	  .closed = true, .uncontrolled = true, .untold = "the mount is not there in the sandbox" },
 	{ "sent-away", 28, SEALED, sent_away, "a descriptor sent to somebody outside", "outside the sandbox",
 	  .lsm = PINNED, .fuse = PINNED, .why = "what somebody outside does with it is by their own rights" },
 	{ "passed-within", 27, SEALED, passed_within, "an `O_PATH` descriptor passed on and opened", "`file_receive`, `file_open`" },

@@ -255,7 +255,7 @@ const struct attempt kernel_attempts[] = {
 	{ "tiocsti", 30, NOWHERE, input_put, "`TIOCSTI`", "seccomp", .may_lack = true },
 	{ "tioclinux", 0, NOWHERE, console_driven, "`TIOCLINUX`", "seccomp", .uncontrolled = true },
 	{ "int80", 58, SEALED, called_as_32_bit, "32-bit calls by `int 0x80`", "seccomp kills", .closed = true,
-	  .also = BY_SIGNAL - SIGSYS, .may_lack = true },
+	  .also = BY_SIGNAL - SIGSYS, .may_lack = true, .untold = BY_SECCOMP },
 	{ "x32", 58, SEALED, called_as_x32, "x32 calls", "seccomp kills", .closed = true, .also = BY_SIGNAL - SIGSYS,
 	  .may_lack = true },
 	{ "seccomp-continue", 0, NOWHERE, call_continued, "a listener of one's own that lets a refused call go on",

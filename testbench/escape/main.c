@@ -61,10 +61,10 @@ static const char *result_name(int result)
 static int print_table(void)
 {
 	EACH (a)
-		printf("%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\t%s\n", a->name, a->row, tree_names[a->tree],
+		printf("%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", a->name, a->row, tree_names[a->tree],
 		       fates[a->lsm], fates[a->fuse], a->closed ? "closed" : a->closed_on_fuse ? "fuse" : "open", !a->uncontrolled,
-		       a->also ? result_name(a->also) : "", a->may_lack, a->tree == NOWHERE, a->what, a->caught,
-		       a->why ?: "");
+		       a->also ? result_name(a->also) : "", a->may_lack, a->tree == NOWHERE, a->told ?: "",
+		       a->untold ?: "", a->what, a->caught, a->why ?: "");
 	return 0;
 }
 
@@ -203,6 +203,8 @@ static int outside(const char *root)
 
 static int inside(bool fuse)
 {
+	char mark[PATH_MAX];
+
 	EACH (a) {
 		struct scene control = scene_at(a, "", "open", 0);
 		struct scene s = scene_at(a, "", tree_names[a->tree], 0);
@@ -213,6 +215,9 @@ static int inside(bool fuse)
 		if (!closed)
 			print_result(a, "control", run_apart(a, &control));
 		s.control = false;
+		/* Denied, and so told: what is told from here on is of this attack. */
+		snprintf(mark, sizeof(mark), "/frozen/began-%s", a->name);
+		mkdir(mark, 0755);
 		print_result(a, "attack", run_apart(a, &s));
 	}
 	return 0;

@@ -212,29 +212,93 @@ static int cloned_into_cgroup(struct scene *s)
 	return GAINED;
 }
 
+/* Makes the layers of an overlay in @folder, and mounts it at @merged; where it cannot be mounted, that stays empty. */
+static int lay_overlay(const char *folder, const char *merged)
+{
+	char options[4 * PATH_MAX];
+	const char *lower = below(folder, "lower"), *upper = below(folder, "upper"), *work = below(folder, "work");
+
+	STEP(mkdir(lower, 0755));
+	STEP(mkdir(upper, 0755));
+	STEP(mkdir(work, 0755));
+	STEP(mkdir(merged, 0755));
+	STEP(put_text(below(lower, "beneath"), "a secret of the lower layer\n"));
+	STEP(put_text(below(upper, "above"), "a secret of the upper layer\n"));
+	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
+	mount("overlay", merged, "overlay", 0, options);
+	return 0;
+}
+
+static int lay_layers(const char *folder, const char *tree)
+{
+	(void)tree;
+	return lay_overlay(folder, below(folder, "merged"));
+}
+
+static int lay_layers_apart(const char *folder, const char *tree)
+{
+	/* ROOT/TREE/ATTEMPT is denied, ROOT/attack/ATTEMPT.side is not. */
+	const char *name = strrchr(folder, '/') + 1, *side = strcmp(tree, "sealed") ? tree : "attack";
+	char merged[PATH_MAX];
+
+	snprintf(merged, sizeof(merged), "%.*s%s/%s.side/merged", (int)(name - folder - strlen(tree) - 1), folder, side,
+		 name);
+	return lay_overlay(folder, merged);
+}
+
+static int layers_opened(struct scene *s)
+{
+	static const char *const names[] = { "lower/beneath", "upper/above", "merged/beneath", "merged/above" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int got = open_secret(AT_FDCWD, at(s, names[i]), O_RDONLY);
+
+		if (s->control && got == -ENOENT)
+			return UNAVAILABLE;
+		if (got != (s->control ? GAINED : -EACCES))
+			return got;
+	}
+	return s->control ? GAINED : -EACCES;
+}
+
+static int layers_opened_apart(struct scene *s)
+{
+	int got = open_secret(AT_FDCWD, aside(s, "merged/beneath"), O_RDONLY);
+
+	return s->control && got == -ENOENT ? UNAVAILABLE : got;
+}
+
 #define CLOSED_NAMESPACE(word, name)                                                                                   \
 	{ "unshare-" word, 11, NOWHERE, unshared_##name, "`unshare` of the " word " namespace", "seccomp" },          \
 	{ "clone-" word, 11, NOWHERE, cloned_##name, "`clone` into a new " word " namespace", "seccomp" }
 
 const struct attempt mounts_attempts[] = {
-	{ "bind-mount", 4, SEALED, mounted_elsewhere, "a bind mount elsewhere", "seccomp; `sb_mount`", .closed = true },
+	{ "bind-mount", 4, SEALED, mounted_elsewhere, "a bind mount elsewhere", "seccomp; `sb_mount`", .closed = true,
+	  .untold = BY_SECCOMP },
 	{ "mount-over-program", 7, FROZEN, mounted_over_program, "a file of one's own mounted over a trusted path",
-	  "seccomp; `sb_mount`", .closed = true },
+	  "seccomp; `sb_mount`", .closed = true, .untold = BY_SECCOMP },
 	{ "mount", 4, NOWHERE, mounted_new, "a new mount", "seccomp; `sb_mount`" },
 	{ "mount-overlay", 9, SEALED, mounted_overlay, "an overlay above the folder", "seccomp; `sb_mount`", .closed = true,
-	  .may_lack = true },
+	  .may_lack = true, .untold = BY_SECCOMP },
+	{ "layers-opened", 10, SEALED, layers_opened, "the layers of an overlay, and the overlay, each by its name",
+	  "`file_open`", .lay = lay_layers, .may_lack = true },
+	{ "layers-apart", 10, SEALED, layers_opened_apart, "an overlay elsewhere, mounted before the sandbox, whose layers are denied",
+	  "objects are names: the allowed name is allowed", .lay = lay_layers_apart, .may_lack = true, .lsm = PINNED,
+	  .fuse = PINNED, .why = "a file is judged under the name that is used; find such mounts with `findmnt -t overlay` first" },
 	{ "loop-device", 44, NOWHERE, mounted_image, "a loop device", "no such device in `/dev`", .uncontrolled = true },
 	{ "umount", 6, NOWHERE, unmounted, "`umount2`", "seccomp; `sb_umount`" },
 	{ "umount-mask", 6, NOWHERE, unmounted_mask, "`umount2` of what hides parts of `/proc`", "seccomp; `sb_umount`",
 	  .uncontrolled = true },
 	{ "remount", 5, NOWHERE, remounted, "remounting writable", "seccomp; `sb_remount`" },
 	{ "mount-setattr", 5, NOWHERE, attributes_changed, "`mount_setattr`", "seccomp" },
-	{ "open-tree", 0, SEALED, tree_opened, "`open_tree` with `OPEN_TREE_CLONE`", "seccomp", .closed = true },
+	{ "open-tree", 0, SEALED, tree_opened, "`open_tree` with `OPEN_TREE_CLONE`", "seccomp", .closed = true,
+	  .untold = BY_SECCOMP },
 	{ "fsopen", 0, NOWHERE, file_system_opened, "`fsopen`", "seccomp" },
 	{ "fspick", 0, NOWHERE, file_system_picked, "`fspick`", "seccomp" },
 	{ "move-mount", 0, NOWHERE, mount_moved, "`move_mount`", "seccomp; `move_mount`" },
 	{ "pivot-root", 11, NOWHERE, root_pivoted, "`pivot_root`", "seccomp; `sb_pivotroot`", .may_lack = true },
-	{ "chroot", 11, SEALED, root_changed, "`chroot`", "seccomp; `path_chroot`", .closed = true },
+	{ "chroot", 11, SEALED, root_changed, "`chroot`", "seccomp; `path_chroot`", .closed = true,
+	  .untold = BY_SECCOMP },
 	{ "setns", 11, NOWHERE, namespace_joined, "`setns`", "seccomp" },
 	CLOSED_NAMESPACE("user", user),
 	CLOSED_NAMESPACE("mount", mount),

@@ -301,7 +301,7 @@ const struct attempt names_attempts[] = {
 	  "`path_link`, no gain by moves" },
 	{ "link-out-proc-fd", 3, SEALED, linked_by_descriptor, "`linkat` of `/proc/self/fd/N`", "`path_link`, no gain by moves" },
 	{ "link-out-empty-path", 0, SEALED, linked_by_empty_path, "`linkat` of an `O_PATH` descriptor, `AT_EMPTY_PATH`",
-	  "capabilities; `path_link`", .closed = true },
+	  "capabilities; `path_link`", .closed = true, .told = "sealed", .untold = BY_CAPABILITY },
 	{ "link-out-symlink", 3, SEALED, linked_symlink, "`link` of a symbolic link", "`path_link`, no gain by moves" },
 	{ "link-in", 3, FROZEN, linked_in, "`link` of another file into the folder", "`path_link`: `create` there" },
 	{ "rename-out", 3, SEALED, renamed_out, "`rename` of the file into an allowed folder", "`path_rename`, no gain by moves" },

@@ -321,6 +321,12 @@ static int lay_1000(const char *folder, const char *tree)
 	return lay_down(folder, "d", 1000);
 }
 
+static int lay_10000(const char *folder, const char *tree)
+{
+	(void)tree;
+	return lay_down(folder, "d", 10000);
+}
+
 static int lay_long(const char *folder, const char *tree)
 {
 	(void)tree;
@@ -344,6 +350,11 @@ static int read_1000_down(struct scene *s)
 	return read_down(s, "d", 1000);
 }
 
+static int read_10000_down(struct scene *s)
+{
+	return read_down(s, "d", 10000);
+}
+
 static int read_beyond_path(struct scene *s)
 {
 	return read_down(s, LONG, LONG_LEVELS);
@@ -362,6 +373,40 @@ static int made_deeper(struct scene *s)
 	return GAINED;
 }
 
+/* Half as many levels as are too deep, and some. */
+#define HALF_LEVELS 12
+
+/* Makes that many levels in the folder aside called @name, and gives the last of them. */
+static int half_down(const struct scene *s, const char *name)
+{
+	int dir;
+
+	STEP(mkdir(aside(s, name), 0755));
+	dir = STEP(open(aside(s, name), O_PATH | O_DIRECTORY));
+	for (int i = 0; i < HALF_LEVELS; i++) {
+		STEP(mkdirat(dir, LONG, 0755));
+		dir = STEP(step_down(dir, LONG));
+	}
+	return dir;
+}
+
+static int deepened_by_move(struct scene *s)
+{
+	/* A directory is held where names can be told, and is then carried to where they cannot. */
+	int held = half_down(s, "carried"), below, fd;
+
+	if (held < 0)
+		return held;
+	fd = STEP(openat(held, "file", O_WRONLY | O_CREAT, 0644));
+	STEP(write(fd, "a secret of the depths\n", 23));
+	close(fd);
+	below = half_down(s, "below");
+	if (below < 0)
+		return below;
+	STEP(renameat(AT_FDCWD, aside(s, "carried"), below, "carried"));
+	return open_secret(held, "file", O_RDONLY);
+}
+
 const struct attempt race_attempts[] = {
 	{ "race-link", 0, SEALED, link_swapped, "a symbolic link that changes while it is followed", "`file_open`" },
 	{ "race-directory", 0, SEALED, directory_swapped, "a directory that becomes a link and back", "`file_open`" },
@@ -378,10 +423,19 @@ const struct attempt race_attempts[] = {
 	{ "deep-200", 38, SEALED, read_200_down, "200 directories deep", "`file_open`", .lay = lay_200 },
 	{ "deep-1000", 38, SEALED, read_1000_down, "1000 directories deep", "`file_open`", .lay = lay_1000, .fuse = ABSENT,
 	  .why = "the server walks every name from the root, which takes minutes at this depth" },
+	{ "deep-10000", 38, SEALED, read_10000_down, "10 000 directories deep, reached step by step",
+	  "what is too deep is denied", .lay = lay_10000, .closed = true, .fuse = ABSENT,
+	  .why = "the server walks every name from the root, which takes minutes at this depth", .told = "too-deep" },
+	{ "deep-10000-free", 38, NOWHERE, read_10000_down, "the same where no rule is about anything",
+	  "what is too deep is denied", .lay = lay_10000, .fuse = ABSENT,
+	  .why = "the server walks every name from the root, which takes minutes at this depth", .told = "too-deep" },
 	{ "deep-beyond-path", 38, SEALED, read_beyond_path, "deeper than `PATH_MAX`, reached step by step",
-	  "what is too deep is denied", .lay = lay_long, .closed = true, .also = -ENAMETOOLONG },
+	  "what is too deep is denied", .lay = lay_long, .closed = true, .also = -ENAMETOOLONG, .told = "too-deep" },
 	{ "made-deeper", 38, NOWHERE, made_deeper, "a tree of one's own deeper than `PATH_MAX`",
 	  "what is too deep is denied", .also = -ENAMETOOLONG, .fuse = PINNED,
-	  .why = "the server judges names of any length, and nothing is denied there" },
+	  .why = "the server judges names of any length, and nothing is denied there", .told = "too-deep" },
+	{ "moved-deeper", 38, NOWHERE, deepened_by_move, "a directory that is held while it is moved deeper than `PATH_MAX`",
+	  "what is too deep is denied", .fuse = PINNED,
+	  .why = "the server judges names of any length, and nothing is denied there", .told = "too-deep" },
 	{},
 };

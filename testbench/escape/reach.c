@@ -416,7 +416,7 @@ const struct attempt reach_attempts[] = {
 	{ "proc-all-roots", 13, NOWHERE, by_roots_of_all, "the root of any visible process is another one",
 	  "pid namespace", .uncontrolled = true },
 	{ "map-files", 15, FROZEN, by_map_files, "`/proc/self/map_files/…` opened for writing", "capabilities of the machine's",
-	  .closed = true },
+	  .closed = true, .untold = BY_CAPABILITY },
 	{ "exe-after-exit", 15, FROZEN, by_exe_when_it_has_ended, "`/proc/PID/exe`, opened for writing when nothing runs it",
 	  "`file_open`" },
 	{ "stat-reached", 16, SEALED, stat_of_reached, "`fstat` of an `O_PATH` descriptor", "`inode_getattr`" },
@@ -438,6 +438,6 @@ const struct attempt reach_attempts[] = {
 	{ "open-any-flag", 0, SEALED, for_executing, "every flag of `open`, also unknown ones", "`file_open`" },
 	{ "open-mode-three", 0, SEALED, access_mode_three, "access mode 3, for `ioctl` alone", "`file_open`", .also = -ENOTTY },
 	{ "handle", 21, SEALED, by_handle, "`name_to_handle_at`, `open_by_handle_at`", "seccomp", .closed = true,
-	  .may_lack = true },
+	  .may_lack = true, .untold = BY_SECCOMP },
 	{},
 };

@@ -110,13 +110,13 @@ static int personality_registered(struct scene *s)
 
 const struct attempt ring_attempts[] = {
 	{ "uring-open", 18, SEALED, opened_by_ring_directly, "io_uring's `OPENAT`", "seccomp; `file_open`", .closed = true,
-	  .may_lack = true },
+	  .may_lack = true, .untold = BY_SECCOMP },
 	{ "uring-unlink", 18, FROZEN, removed_by_ring, "io_uring's `UNLINKAT`", "seccomp; `path_unlink`", .closed = true,
-	  .may_lack = true },
+	  .may_lack = true, .untold = BY_SECCOMP },
 	{ "uring-worker", 19, SEALED, opened_by_worker, "io_uring's `OPENAT` by a worker", "seccomp; `task_alloc`", .closed = true,
-	  .may_lack = true },
+	  .may_lack = true, .untold = BY_SECCOMP },
 	{ "uring-sqpoll", 19, SEALED, opened_by_polling_thread, "io_uring's polling thread", "seccomp; `task_alloc`",
-	  .closed = true, .may_lack = true },
+	  .closed = true, .may_lack = true, .untold = BY_SECCOMP },
 	{ "uring-personality", 0, NOWHERE, personality_registered, "io_uring's registered personality", "seccomp",
 	  .may_lack = true },
 	{},

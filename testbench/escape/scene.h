@@ -108,7 +108,17 @@ struct attempt {
 	int (*lay)(const char *folder, const char *tree);
 	/* May lack a kernel feature: skipped if the control finds it missing. */
 	bool may_lack;
+	/* What the lsm plane's event of the denial says where it is not the folder's rule: another rule, or a reason. */
+	const char *told;
+	/* Why there is no such event: it is not a rule that denies it. With the one before too, on some kernels there is one. */
+	const char *untold;
 };
+
+/* Reasons why a denial is not told. */
+#define BY_SECCOMP "the system call is refused to everybody, before any hook"
+#define BY_CAPABILITY "the kernel asks for a capability before it asks a hook"
+#define BY_MODE "what was opened, or mapped, is not for writing: the kernel asks no hook"
+#define BY_CLASS "no operation of a policy's: a process of another program is shut, whatever the rules say"
 
 /* The tables, one for each file of attempts. */
 extern const struct attempt reach_attempts[], spelling_attempts[], names_attempts[], content_attempts[], meta_attempts[],

@@ -3,11 +3,12 @@
 //! The attempts are a program in C, in `testbench/escape`: it lays out the objects, makes every attempt outside any
 //! sandbox, where it must succeed, and in one, where it must succeed on objects that no rule is about and fail on
 //! those that are denied. What is denied is looked at afterwards from outside: nothing may have changed, and no secret
-//! may lie where everybody reads.
+//! may lie where everybody reads. What a hook of the lsm plane has denied must have been told with its rule and its name.
 
 mod lacking;
 mod scene;
 mod table;
+mod told;
 
 pub use table::{Attempt, Fate, attempts, elsewhere, missing, page};
 
@@ -141,7 +142,10 @@ fn judge(plane: RealPlane, attempt: &Attempt, outcome: &Outcome) -> Judged {
     }
     match (fate, said("attack")) {
         (Fate::Blocked, Some(GAINED)) => failed("it succeeds".into()),
-        (Fate::Blocked, Some(how)) if attempt.blocks(how) => Judged::Passed(format!("blocked, {how}")),
+        (Fate::Blocked, Some(how)) if attempt.blocks(how) => {
+            let fault = (plane == RealPlane::Lsm).then(|| told::fault(attempt, &outcome.denials)).flatten();
+            fault.map_or_else(|| Judged::Passed(format!("blocked, {how}")), failed)
+        }
         (Fate::Pinned, Some(GAINED)) => Judged::Passed("succeeds, as documented".into()),
         (Fate::Pinned, Some(how)) => failed(format!("it is documented as succeeding, and says {how}")),
         (_, Some(how)) => failed(format!("it says {how}, which is no denial")),
@@ -153,9 +157,12 @@ fn judge(plane: RealPlane, attempt: &Attempt, outcome: &Outcome) -> Judged {
 mod tests {
     use super::*;
 
+    const TOLD: &str = r#"{"verdict":"deny","errno":"EACCES","rule":{"id":"sealed"},"reason":null,"path":"/sealed/open-directly/file","args":[]}"#;
+
     fn outcome(results: &[(&str, &str)]) -> Outcome {
         let results = results.iter().map(|(when, how)| ((*when).to_owned(), (*how).to_owned())).collect();
-        Outcome { results, traces: Vec::new() }
+        let denials = told::by_attempt(TOLD).unwrap().remove("").unwrap();
+        Outcome { results, traces: Vec::new(), denials }
     }
 
     #[test]
@@ -187,6 +194,10 @@ mod tests {
         ] {
             assert!(matches!(verdict(&results), Judged::Failed(_)), "{results:?}");
         }
+        let mut untold = outcome(&[("outside", GAINED), ("control", GAINED), ("attack", "EACCES")]);
+        untold.denials.clear();
+        assert!(matches!(judge(RealPlane::Lsm, attempt, &untold), Judged::Failed(_)));
+        assert!(matches!(judge(RealPlane::Fuse, attempt, &untold), Judged::Passed(_)));
         let mut changed = outcome(&[("outside", GAINED), ("control", GAINED), ("attack", "EACCES")]);
         changed.traces.push("sealed/open-directly/file has changed".into());
         assert!(matches!(judge(RealPlane::Lsm, attempt, &changed), Judged::Failed(_)));

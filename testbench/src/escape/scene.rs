@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::table::Attempt;
+use super::told::{self, Denial};
 use super::{Ground, POLICY, PROBER};
 use crate::engine::{RealPlane, find_boesfs};
 use crate::policy::{Policy, PolicySource};
@@ -25,6 +26,8 @@ pub(super) struct Outcome {
     pub(super) results: HashMap<String, String>,
     /// What it has left behind where it must not.
     pub(super) traces: Vec<String>,
+    /// What the sandbox's events tell as denied while it was under way there.
+    pub(super) denials: Vec<Denial>,
 }
 
 /// Why no attempt could be made.
@@ -153,7 +156,8 @@ impl<'a> Scene<'a> {
         let mut command = Command::new(root.join("prober"));
         command.arg("outside").arg(&root).stdin(accomplice.socket()?);
         let mut lines = said("the controls outside", &mut command)?;
-        let mut command = self.sandbox(plane, 1_000_000_000, &self.folder.path().join("events"));
+        let events = self.folder.path().join("events");
+        let mut command = self.sandbox(plane, 1_000_000_000, &events);
         command.args(["inside", plane.name()]).stdin(accomplice.socket()?);
         lines += &said("the sandbox", &mut command).map_err(|error| match error {
             SceneError::Broken { words, .. } if words.contains("no plane to enforce") => {
@@ -162,6 +166,11 @@ impl<'a> Scene<'a> {
             other => other,
         })?;
         let mut outcomes = self.outcomes(&lines)?;
+        let told = told::by_attempt(&fs::read_to_string(&events)?)
+            .map_err(|words| SceneError::Broken { what: "the events", words })?;
+        for (name, denials) in told {
+            outcomes.entry(name).or_default().denials = denials;
+        }
         for (name, trace) in before.traces(&Picture::take(&root)?) {
             outcomes.entry(name).or_default().traces.push(trace);
         }
@@ -197,13 +206,26 @@ impl<'a> Scene<'a> {
 
 impl Drop for Scene<'_> {
     fn drop(&mut self) {
-        if self.ground == Ground::Overlay {
+        for place in mounted_below(self.folder.path()) {
             // What is still mounted stays, in a machine that ends anyway.
-            let _ = Command::new("umount").arg(self.root()).status();
+            let _ = Command::new("umount").arg(place).status();
         }
         // Directories may be nested deeper than the library removes them. What stays is in a temporary folder.
-        let _ = Command::new("rm").arg("-rf").arg(self.folder.path()).status();
+        let _ = Command::new("rm").arg("-rf").arg(self.folder.path()).stderr(Stdio::null()).status();
     }
+}
+
+/// Where something is mounted below `folder`, what was mounted last first.
+fn mounted_below(folder: &Path) -> Vec<PathBuf> {
+    let table = fs::read("/proc/self/mounts").unwrap_or_default();
+    let places =
+        table.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(1));
+    let mut places: Vec<PathBuf> = places
+        .map(|place| PathBuf::from(OsStr::from_bytes(place)))
+        .filter(|place| place.starts_with(folder))
+        .collect();
+    places.reverse();
+    places
 }
 
 /// A process outside that hands out descriptors, and listens on sockets that attempts connect to.

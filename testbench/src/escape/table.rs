@@ -42,6 +42,10 @@ pub struct Attempt {
     pub(super) may_lack: bool,
     nowhere: bool,
     also: String,
+    /// What its event on the lsm plane says instead of its folder's rule: another rule's id, or a reason.
+    pub(super) told: String,
+    /// Why no event tells of it.
+    pub(super) untold: String,
     lsm: Fate,
     fuse: Fate,
 }
@@ -62,6 +66,18 @@ impl Attempt {
     /// Whether `plane` closes that way for everybody, so that there is no control in the sandbox.
     pub(super) fn is_closed(&self, plane: RealPlane) -> bool {
         self.nowhere || self.closed == "closed" || self.closed == plane.name()
+    }
+
+    /// Whether the name `path` is of its folder.
+    pub(super) fn is_about(&self, path: &str) -> bool {
+        let below = path.strip_prefix('/').and_then(|path| path.strip_prefix(self.tree.as_str()));
+        let below = below.and_then(|path| path.strip_prefix('/')?.strip_prefix(self.name.as_str()));
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Whether no rule is about it, nor anything that is told without one.
+    pub(super) fn has_no_rule(&self) -> bool {
+        self.nowhere && self.told.is_empty()
     }
 
     /// Whether it succeeds on a plane, or cannot be made on one.
@@ -95,8 +111,23 @@ pub fn attempts() -> io::Result<Vec<Attempt>> {
 fn attempt(line: &str) -> io::Result<Attempt> {
     let malformed = || io::Error::other(format!("the prober's table has a line of another form: {line}"));
     let fields: Vec<&str> = line.split('\t').collect();
-    let [name, row, tree, lsm, fuse, closed, controlled, also, may_lack, nowhere, what, caught, why] =
-        fields[..]
+    let [
+        name,
+        row,
+        tree,
+        lsm,
+        fuse,
+        closed,
+        controlled,
+        also,
+        may_lack,
+        nowhere,
+        told,
+        untold,
+        what,
+        caught,
+        why,
+    ] = fields[..]
     else {
         return Err(malformed());
     };
@@ -119,6 +150,8 @@ fn attempt(line: &str) -> io::Result<Attempt> {
         may_lack: may_lack == "1",
         nowhere: nowhere == "1",
         also: also.into(),
+        told: told.into(),
+        untold: untold.into(),
         lsm: fate(lsm)?,
         fuse: fate(fuse)?,
     })
