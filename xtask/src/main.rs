@@ -104,6 +104,7 @@ struct ConformanceArgs {
 Examples:
   cargo xtask vm -- uname -r
   cargo xtask vm --kernel 6.1 -- boesfs probe
+  cargo xtask vm --lsm landlock -- boesfs probe
   cargo xtask vm --add policy.bin --add tree -- boesfs run --dir /root/tree policy.bin -- ls tree")]
 struct VmArgs {
     /// 6.1 or 6.12 (Debian's packages), or the path of a vmlinuz
@@ -115,6 +116,9 @@ struct VmArgs {
     /// Let guest time count instructions
     #[arg(long)]
     icount: bool,
+    /// The security modules that are active
+    #[arg(long, default_value = vm::LSM, value_name = "LIST")]
+    lsm: String,
     /// Take the project's programs as they were last built, if they were
     #[arg(long)]
     no_build: bool,
@@ -315,6 +319,7 @@ fn run_vm(workspace: &Workspace, args: VmArgs) -> anyhow::Result<ExitCode> {
         add: args.add,
         binaries,
         clock: if args.icount { vm::Clock::Instructions } else { vm::Clock::Wall },
+        lsm: args.lsm,
         timeout: Duration::from_secs(args.timeout),
         command: args.command,
     };

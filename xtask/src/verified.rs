@@ -35,6 +35,7 @@ pub(crate) fn count(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Resu
         add: Vec::new(),
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
+        lsm: vm::LSM.into(),
         timeout: TIMEOUT,
         command: ["boesfs-testbench", "verified"].map(str::to_owned).to_vec(),
     };

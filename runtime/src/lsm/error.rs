@@ -37,7 +37,7 @@ pub enum LoadError {
     #[error("cannot load the object: {0}")]
     Object(aya::EbpfError),
     /// The kernel makes no such map.
-    #[error("the kernel does not make map `{map}`: {source}{hint}", hint = memory_hint(source))]
+    #[error("the kernel does not make map `{map}`: {source}{hint}", hint = map_hint(source))]
     MapRefused {
         /// Which.
         map: String,
@@ -125,12 +125,13 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Maps are the kernel's memory, and count as the caller's.
-fn memory_hint(error: &io::Error) -> &'static str {
+/// Maps are the kernel's memory, and count as the caller's. What is kept with inodes is where BPF is a security module.
+fn map_hint(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENOMEM) => {
             "; maps count against the memory.max of the caller's cgroup, and `boesfsc inspect` says what they take"
         }
+        Some(libc::EOPNOTSUPP) => "; `bpf` must be among the active security modules: boot with lsm=…,bpf",
         _ => "",
     }
 }

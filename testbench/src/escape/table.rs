@@ -192,10 +192,28 @@ const ELSEWHERE: &[Elsewhere] = &[
         "runtime/tests/run.rs::a_denied_call_fails_and_is_told_with_its_rule",
     ),
     Elsewhere(
+        53,
+        "opening what is denied, all the time, while the policy is reloaded",
+        "each call is decided whole by the one policy or the other",
+        "testbench/src/endure/reloads.rs::run",
+    ),
+    Elsewhere(
+        54,
+        "images cut, with a bit flipped, for another version or another plane, given to a sandbox at work",
+        "refused, each in its own words, and the policy of before stays in force",
+        "testbench/src/endure/refused.rs::images",
+    ),
+    Elsewhere(
         54,
         "a malformed, oversized or older image",
         "decoding checks everything; the ledger of revisions",
         "runtime/tests/run.rs::only_what_is_trusted_and_not_older_runs",
+    ),
+    Elsewhere(
+        57,
+        "the kernel has BPF LSM and was booted without it",
+        "refused on the lsm plane, and nothing stays; `auto` takes the other one",
+        "xtask/src/suite/without_bpf.rs::run",
     ),
     Elsewhere(
         57,

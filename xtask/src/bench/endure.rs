@@ -148,6 +148,7 @@ fn in_guest(workspace: &Workspace, kernel: &KernelChoice, part: &Part) -> Result
         add: Vec::new(),
         binaries: binaries::built(workspace),
         clock: part.clock,
+        lsm: vm::LSM.into(),
         timeout: TIMEOUT,
         command: command.map(|word| (*word).to_owned()).collect(),
     };

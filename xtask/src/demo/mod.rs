@@ -122,6 +122,7 @@ fn guest(workspace: &Workspace, scratch: &Path) -> Result<u8, DemoError> {
         add: vec![scratch.join("tree.sh"), scratch.join("attempts.sh"), script, image],
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
+        lsm: vm::LSM.into(),
         timeout: TIMEOUT,
         command: ["sh", "guest.sh"].map(String::from).into(),
     };

@@ -148,7 +148,8 @@ pub(super) fn counted_in(
     timeout: Duration,
 ) -> Result<String, NotRun> {
     let binaries = binaries::built(workspace);
-    let job = Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, timeout, command };
+    let job =
+        Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, lsm: vm::LSM.into(), timeout, command };
     let mut tee = Tee::default();
     match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
         Ok(status) => finished(status.into(), tee.text()),

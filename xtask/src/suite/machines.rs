@@ -39,6 +39,7 @@ fn boot(workspace: &Workspace, kernel: KernelChoice, version: &str, requirements
         add: Vec::new(),
         binaries: Vec::new(),
         clock: Clock::Wall,
+        lsm: vm::LSM.into(),
         timeout: TIMEOUT,
         command: vec!["sh".into(), "-c".into(), script],
     };

@@ -72,6 +72,7 @@ fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> 
         add,
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
+        lsm: vm::LSM.into(),
         timeout: TIMEOUT,
         command: ["sh", "memo.sh", SECONDS].map(str::to_owned).to_vec(),
     };

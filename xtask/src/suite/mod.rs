@@ -9,6 +9,7 @@ mod memo;
 mod report;
 mod shared_engine;
 mod verified;
+mod without_bpf;
 
 pub use cargo_steps::random;
 pub use report::{Report, Row, Skip, Tally};
@@ -63,7 +64,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -87,6 +88,9 @@ const STEPS: [Step; 15] = [
     }),
     ("shared engine", |workspace, requirements, report, _| {
         shared_engine::run(workspace, requirements, report);
+    }),
+    ("without BPF", |workspace, requirements, report, _| {
+        without_bpf::run(workspace, requirements, report);
     }),
     ("verified", |workspace, requirements, report, _| verified::run(workspace, requirements, report)),
     ("memos", |workspace, requirements, report, _| memo::run(workspace, requirements, report)),

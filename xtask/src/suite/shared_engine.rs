@@ -40,6 +40,7 @@ fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requireme
         add: vec![image],
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
+        lsm: vm::LSM.into(),
         timeout: TIMEOUT,
         command: vec!["sh".into(), "-c".into(), SCRIPT.into()],
     };
@@ -51,7 +52,8 @@ fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requireme
     }
 }
 
-fn judge(status: u8, output: &str) -> Tally {
+/// What a script comes to that says at its end that it has come there.
+pub(super) fn judge(status: u8, output: &str) -> Tally {
     match output.trim_end().lines().next_back() {
         Some(PASSED) if status == 0 => Tally::pass(),
         last => Tally::fail(format!("status {status}: {}", last.unwrap_or("not a word"))),

@@ -40,6 +40,21 @@ p, sh, $3, $2, file, deny
 END
     boesfsc build --allow all /tmp/$1.conf -o /tmp/$1.bin >/tmp/said.build 2>&1 || fail "build: $(cat /tmp/said.build)"
 }
+# What rules about objects stand below, whoever asks.
+model() {
+    cat <<END
+[request_definition]
+r = obj, act
+[policy_definition]
+p = obj, act, eft
+[policy_effect]
+e = priority(p.eft) || allow
+[matchers]
+m = r.obj == p.obj && r.act == p.act
+[policy]
+END
+}
+compile() { boesfsc build --allow all /tmp/$1.conf -o /tmp/$1.bin >/tmp/said.build 2>&1 || fail "build: $(cat /tmp/said.build)"; }
 policy a open /srv/d/a
 policy b open /srv/d/b
 policy read read /srv/d/b
@@ -109,6 +124,50 @@ $START /tmp/ev.many --event-rate 5 --name many /tmp/a.bin -- sh -c 'i=0; while [
 TOLD=$(wc -l </tmp/ev.many)
 FOLDED=$(sed -n 's/boesfs: \([0-9]*\) events folded.*/\1/p' /tmp/said.many)
 [ $((TOLD + ${FOLDED:-0})) = 200 ] && [ "$TOLD" -lt 100 ] || fail "$TOLD events and ${FOLDED:-no} folded: $(cat /tmp/said.many)"
+
+# A buffer that nobody reads, for its supervisor is stopped: what is denied stays denied, what was not kept is counted, there
+# and not beside, and denials had a part of it to themselves. When reading goes on, that much is told.
+{
+    model
+    cat <<END
+#@ id=audited audit=always
+p, /srv/d/b, open, allow
+#@ id=no-a
+p, /srv/d/a, open, deny
+END
+} >/tmp/full.conf
+compile full
+for name in full beside; do
+    $START /tmp/ev.$name --event-rate 0 --name $name /tmp/full.bin -- sh -c "touch /tmp/ready.$name"'
+        until_there() { while [ ! -e "$1" ]; do sleep 0.1; done; }
+        ask() { i=0; while [ $i -lt $2 ]; do read -r x <"$1" && opened=$((opened + 1)); i=$((i + 1)); done 2>/dev/null; }
+        opened=0
+        until_there /tmp/go.'$name'
+        ask /srv/d/b $1; echo audited $opened
+        ask /srv/d/a $2; echo audited and opened $opened
+        touch /tmp/asked.'$name'
+        until_there /tmp/end.'$name'
+        ask /srv/d/a 1; echo in all $opened' sh $([ $name = full ] && echo 7000 4000 || echo 1 1) >/tmp/out.$name 2>/tmp/said.$name &
+    eval "PID_$name=$!"
+    await /tmp/ready.$name
+done
+kill -STOP $PID_full
+for name in full beside; do
+    touch /tmp/go.$name
+    await /tmp/asked.$name
+done
+[ "$(tr '\n' ' ' </tmp/out.full)" = "audited 7000 audited and opened 7000 " ] || fail "a full buffer: $(cat /tmp/out.full)"
+DROPPED=$(field full dropped)
+[ "$(field full denials) $(field beside dropped)" = "4000 0" ] && [ "$DROPPED" -gt 0 ] || fail "a full buffer: $(boesfs ps --format json)"
+kill -CONT $PID_full
+touch /tmp/end.full /tmp/end.beside
+wait $PID_full $PID_beside
+grep -q 'in all 7000' /tmp/out.full || fail "a full buffer opened: $(cat /tmp/out.full)"
+grep -q "$DROPPED events lost" /tmp/said.full || fail "a full buffer lost $DROPPED and said: $(cat /tmp/said.full)"
+grep -q lost /tmp/said.beside && fail "a full buffer beside: $(cat /tmp/said.beside)"
+AUDITED=$(grep -c '"verdict":"allow".*"audited"' /tmp/ev.full) DENIED=$(grep -c '"verdict":"deny".*"no-a"' /tmp/ev.full)
+[ $((AUDITED + DENIED + DROPPED)) = 11001 ] || fail "a full buffer: $AUDITED, $DENIED and $DROPPED lost"
+[ "$DENIED" -gt 1000 ] || fail "of denials into a full buffer only $DENIED were told, and $AUDITED of what was audited"
 
 # Permissive: told and not denied.
 $START /tmp/ev.permissive --name permissive --permissive /tmp/a.bin -- sh -c 'cat /srv/d/a' >/tmp/out.permissive || fail "permissive denied"
@@ -222,12 +281,61 @@ done
 [ "$(tr '\n' ' ' </tmp/tampered)" = "planted moved reloaded reached 1 looked remounted " ] || fail "without a seal: $(cat /tmp/tampered)"
 [ -z "$(cat /tmp/tampered--seal)" ] || fail "with a seal: $(cat /tmp/tampered--seal)"
 
+# What is refused before anything runs, in these words and no others; nothing stays, and the name is free.
+# $1: what is to be said after the plane's name. The rest: a command that is to be run.
+REFUSED="boesfs: no plane to enforce the policy on: lsm plane: "
+refused() {
+    said=$1
+    shift
+    rm -f /tmp/ran
+    "$@" boesfs run --plane lsm --name refused --dir /srv/d --events /tmp/ev.refused /tmp/a.bin -- touch /tmp/ran >/tmp/said.refused 2>&1
+    status=$?
+    [ "$status $(cat /tmp/said.refused)" = "125 $REFUSED$said" ] || fail "status $status: $(cat /tmp/said.refused) for $said"
+    [ ! -e /tmp/ran ] || fail "it ran: $said"
+    [ -z "$(field refused name)" ] || fail "it stays: $said"
+}
+
+# Operations that the kernel has no hook for: by name, for a sandbox that starts and for one that runs.
+for op in llseek fsync; do
+    { model; echo "p, /srv/d/a, $op, deny"; } >/tmp/unseen.conf
+    compile unseen
+    SAID="boesfs: line 10 (\`p, /srv/d/a, $op, deny\`) denies \`$op\` where \`open\` is allowed, and the lsm plane cannot enforce that: no LSM hook sees $op"
+    boesfs run --plane lsm --dir /srv/d /tmp/unseen.bin -- touch /tmp/ran >/tmp/said.unseen 2>&1
+    [ "$? $(cat /tmp/said.unseen)" = "125 $SAID" ] && [ ! -e /tmp/ran ] || fail "$op: $(cat /tmp/said.unseen)"
+    nothing_left "a policy about $op"
+    $START /tmp/ev.unseen --name unseen /tmp/a.bin -- sh -c 'touch /tmp/ready.unseen; exec sleep 1000' 2>/tmp/said.running &
+    await /tmp/ready.unseen
+    boesfs reload unseen /tmp/unseen.bin >/tmp/said.unseen 2>&1
+    [ "$? $(cat /tmp/said.unseen)" = "1 $SAID" ] || fail "reload of $op: $(cat /tmp/said.unseen)"
+    [ "$(field unseen generation)" = 1 ] || fail "reload of $op: $(boesfs ps)"
+    boesfs kill unseen || fail "kill"
+    wait $!
+    rm /tmp/ready.unseen
+    nothing_left "a reload of $op"
+done
+
+# Memory that the kernel does not give, for the engine's maps, and beside an engine at work for one sandbox's buffer.
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir /sys/fs/cgroup/tight || fail "no cgroups with a limit of memory"
+tight() { sh -c 'echo $$ >/sys/fs/cgroup/tight/cgroup.procs; exec "$@"' sh "$@"; }
+NO_MEMORY="Cannot allocate memory (os error 12); maps count against the memory.max of the caller's cgroup, and \`boesfsc inspect\` says what they take"
+echo 64M >/sys/fs/cgroup/tight/memory.max
+refused "the kernel does not make map \`policies_huge.inner\`: $NO_MEMORY" tight
+nothing_left "maps without memory"
+$START /tmp/ev.roomy --name roomy /tmp/a.bin -- sh -c 'touch /tmp/ready.roomy; while [ ! -e /tmp/go.roomy ]; do sleep 0.1; done; cat /srv/d/a' 2>/tmp/said.roomy &
+ROOMY=$!
+await /tmp/ready.roomy
+echo 1M >/sys/fs/cgroup/tight/memory.max
+refused "the kernel does not make map \`rings\`: $NO_MEMORY" tight
+touch /tmp/go.roomy
+wait $ROOMY && fail "a sandbox denies nothing after another found no memory"
+grep -q no-a /tmp/ev.roomy || fail "after another found no memory: $(cat /tmp/ev.roomy)"
+nothing_left "a buffer without memory"
+
 # Places that programs cannot be pinned in.
 umount /sys/fs/bpf
-boesfs run --plane lsm --dir /srv/d /tmp/a.bin -- true 2>/tmp/said.none
-[ $? = 125 ] && grep -q 'no bpf file system is mounted' /tmp/said.none || fail "no bpffs: $(cat /tmp/said.none)"
-mount -t bpf -o ro bpf /sys/fs/bpf
-boesfs run --plane lsm --dir /srv/d /tmp/a.bin -- true 2>/tmp/said.ro
-[ $? = 125 ] && grep -q 'read-only' /tmp/said.ro || fail "read-only bpffs: $(cat /tmp/said.ro)"
+refused "no bpf file system is mounted at /sys/fs/bpf: mount -t bpf bpf /sys/fs/bpf" env
 [ ! -e /run/boesfs ] || fail "a refusal left $(find /run/boesfs | tr '\n' ' ')"
+mount -t bpf -o ro bpf /sys/fs/bpf
+refused "the bpf file system at /sys/fs/bpf is mounted read-only: mount -o remount,rw /sys/fs/bpf" env
+nothing_left "a read-only bpf file system"
 echo "passed: all"

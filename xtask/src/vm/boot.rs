@@ -32,6 +32,8 @@ pub(super) struct Machine {
     pub initramfs: PathBuf,
     /// How guest time passes.
     pub clock: Clock,
+    /// The security modules that are active.
+    pub lsm: String,
     /// The longest it may run.
     pub timeout: Duration,
 }
@@ -173,11 +175,10 @@ fn qemu(scratch: &Path, machine: &Machine) -> Command {
         Clock::Wall => command.args(["-accel", "tcg,thread=multi"]),
         Clock::Instructions => command.args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]),
     };
-    command.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(&machine.initramfs).args([
-        "-append",
-        "console=ttyS0 loglevel=5 panic=-1 oops=panic lsm=landlock,bpf rdinit=/init",
-        "-chardev",
-    ]);
+    command.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(&machine.initramfs);
+    let lsm = &machine.lsm;
+    let line = format!("console=ttyS0 loglevel=5 panic=-1 oops=panic lsm={lsm} rdinit=/init");
+    command.arg("-append").arg(line).arg("-chardev");
     command.arg(format!("file,id=console,path={}", option_value(&scratch.join("console"))));
     for name in ["stdout", "stderr", "status"] {
         let path = option_value(&scratch.join(name));

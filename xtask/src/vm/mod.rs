@@ -45,6 +45,9 @@ pub fn lacks_kernel(error: &anyhow::Error) -> bool {
     error.downcast_ref::<VmError>().is_some_and(VmError::no_kernel_here)
 }
 
+/// The security modules of a machine in which the lsm plane works.
+pub const LSM: &str = "landlock,bpf";
+
 /// What is to run inside, and on what.
 #[derive(Debug)]
 pub struct Job {
@@ -56,6 +59,8 @@ pub struct Job {
     pub binaries: Vec<PathBuf>,
     /// How guest time passes.
     pub clock: Clock,
+    /// The security modules that are active, separated by commas.
+    pub lsm: String,
     /// The longest the machine may run.
     pub timeout: Duration,
     /// Program and arguments, not empty.
@@ -79,6 +84,12 @@ pub fn run(
         .tempdir()
         .map_err(|source| InitramfsError::Scratch { source })?;
     let initramfs = initramfs::make(scratch.path(), &kernel, job)?;
-    let machine = boot::Machine { kernel: kernel.image, initramfs, clock: job.clock, timeout: job.timeout };
+    let machine = boot::Machine {
+        kernel: kernel.image,
+        initramfs,
+        clock: job.clock,
+        lsm: job.lsm.clone(),
+        timeout: job.timeout,
+    };
     Ok(boot::boot(scratch.path(), &machine, stdout, stderr)?)
 }

@@ -246,6 +246,7 @@ fn in_guest(
         add,
         binaries: binaries::built(workspace),
         clock: Clock::Instructions,
+        lsm: vm::LSM.into(),
         timeout: TIMEOUT,
         command,
     };
