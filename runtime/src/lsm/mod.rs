@@ -47,12 +47,16 @@ use crate::plane::{Engine, EngineError, Inside, Plane, Seal, Setup};
 use crate::sys::{self, Bell};
 use crate::tenants::{self, Claim, Claimed, Place, Tenant, TenantPlane};
 
-/// Whether the plane can be had here: the kernel runs BPF LSM programs, and this process may load them.
+/// Whether the plane can be had here: the kernel runs BPF LSM programs, this process may load them, and there is a place for
+/// the engine's names.
 ///
 /// # Errors
 /// What is missing.
 pub fn available() -> Result<(), EngineError> {
     requirements::check().map_err(failed)?;
+    if engine::Engine::existing().is_none() {
+        pins::check_bpffs().map_err(failed)?;
+    }
     hooks::probe().map_err(failed)
 }
 

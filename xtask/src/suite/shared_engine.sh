@@ -292,6 +292,8 @@ refused() {
     status=$?
     [ "$status $(cat /tmp/said.refused)" = "125 $REFUSED$said" ] || fail "status $status: $(cat /tmp/said.refused) for $said"
     [ ! -e /tmp/ran ] || fail "it ran: $said"
+    # Who asks before is told the same.
+    [ "$1" != env ] || boesfs probe | grep "^lsm plane  *no " | grep -qF "$said" || fail "probe: $(boesfs probe) for $said"
     [ -z "$(field refused name)" ] || fail "it stays: $said"
 }
 
