@@ -307,8 +307,9 @@ fn judge(
     let Event { generation, policy, path, errno, verdict, rule } = event;
     let wrong = |what: &str| {
         EndureError::broken(format!(
-            "{what}: {path} got {}, and the event says {verdict} {errno} by {} of generation {generation}",
+            "{what}: {file} got {} after generation {}, and the event says {verdict} {errno} of {path} by {} of generation {generation}",
             char::from(answer),
+            worker.generation,
             rule.id
         ))
     };
