@@ -2,22 +2,35 @@
 # Says how often they were the same, for memos as they are and for ones that are made to be wrong.
 boesfs-testbench churn --prepare /churn || exit 125
 
-# What is remembered of the directory that the protected one lies in says nothing of that one.
-mkdir -p /above/named
+# What is remembered of the directory that the protected one lies in says nothing of that one; what is known of two names
+# allows no move that gives a right; and what lies in a hidden directory is as hidden the third time.
+mkdir -p /above/named/shut
 echo >/above/plain
-for name in x y; do echo >/above/named/$name; done
+for name in w x y shut/file; do echo >/above/named/$name; done
 boesfs run --plane lsm --dir /above/named --outside allow names.bin -- /bin/sh -c '
     for turn in 1 2 3; do
         for name in /above/plain /above/named/y; do
-            touch $name && chmod 600 $name && mv $name $name.other && mv $name.other $name || echo stuck $name
+            touch $name && chmod 600 $name && mv $name $name.other && mv $name.other $name &&
+                ln $name $name.other && rm $name.other || echo stuck $name
         done
         for name in /above/named /above/named/x; do
             touch $name && echo touched $name
             chmod 700 $name && echo changed $name
         done
-        ln /above/plain /above/named/z && echo linked
+        for name in /above/plain /above/named/w; do
+            ln $name /above/named/z && echo linked $name
+        done
+        mv /above/named/w /above/named/z && echo moved
     done 2>/dev/null
     echo names: end'
+boesfs run --plane lsm --dir /above/named --outside allow shut.bin -- /bin/sh -c '
+    for turn in 1 2 3; do
+        touch /above/named/y || echo stuck
+        cat /above/named/shut/file && echo opened
+        touch /above/named/shut/file && echo touched
+        cd /above/named/shut && echo entered
+    done 2>/dev/null
+    echo shut: end'
 
 for round in "1 memo" "1 hide" "2 hide" "3 memo"; do
     check=${round% *} policy=${round#* }
