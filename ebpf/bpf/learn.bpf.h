@@ -197,24 +197,34 @@ enum boesfs_learn {
 	BOESFS_LEARN_EVERYWHERE = 2,
 };
 
-/* Looks at one more of the recorded mounts: whether it shows the file system, and whether it begins in the directory. */
+struct boesfs_scope_loop {
+	struct boesfs_mounts *recorded;
+	/* The file system and the directory that are learned. */
+	__u64 superblock;
+	__u64 directory;
+	/* How many recorded mounts show that file system, and whether one begins in the directory. */
+	__u32 showing;
+	__u32 begins;
+};
+
+/* Looks at one more of the recorded mounts. */
 static long boesfs_scope_body(__u32 i, void *ctx)
 {
-	struct boesfs_scratch *s = ((struct boesfs_climb_loop *)ctx)->scratch;
-	__u32 slot = s->slot;
-	struct boesfs_mounts *recorded = bpf_map_lookup_elem(&mounts, &slot);
+	struct boesfs_scope_loop *loop = ctx;
+	struct boesfs_mount *mount;
 	__u64 parent = 0;
 
-	if (!recorded || i >= BOESFS_MAX_MOUNTS) {
-		s->beginning = 1;
+	if (i >= BOESFS_MAX_MOUNTS)
 		return 1;
-	}
-	if (recorded->mount[i].superblock != s->superblock)
+	/* VERIFIER: keeps the bound with the register. */
+	asm volatile("%0 &= %1" : "+r"(i) : "i"(BOESFS_MAX_MOUNTS - 1));
+	mount = &loop->recorded->mount[i];
+	if (mount->superblock != loop->superblock)
 		return 0;
-	s->showing++;
-	boesfs_read(parent, dentry, recorded->mount[i].root, d_parent);
-	if (parent == s->climb.parent && recorded->mount[i].root != parent)
-		s->beginning = 1;
+	loop->showing++;
+	boesfs_read(parent, dentry, mount->root, d_parent);
+	if (parent == loop->directory && mount->root != parent)
+		loop->begins = 1;
 	return 0;
 }
 
@@ -223,21 +233,23 @@ static long boesfs_scope_body(__u32 i, void *ctx)
  * are where no other mount shows the file system. A mount that has its root in the directory, or the protected directory
  * there, are names which are not learned.
  */
-static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, struct boesfs_climb_loop *loop, __u32 everywhere)
+static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 everywhere)
 {
 	struct boesfs_sandbox *sandbox = boesfs_sandbox_get(s->slot);
+	__u32 slot = s->slot;
+	struct boesfs_scope_loop loop = {
+		.recorded = bpf_map_lookup_elem(&mounts, &slot),
+		.directory = s->climb.parent,
+	};
 	__u64 parent = 0;
 
 	boesfs_read(parent, dentry, s->climb.anchor_dentry, d_parent);
-	s->showing = 0;
-	s->beginning = 0;
-	s->superblock = 0;
-	boesfs_read(s->superblock, vfsmount, boesfs_vfsmount_of(s->climb.from_mount), mnt_sb);
-	if (sandbox && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
-		bpf_loop(sandbox->mount_count, boesfs_scope_body, loop, 0);
-	if (s->showing != 1 && !everywhere)
+	boesfs_read(loop.superblock, vfsmount, boesfs_vfsmount_of(s->climb.from_mount), mnt_sb);
+	if (loop.recorded && sandbox && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
+		bpf_loop(sandbox->mount_count, boesfs_scope_body, &loop, 0);
+	if (!loop.showing || (loop.showing != 1 && !everywhere))
 		s->learned.scope &= BOESFS_SCOPE_ROWS;
-	else if (!s->beginning && parent != s->climb.parent)
+	else if (!loop.begins && parent != loop.directory)
 		s->learned.scope |= BOESFS_SCOPE_NAMES;
 }
 
@@ -304,7 +316,7 @@ __attribute__((noinline)) int boesfs_memo_learn_call(struct boesfs_scratch *s, _
 		return 0;
 	if (found == BOESFS_FOUND_OUTSIDE ? !boesfs_learn_outside(s) : !boesfs_learn_inside(s, &climb, end))
 		return 0;
-	boesfs_learn_scope(s, &climb, how & BOESFS_LEARN_EVERYWHERE);
+	boesfs_learn_scope(s, how & BOESFS_LEARN_EVERYWHERE);
 	return s->learned.mount || s->learned.scope & ~BOESFS_SCOPE_ROWS;
 }
 

@@ -260,10 +260,6 @@ struct boesfs_scratch {
 	__u64 chosen;
 	__u64 candidate;
 	__u32 chosen_sequence;
-	/* While a directory is learned: its file system, how many recorded mounts show that, and whether one begins there. */
-	__u32 showing;
-	__u64 superblock;
-	__u32 beginning;
 	__u32 reserved;
 	/* The class of the program that runs or is to run, and where it is looked for. */
 	__u32 program_class;

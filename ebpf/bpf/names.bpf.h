@@ -200,9 +200,14 @@ static __always_inline int boesfs_recall_move(const struct vfsmount *mnt, struct
 static __attribute__((noinline)) int boesfs_memo_note_move(struct boesfs_caller *caller, const struct vfsmount *mnt,
 							   struct dentry *old, struct dentry *new, __u32 what)
 {
+	int says;
+
 	caller->known_sequence = boesfs_rename_sequence();
-	caller->is_known = boesfs_memo_moves(caller, mnt, old, new, what & 31, what & ~31u, boesfs_check_memos) ==
-			   BOESFS_RECALL_ALLOWS;
+	says = boesfs_memo_moves(caller, mnt, old, new, what & 31, what & ~31u, boesfs_check_memos);
+	caller->is_known = says != BOESFS_RECALL_NOTHING;
+	/* Where a memo does not allow, it says nothing that could be compared. */
+	if (says != BOESFS_RECALL_ALLOWS)
+		caller->known_sequence = 1;
 	return 0;
 }
 
