@@ -139,8 +139,9 @@ struct Watched {
 
 impl Watched {
     fn new(folder: &Path, args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
-            .arg("watch")
+        // Who runs the tests in the background may have interrupts ignored, and what they start inherits that.
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT", env!("CARGO_BIN_EXE_boesfsc"), "watch"])
             .args(args)
             .current_dir(folder)
             .stdin(Stdio::null())
