@@ -4,7 +4,7 @@
  * name to walk. A verdict is never remembered, nor anything of a name that is not a directory's.
  *
  * A memo lies in the directory's inode and dies with it. It holds for one sandbox and generation of its policy, one
- * class, one mount, as long as
+ * class, one mount and what its scope adds to that, as long as
  *
  *  - no rename of a directory has begun since: boesfs_inode_rename counts them, and is called with the directories of
  *    both names locked. Whoever learns a memo looks at the locks of all parents on the way, so that a rename which was

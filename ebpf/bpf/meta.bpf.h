@@ -90,10 +90,7 @@ int boesfs_path_chown(unsigned long long *ctx)
 	return recall <= 0 ? recall : boesfs_path_chown_inside(ctx, recall);
 }
 
-/*
- * Begins a program at a hook that is told a dentry and no mount: @recall is what a memo says of @op on it. Returns from
- * the program unless it is to be judged.
- */
+/* As BOESFS_BEGIN_NOTED, at a hook that is told @dentry and no mount. */
 #define BOESFS_BEGIN_EVERYWHERE(caller, ret, dentry)                                                                   \
 	BOESFS_BEGIN_AND(caller, ret, boesfs_memo_note_everywhere(&(caller), dentry))
 

@@ -183,6 +183,7 @@ static __always_inline int boesfs_memo_moves(const struct boesfs_caller *caller,
 	return BOESFS_RECALL_ALLOWS;
 }
 
+/* The same for the current task, as boesfs_recall(). */
 static __always_inline int boesfs_recall_move(const struct vfsmount *mnt, struct dentry *old, struct dentry *new, __u32 op,
 					      __u32 removes)
 {
