@@ -84,15 +84,16 @@ fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> 
     Ok(output)
 }
 
-/// Reads `names: end` and `shut: end`, besides which nothing may be said, and, for each check, `reloads: 5`, `check: 1 memo`, `memos: 12 agreed, 0 differed, 34 renames of directories`.
+/// Reads `names: end` and `shut: end`, before which nothing else may be said, and, for each check, `reloads: 5`,
+/// `check: 1 memo`, `memos: 12 agreed, 0 differed, 34 renames of directories`.
 fn judge(said: &str) -> Tally {
-    let after = |start: &'static str| said.lines().filter_map(move |line| line.strip_prefix(start));
     let mut tally = Tally::default();
-    let names: Vec<_> = said.lines().take_while(|line| !line.starts_with("reloads: ")).collect();
-    tally.add(match names[..] {
-        ["names: end", "shut: end"] => Tally::pass(),
-        _ => Tally::fail(format!("names that memos say nothing of: {}", names.join(", "))),
+    let (names, said) = said.split_once("shut: end\n").unwrap_or((said, ""));
+    tally.add(match names {
+        "names: end\n" => Tally::pass(),
+        _ => Tally::fail(format!("names that memos say nothing of: {names}")),
     });
+    let after = |start: &'static str| said.lines().filter_map(move |line| line.strip_prefix(start));
     let (mut reloads, mut checks, mut memos) = (after("reloads: "), after("check: "), after("memos: "));
     for (check, kind) in CHECKS {
         if checks.next() != Some(check) {
@@ -131,7 +132,7 @@ mod tests {
             let one = |((check, kind), differed)| {
                 let renames = if kind == Memos::OutliveReloads { 0 } else { 800 };
                 format!(
-                    "reloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, {renames} renames of directories\n"
+                    "8 changes\n7 opened, 6 denied\nreloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, {renames} renames of directories\n"
                 )
             };
             "names: end\nshut: end\n".to_owned()
