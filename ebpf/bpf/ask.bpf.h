@@ -3,7 +3,7 @@
 #ifndef BOESFS_ASK_BPF_H
 #define BOESFS_ASK_BPF_H
 
-#include "memo.bpf.h"
+#include "recall.bpf.h"
 
 /* What comes of a place where names are not the sandbox's. */
 enum boesfs_stray {

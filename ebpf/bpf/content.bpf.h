@@ -98,8 +98,8 @@ BOESFS_RECALL(boesfs_file_permission, struct file *file, int mask)
 {
 	__u32 op = BOESFS_BIT(boesfs_transfer_op(mask, boesfs_kind_of(file->f_inode->i_mode)));
 
-	return boesfs_recall(file->f_path.mnt, file->f_path.dentry, op | BOESFS_BIT(BOESFS_OP_OPEN), op,
-			     BOESFS_THROUGH_TRANSFER, 0);
+	return boesfs_recall(part, file->f_path.mnt, file->f_path.dentry, op | BOESFS_BIT(BOESFS_OP_OPEN), op,
+			     BOESFS_THROUGH_TRANSFER);
 }
 
 SEC("lsm/file_permission")
@@ -173,9 +173,9 @@ BOESFS_RECALL(boesfs_mmap_file, struct file *file, unsigned long reqprot, unsign
 {
 	if (!file)
 		return BOESFS_RECALL_ALLOWS;
-	return boesfs_recall(file->f_path.mnt, file->f_path.dentry,
+	return boesfs_recall(part, file->f_path.mnt, file->f_path.dentry,
 			     boesfs_ops_of(BOESFS_OP_MMAP, boesfs_mapping_uses(prot, flags)), BOESFS_BIT(BOESFS_OP_MMAP),
-			     BOESFS_THROUGH_MAPPING, 0);
+			     BOESFS_THROUGH_MAPPING);
 }
 
 SEC("lsm/mmap_file")

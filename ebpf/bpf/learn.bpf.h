@@ -5,79 +5,6 @@
 
 #include "ask.bpf.h"
 
-#define BOESFS_DCACHE_OP_REVALIDATE (1u << 2)
-#define BOESFS_RWSEM_WRITER_LOCKED 1
-
-/* File systems whose directories are moved by inode_rename and not otherwise. */
-static __always_inline __u32 boesfs_keeps_still(unsigned long magic)
-{
-	switch (magic) {
-	case 0xef53: /* ext4 */
-	case 0x58465342: /* xfs */
-	case 0x9123683e: /* btrfs */
-	case 0xf2f52010: /* f2fs */
-	case 0xca451a4e: /* bcachefs */
-	case 0x01021994: /* tmpfs */
-	case 0x858458f6: /* ramfs */
-	case 0x794c7630: /* overlay */
-	case 0x73717368: /* squashfs */
-	case 0xe0f5e1e2: /* erofs */
-	case 0x9660: /* iso9660 */
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-static __always_inline __u32 boesfs_mount_keeps_still(__u64 mount)
-{
-	__u64 superblock = 0;
-	unsigned long magic = 0;
-
-	boesfs_read(superblock, vfsmount, boesfs_vfsmount_of(mount), mnt_sb);
-	boesfs_read(magic, super_block, superblock, s_magic);
-	return boesfs_keeps_still(magic);
-}
-
-/* One step up from a directory; fails where a rename may be under way. */
-static long boesfs_settled_body(__u32 i, void *ctx)
-{
-	struct boesfs_climb *c = &((struct boesfs_climb_loop *)ctx)->scratch->climb;
-	__u64 parent = 0, inode = 0;
-	__u32 flags = 0;
-	long count = BOESFS_RWSEM_WRITER_LOCKED;
-
-	c->found = BOESFS_FOUND_UNRESOLVED;
-	if (!bpf_core_field_exists(((struct rw_semaphore *)0)->count))
-		return 1;
-	boesfs_read(flags, dentry, c->dentry, d_flags);
-	if (flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
-		return 1;
-	if (c->dentry == c->anchor_dentry && c->mount == c->anchor_mount) {
-		c->found = BOESFS_FOUND_INSIDE;
-		return 1;
-	}
-	if (c->dentry == c->mount_root) {
-		boesfs_read(parent, mount, c->mount, mnt_parent);
-		if (parent == c->mount) {
-			c->found = BOESFS_FOUND_OUTSIDE;
-			return 1;
-		}
-		if (!boesfs_mount_keeps_still(parent))
-			return 1;
-		boesfs_read(c->dentry, mount, c->mount, mnt_mountpoint);
-		c->mount = parent;
-		c->mount_root = 0;
-		boesfs_read(c->mount_root, vfsmount, boesfs_vfsmount_of(parent), mnt_root);
-		return 0;
-	}
-	boesfs_read(parent, dentry, c->dentry, d_parent);
-	boesfs_read(inode, dentry, parent, d_inode);
-	boesfs_read(count, inode, inode, i_rwsem.count.counter);
-	c->dentry = parent;
-	return count & BOESFS_RWSEM_WRITER_LOCKED;
-}
-
 /* Whether a class may look up whatever row @label is of, whatever the arguments. */
 static __always_inline __u32 boesfs_is_shown(struct boesfs_work *w, __u32 label)
 {
@@ -177,7 +104,7 @@ static __always_inline __u32 boesfs_learn_outside(struct boesfs_scratch *s)
 
 	boesfs_read(parent, dentry, s->climb.anchor_dentry, d_parent);
 	if (parent == s->climb.parent && s->climb.from_mount == s->climb.anchor_mount)
-		way->mount = 0;
+		way->key.mount = 0;
 	way->node = BOESFS_NO_NODE;
 	way->inside = 0;
 	way->first[0] = way->first[1] = way->first[2] = way->first[3] = 0;
@@ -247,6 +174,8 @@ static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 e
 	boesfs_read(loop.superblock, vfsmount, boesfs_vfsmount_of(s->climb.from_mount), mnt_sb);
 	if (loop.recorded && sandbox && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
 		bpf_loop(sandbox->mount_count, boesfs_scope_body, &loop, 0);
+	if (loop.showing == 1)
+		s->learned.scope |= BOESFS_SCOPE_ALONE;
 	if (!loop.showing || (loop.showing != 1 && !everywhere))
 		s->learned.scope &= BOESFS_SCOPE_ROWS;
 	else if (!loop.begins && parent != loop.directory)
@@ -279,49 +208,61 @@ static __always_inline __u32 boesfs_learn_inside(struct boesfs_scratch *s, struc
 }
 
 /*
- * After a climb: whether the directory may be remembered that it came from, or came from a name in. @how is enum
- * boesfs_learn. Then the scratch has what is to be. @renames is what their count was before the climb.
+ * After a climb: whether the directory that it came from, or came from a name in, may be remembered, so far as no rename is
+ * under way. @how is enum boesfs_learn. @renames is what their count was before the climb.
  */
-__attribute__((noinline)) int boesfs_memo_learn_call(struct boesfs_scratch *s, __u64 renames, __u32 how)
+__attribute__((noinline)) int boesfs_memo_settle_call(struct boesfs_scratch *s, __u64 renames, __u32 how)
 {
-	struct boesfs_climb_loop climb = { .scratch = s };
-	__u32 end, found, self = how & BOESFS_LEARN_SELF;
+	struct boesfs_settle settle;
+	__u32 found;
 
 	if (!s)
 		return 0;
 	found = s->climb.found;
-	if (found > BOESFS_FOUND_OUTSIDE || (!self && s->climb.at >= BOESFS_PATH_END))
+	if (found > BOESFS_FOUND_OUTSIDE || !boesfs_mount_keeps_still(s->climb.from_mount))
+		return 0;
+	s->learned.key.mount = boesfs_vfsmount_of(s->climb.from_mount);
+	s->climb.mount_root = 0;
+	boesfs_read(s->climb.mount_root, vfsmount, s->learned.key.mount, mnt_root);
+	s->climb.parent = s->climb.from_dentry;
+	if (!(how & BOESFS_LEARN_SELF)) {
+		/* The mount's root has its name on another mount. */
+		if (s->climb.from_dentry == s->climb.mount_root)
+			return 0;
+		boesfs_read(s->climb.parent, dentry, s->climb.from_dentry, d_parent);
+	}
+	settle.at = 0;
+	settle.dentry = s->climb.parent;
+	settle.mount = s->climb.from_mount;
+	settle.mount_root = s->climb.mount_root;
+	settle.anchor_mount = s->climb.anchor_mount;
+	settle.anchor_dentry = s->climb.anchor_dentry;
+	boesfs_settle(&settle);
+	s->learned.path = boesfs_hash_end(&settle);
+	return settle.found == found && boesfs_renames_now(boesfs_check_memos) == renames &&
+	       boesfs_rename_sequence() == s->climb.sequence;
+}
+
+/* What is remembered of a settled directory, into the scratch. Returns 1 if anything is. @how is enum boesfs_learn. */
+__attribute__((noinline)) int boesfs_memo_learn_call(struct boesfs_scratch *s, __u32 how)
+{
+	struct boesfs_climb_loop climb = { .scratch = s };
+	__u32 end, self = how & BOESFS_LEARN_SELF;
+
+	if (!s || (!self && s->climb.at >= BOESFS_PATH_END))
 		return 0;
 	end = self ? BOESFS_PATH_END : s->climb.name_at - 1;
 	/* A name in it would be too deep, and no memo says so. */
 	if (end - s->climb.at > BOESFS_PATH_END - BOESFS_NAME_ROOM - 2)
 		return 0;
-	s->learned.mount = boesfs_vfsmount_of(s->climb.from_mount);
-	s->climb.mount = s->climb.from_mount;
-	s->climb.mount_root = 0;
-	boesfs_read(s->climb.mount_root, vfsmount, s->learned.mount, mnt_root);
-	if (!boesfs_mount_keeps_still(s->climb.mount))
-		return 0;
-	s->climb.dentry = s->climb.from_dentry;
-	if (!self) {
-		/* The mount's root has its name on another mount. */
-		if (s->climb.from_dentry == s->climb.mount_root)
-			return 0;
-		boesfs_read(s->climb.dentry, dentry, s->climb.from_dentry, d_parent);
-	}
-	s->climb.parent = s->climb.dentry;
-	bpf_loop(BOESFS_CLIMB_STEPS, boesfs_settled_body, &climb, 0);
-	if (s->climb.found != found || boesfs_renames_now(boesfs_check_memos) != renames ||
-	    boesfs_rename_sequence() != s->climb.sequence)
-		return 0;
-	if (found == BOESFS_FOUND_OUTSIDE ? !boesfs_learn_outside(s) : !boesfs_learn_inside(s, &climb, end))
+	if (s->climb.found == BOESFS_FOUND_OUTSIDE ? !boesfs_learn_outside(s) : !boesfs_learn_inside(s, &climb, end))
 		return 0;
 	boesfs_learn_scope(s, how & BOESFS_LEARN_EVERYWHERE);
-	return s->learned.mount || s->learned.scope & ~BOESFS_SCOPE_ROWS;
+	return s->learned.key.mount || s->learned.scope & ~(BOESFS_SCOPE_ROWS | BOESFS_SCOPE_ALONE);
 }
 
-/* The same after boesfs_everywhere_call(), which has found that all names but one are outside. */
-__attribute__((noinline)) int boesfs_memo_learn_everywhere_call(struct boesfs_scratch *s, __u64 renames, __u32 how)
+/* Climbs once more, if need be, by the mount that boesfs_everywhere_call() chose. Returns 1 if all is as it was there. */
+__attribute__((noinline)) int boesfs_memo_chosen_call(struct boesfs_scratch *s)
 {
 	if (!s || !s->chosen)
 		return 0;
@@ -329,9 +270,7 @@ __attribute__((noinline)) int boesfs_memo_learn_everywhere_call(struct boesfs_sc
 		s->climb.from_mount = s->chosen;
 		boesfs_climb_call(s);
 	}
-	if (boesfs_found(&s->climb) != s->climb.found || s->climb.sequence != s->chosen_sequence)
-		return 0;
-	return boesfs_memo_learn_call(s, renames, how | BOESFS_LEARN_EVERYWHERE);
+	return boesfs_found(&s->climb) == s->climb.found && s->climb.sequence == s->chosen_sequence;
 }
 
 /* Writes what was learned into @memo, unless somebody else writes. */
@@ -344,8 +283,8 @@ static __always_inline void boesfs_memo_write(struct boesfs_memo *memo, const st
 	boesfs_barrier();
 #pragma unroll
 	for (__u32 i = 0; i < BOESFS_MEMO_WAYS; i++) {
-		if (memo->way[i].mount == learned->mount && memo->way[i].sandbox == learned->sandbox &&
-		    (__u32)memo->way[i].who == (__u32)learned->who)
+		if (memo->way[i].key.mount == learned->key.mount && memo->way[i].key.sandbox == learned->key.sandbox &&
+		    (__u32)memo->way[i].key.who == (__u32)learned->key.who)
 			same = i;
 	}
 	index = same < BOESFS_MEMO_WAYS ? same : memo->next++;
@@ -359,10 +298,12 @@ static __always_inline void boesfs_memo_begin(struct boesfs_caller *caller)
 {
 	struct boesfs_memo_way *way = &caller->scratch->learned;
 
-	boesfs_memo_key(caller, 0, way, boesfs_check_memos);
+	boesfs_memo_key(caller, 0, &way->key, boesfs_check_memos);
+	boesfs_memo_share(way, caller->binding->program_count);
+	way->slot = caller->label->slot;
 	/* A task that is in another namespace by now sees other mounts than those that are counted. No sandbox is called 0. */
 	if (!boesfs_memo_serves(caller))
-		way->sandbox = 0;
+		way->key.sandbox = 0;
 	boesfs_barrier();
 }
 
@@ -383,35 +324,41 @@ static __always_inline void boesfs_memo_keep(struct boesfs_caller *caller, struc
 		bpf_inode_storage_delete(&memos, parent->d_inode);
 }
 
-/* Remembers the directory of @dentry, from which the scratch's climb came. Call it when the call is judged and told. */
-static __always_inline void boesfs_memo_learn(struct boesfs_caller *caller, struct dentry *dentry)
+/* Whether there is something to keep of the directory that the scratch's climb came from. @how is enum boesfs_learn. */
+static __always_inline __u32 boesfs_memo_learned(struct boesfs_caller *caller, __u32 how)
 {
 	struct boesfs_memo_way *way = &caller->scratch->learned;
 
-	if (way->sandbox && boesfs_memo_learn_call(caller->scratch, way->renames, 0))
+	if (!way->key.sandbox || (how & BOESFS_LEARN_EVERYWHERE && !boesfs_memo_chosen_call(caller->scratch)))
+		return 0;
+	return boesfs_memo_settle_call(caller->scratch, way->key.renames, how) &&
+	       boesfs_memo_learn_call(caller->scratch, how);
+}
+
+/* Remembers the directory of @dentry, from which the scratch's climb came. Call it when the call is judged and told. */
+static __always_inline void boesfs_memo_learn(struct boesfs_caller *caller, struct dentry *dentry)
+{
+	if (boesfs_memo_learned(caller, 0))
 		boesfs_memo_keep(caller, dentry);
 }
 
 /* The same for every name, after boesfs_ask_everywhere(). */
 static __always_inline void boesfs_memo_learn_everywhere(struct boesfs_caller *caller, struct dentry *dentry)
 {
-	struct boesfs_memo_way *way = &caller->scratch->learned;
-
-	if (way->sandbox && boesfs_memo_learn_everywhere_call(caller->scratch, way->renames, 0))
+	if (boesfs_memo_learned(caller, BOESFS_LEARN_EVERYWHERE))
 		boesfs_memo_keep(caller, dentry);
 }
 
 /* Remembers the directory of @inode, which boesfs_ask_everywhere() was asked about. */
 static __always_inline void boesfs_memo_learn_self(struct boesfs_caller *caller, struct inode *inode)
 {
-	struct boesfs_memo_way *way = &caller->scratch->learned;
 	struct boesfs_memo *memo;
 
-	if (!way->sandbox || !boesfs_memo_learn_everywhere_call(caller->scratch, way->renames, BOESFS_LEARN_SELF))
+	if (!boesfs_memo_learned(caller, BOESFS_LEARN_EVERYWHERE | BOESFS_LEARN_SELF))
 		return;
 	memo = bpf_inode_storage_get(&memos, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (memo)
-		boesfs_memo_write(memo, way);
+		boesfs_memo_write(memo, &caller->scratch->learned);
 }
 
 /* As boesfs_ask(); @learn says whether the directory is remembered. */

@@ -206,10 +206,12 @@ enum boesfs_scope {
 	BOESFS_SCOPE_SELF = 2,
 	/* The policy hides no names: rights go by the row alone. */
 	BOESFS_SCOPE_ROWS = 4,
+	/* No other mount shows the file system. */
+	BOESFS_SCOPE_ALONE = 8,
 };
 
-/* A directory as one sandbox sees it by one mount: see memo.bpf.h. */
-struct boesfs_memo_way {
+/* What a memo is of, and what must not change while it holds. */
+struct boesfs_memo_key {
 	/* The sandbox's number; its policy's generation, and the class. */
 	__u64 sandbox;
 	__u64 who;
@@ -217,12 +219,22 @@ struct boesfs_memo_way {
 	/* Changes of the mount namespace, and renames of directories, until then. */
 	__u64 mounts;
 	__u64 renames;
+};
+
+/* A directory as one sandbox sees it by one mount: see memo.bpf.h. */
+struct boesfs_memo_way {
+	struct boesfs_memo_key key;
 	/* The state after the directory's path and a '/'. */
 	__u32 node;
 	__u32 inside;
 	/* enum boesfs_scope, a bit each. */
 	__u32 scope;
-	__u32 reserved;
+	/* The sandbox's index. */
+	__u32 slot;
+	/* Address of the namespaces of tasks that share it: see boesfs_memo_nsproxy(). */
+	__u64 nsproxy;
+	/* A hash of the directory's path: see renew.bpf.h. */
+	__u64 path;
 	/* Names that begin with another byte than one of these lead to one row. */
 	__u64 first[4];
 	struct boesfs_known known;

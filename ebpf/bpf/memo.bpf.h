@@ -8,7 +8,8 @@
  *
  *  - no rename of a directory has begun since: boesfs_inode_rename counts them, and is called with the directories of
  *    both names locked. Whoever learns a memo looks at the locks of all parents on the way, so that a rename which was
- *    counted before, and has not moved its directory yet, is seen;
+ *    counted before, and has not moved its directory yet, is seen. When one has begun, the memo holds again if the
+ *    directory is still called what it was: see renew.bpf.h;
  *  - the mount namespace has not changed: the kernel counts that.
  *
  * Nothing is learned on file systems whose directories move otherwise: those that ask again whether a name still holds,
@@ -26,11 +27,17 @@
 #define BOESFS_NAME_ROOM (8 * BOESFS_NAME_WORDS)
 /* Steps over a name: each reads a byte or more. */
 #define BOESFS_NAME_STEPS 40
+/* A task that writes down its memory. */
+#define BOESFS_PF_DUMPCORE 0x200u
 /* No node: a name cannot be walked over. */
 #define BOESFS_NO_NODE (~0u)
 
-/* Beside enum boesfs_scope: there is a memo. */
+/* No address of a task's namespaces. */
+#define BOESFS_NO_NSPROXY 1
+
+/* Beside enum boesfs_scope: there is a memo; there is one that directories were renamed since. */
 #define BOESFS_MEMO_HELD (1u << 31)
+#define BOESFS_MEMO_STALE (1u << 30)
 
 struct boesfs_memo {
 	/* Odd while a way is written. */
@@ -54,6 +61,10 @@ struct boesfs_tally {
 	/* Answers by memo that were compared with fresh ones, and those that differed. */
 	__u64 agreed;
 	__u64 differed;
+	/* Memos that were renewed while these are compared. */
+	__u64 renewed;
+	/* 0, which the verifier does not know. */
+	__u64 zero;
 };
 
 struct boesfs_tally boesfs_tally = {};
@@ -178,7 +189,7 @@ static long boesfs_name_body(__u32 i, void *ctx)
 
 /* What a memo is of, with @mnt, and what must not change while it holds. @mnt counts for names of one mount only. */
 static __always_inline void boesfs_memo_key(const struct boesfs_caller *caller, const struct vfsmount *mnt,
-					    struct boesfs_memo_way *key, __u32 check)
+					    struct boesfs_memo_key *key, __u32 check)
 {
 	key->sandbox = caller->sandbox->id;
 	key->who = (check == BOESFS_CHECK_BAD_GENERATIONS ? 0 : caller->generation << 32) | caller->label->class;
@@ -187,21 +198,38 @@ static __always_inline void boesfs_memo_key(const struct boesfs_caller *caller, 
 	key->renames = boesfs_renames_now(check);
 }
 
-/* Whether @way is what @key asks for: by its mount's names, or, if @scope is not 0, whatever the mount. */
-static __always_inline __u32 boesfs_memo_is(const struct boesfs_memo_way *way, const struct boesfs_memo_way *key,
+/* What the namespaces of memos are marked with that are only compared: no task has such. */
+static __always_inline __u64 boesfs_memo_mark(__u32 check)
+{
+	return check ? 2 : 0;
+}
+
+/*
+ * Whose memo @way is without a look at the task's label: whoever has the same namespaces. Only a task of the sandbox can
+ * make others that share them; who comes in from outside has its own. Where the class depends on what a task runs, nobody's.
+ */
+static __always_inline void boesfs_memo_share(struct boesfs_memo_way *way, __u32 program_count)
+{
+	way->nsproxy = program_count ? BOESFS_NO_NSPROXY : (__u64)bpf_get_current_task_btf()->nsproxy;
+	/* VERIFIER: allows no arithmetic on it before. */
+	boesfs_barrier();
+	way->nsproxy ^= boesfs_memo_mark(boesfs_check_memos);
+}
+
+/* Whether @way is what @key asks for, whatever was renamed: by its mount's names, or, if @scope is not 0, by all. */
+static __always_inline __u32 boesfs_memo_is(const struct boesfs_memo_way *way, const struct boesfs_memo_key *key,
 					    __u32 scope)
 {
-	if (scope ? !(way->scope & scope) : way->mount != key->mount)
+	if (scope ? !(way->scope & scope) : way->key.mount != key->mount)
 		return 0;
-	return way->who == key->who && way->sandbox == key->sandbox && way->renames == key->renames &&
-	       way->mounts == key->mounts;
+	return way->key.who == key->who && way->key.sandbox == key->sandbox && way->key.mounts == key->mounts;
 }
 
 /* The way of @memo that @key asks for, or NULL. */
-static __always_inline const struct boesfs_memo_way *boesfs_memo_way_of(const struct boesfs_memo *memo,
-									 const struct boesfs_memo_way *key, __u32 scope)
+static __always_inline struct boesfs_memo_way *boesfs_memo_way_of(struct boesfs_memo *memo,
+								   const struct boesfs_memo_key *key, __u32 scope)
 {
-	const struct boesfs_memo_way *way = &memo->way[0];
+	struct boesfs_memo_way *way = &memo->way[0];
 
 	_Static_assert(BOESFS_MEMO_WAYS == 4, "looks at each");
 	if (boesfs_memo_is(way, key, scope) || boesfs_memo_is(++way, key, scope) || boesfs_memo_is(++way, key, scope) ||
@@ -249,77 +277,202 @@ static __always_inline __u32 boesfs_name_known(struct boesfs_name *n, __u32 clas
 	       boesfs_row_known(boesfs_policy_get(n->policy_class, n->policy_slot), n->label, class, known);
 }
 
+/* A directory's memo as it is read for a name in it: what must still be so afterwards. */
+struct boesfs_reading {
+	struct dentry *parent;
+	struct boesfs_memo *memo;
+	/* Of the name's dentry, and of the memo. */
+	__u32 sequence;
+	__u32 written;
+	/* Bytes of the name. */
+	__u32 len;
+};
+
+/* Begins to read the memo for @dentry. Returns 0 if there is none, or the name cannot be had so simply. */
+static __always_inline __u32 boesfs_memo_read(struct dentry *dentry, struct boesfs_reading *r)
+{
+	if (!bpf_core_field_exists(dentry->d_iname))
+		return 0;
+	r->sequence = *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence;
+	boesfs_barrier();
+	r->parent = dentry->d_parent;
+	r->len = dentry->d_name.len;
+	if (r->len - 1 >= BOESFS_NAME_ROOM - 1 || dentry->d_flags & BOESFS_DCACHE_OP_NAMES)
+		return 0;
+	r->memo = bpf_inode_storage_get(&memos, r->parent->d_inode, 0, 0);
+	if (!r->memo)
+		return 0;
+	r->written = *(volatile __u32 *)&r->memo->sequence;
+	boesfs_barrier();
+	return 1;
+}
+
+enum boesfs_row {
+	/* Something changed meanwhile. */
+	BOESFS_ROW_NONE,
+	BOESFS_ROW_KNOWN,
+	/* The name leads elsewhere: it is to be walked. */
+	BOESFS_ROW_ELSEWHERE,
+};
+
+/* What @way says of the name of @dentry, and ends the reading; or begins to walk the name. Returns enum boesfs_row. */
+static __always_inline __u32 boesfs_memo_row(struct dentry *dentry, const struct boesfs_reading *r,
+					     const struct boesfs_memo_way *way, struct boesfs_name *n,
+					     struct boesfs_known *known)
+{
+	unsigned char first = *(volatile unsigned char *)&dentry->d_iname[0];
+	__u32 elsewhere = way->first[first >> 6] >> (first & 63) & 1;
+
+	*known = way->known;
+	if (elsewhere) {
+		n->node = way->node;
+		n->inside = way->inside;
+		n->word[0] = *(const __u64 *)&dentry->d_iname[0];
+		n->word[1] = *(const __u64 *)&dentry->d_iname[8];
+		n->word[2] = *(const __u64 *)&dentry->d_iname[16];
+		n->word[3] = *(const __u64 *)&dentry->d_iname[24];
+	}
+	boesfs_barrier();
+	if ((r->written | r->sequence) & 1 || *(volatile __u32 *)&r->memo->sequence != r->written ||
+	    *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence != r->sequence)
+		return BOESFS_ROW_NONE;
+	if (!elsewhere)
+		return BOESFS_ROW_KNOWN;
+	/* The root of a file system is its own parent, and called '/', which every directory has among its first bytes. */
+	return r->parent == dentry ? BOESFS_ROW_NONE : BOESFS_ROW_ELSEWHERE;
+}
+
+/* Walks over the name that boesfs_memo_row() began, for @class. Returns 1 if its row is known. */
+static __always_inline __u32 boesfs_memo_walk(struct boesfs_name *n, const struct boesfs_reading *r,
+					      const struct boesfs_binding *binding, __u32 class,
+					      struct boesfs_known *known)
+{
+	if (!binding)
+		return 0;
+	n->left = r->len;
+	n->label = 0;
+	n->reserved = 0;
+	n->policy_class = binding->policy_class;
+	n->policy_slot = binding->policy_slot;
+	n->status = BOESFS_WALK_GOING;
+	return boesfs_name_known(n, class, known);
+}
+
 /*
  * What the caller's class may do with @dentry on @mnt, by the memo of its directory; by every name that it has, if @scope
- * is BOESFS_SCOPE_NAMES. Returns 0 if that, or the name, cannot be had so simply; else what the memo's scope is, and
- * BOESFS_MEMO_HELD.
+ * is BOESFS_SCOPE_NAMES. Returns 0 if that, or the name, cannot be had so simply; BOESFS_MEMO_STALE; or what the memo's
+ * scope is, and BOESFS_MEMO_HELD.
  */
 static __always_inline __u32 boesfs_memo_known(const struct boesfs_caller *caller, const struct vfsmount *mnt,
 					       struct dentry *dentry, struct boesfs_known *known, __u32 check,
 					       __u32 scope)
 {
-	struct boesfs_memo_way key;
+	struct boesfs_memo_key key;
 	const struct boesfs_memo_way *way;
-	const struct boesfs_binding *binding;
+	struct boesfs_reading r;
 	struct boesfs_name n;
-	struct dentry *parent;
-	struct boesfs_memo *memo;
-	__u32 written, sequence, len, elsewhere, held;
-	unsigned char first;
+	__u32 held, row;
 
-	if (!bpf_core_field_exists(dentry->d_iname) || !boesfs_memo_serves(caller))
-		return 0;
-	sequence = *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence;
-	boesfs_barrier();
-	parent = dentry->d_parent;
-	len = dentry->d_name.len;
-	if (len - 1 >= BOESFS_NAME_ROOM - 1 || dentry->d_flags & BOESFS_DCACHE_OP_NAMES)
-		return 0;
-	memo = bpf_inode_storage_get(&memos, parent->d_inode, 0, 0);
-	if (!memo)
+	if (!boesfs_memo_serves(caller) || !boesfs_memo_read(dentry, &r))
 		return 0;
 	boesfs_memo_key(caller, mnt, &key, check);
-	written = *(volatile __u32 *)&memo->sequence;
-	boesfs_barrier();
-	way = boesfs_memo_way_of(memo, &key, scope);
+	way = boesfs_memo_way_of(r.memo, &key, scope);
 	if (!way)
 		return 0;
+	if (way->key.renames != key.renames)
+		return BOESFS_MEMO_STALE;
 	held = way->scope | BOESFS_MEMO_HELD;
-	first = *(volatile unsigned char *)&dentry->d_iname[0];
-	elsewhere = way->first[first >> 6] >> (first & 63) & 1;
-	*known = way->known;
-	if (elsewhere) {
-		n.node = way->node;
-		n.inside = way->inside;
-		n.word[0] = *(const __u64 *)&dentry->d_iname[0];
-		n.word[1] = *(const __u64 *)&dentry->d_iname[8];
-		n.word[2] = *(const __u64 *)&dentry->d_iname[16];
-		n.word[3] = *(const __u64 *)&dentry->d_iname[24];
+	row = boesfs_memo_row(dentry, &r, way, &n, known);
+	if (row == BOESFS_ROW_ELSEWHERE)
+		return boesfs_memo_walk(&n, &r, boesfs_binding_of(caller), caller->label->class, known) ? held : 0;
+	return row == BOESFS_ROW_KNOWN ? held : 0;
+}
+
+/* Whether @way is what a task with @nsproxy asks for, as boesfs_memo_is(). */
+static __always_inline __u32 boesfs_memo_is_shared(const struct boesfs_memo_way *way, __u64 nsproxy, __u64 mount,
+						   __u64 mounts, __u32 check, __u32 scope)
+{
+	if (scope ? !(way->scope & scope) : way->key.mount != mount)
+		return 0;
+	return (way->nsproxy ^ boesfs_memo_mark(check)) == nsproxy && way->key.mounts == mounts;
+}
+
+/* The way of @memo that a task with @nsproxy asks for, or NULL. */
+static __always_inline struct boesfs_memo_way *boesfs_memo_shared_way(struct boesfs_memo *memo, __u64 nsproxy, __u64 mount,
+								       __u64 mounts, __u32 check, __u32 scope)
+{
+	struct boesfs_memo_way *way = &memo->way[0];
+
+	if (boesfs_memo_is_shared(way, nsproxy, mount, mounts, check, scope) ||
+	    boesfs_memo_is_shared(++way, nsproxy, mount, mounts, check, scope) ||
+	    boesfs_memo_is_shared(++way, nsproxy, mount, mounts, check, scope) ||
+	    boesfs_memo_is_shared(++way, nsproxy, mount, mounts, check, scope))
+		return way;
+	return 0;
+}
+
+/* The sandbox of @way, if it still is what the way is of and may do anything, or NULL. */
+static __always_inline const struct boesfs_sandbox *boesfs_memo_sandbox(const struct boesfs_memo_way *way, __u64 namespace)
+{
+	const struct boesfs_sandbox *sandbox = boesfs_sandbox_get(way->slot);
+
+	if (!sandbox || sandbox->id != way->key.sandbox || sandbox->flags & BOESFS_SANDBOX_KILLED ||
+	    sandbox->mount_namespace != namespace)
+		return 0;
+	return sandbox;
+}
+
+/*
+ * As boesfs_memo_known(), by the namespaces of @task alone. Returns 0 also where only its label tells. Else @binding, if
+ * it is not NULL, is what binds the sandbox.
+ */
+static __always_inline __u32 boesfs_memo_shared(struct task_struct *task, const struct vfsmount *mnt,
+						struct dentry *dentry, struct boesfs_known *known, __u32 check,
+						__u32 scope, const struct boesfs_binding **binding)
+{
+	struct nsproxy *nsproxy = task->nsproxy;
+	struct mnt_namespace *namespace = nsproxy->mnt_ns;
+	__u64 mounts = namespace->event, renames = boesfs_renames_now(check);
+	const struct boesfs_binding *bound;
+	const struct boesfs_sandbox *sandbox;
+	const struct boesfs_memo_way *way;
+	struct boesfs_reading r;
+	struct boesfs_name n;
+	__u32 row, index;
+
+	if (!boesfs_memo_read(dentry, &r))
+		return 0;
+	way = boesfs_memo_shared_way(r.memo, (__u64)nsproxy, (__u64)mnt, mounts, check, scope);
+	if (!way)
+		return 0;
+	if (way->key.renames != renames)
+		return BOESFS_MEMO_STALE;
+	sandbox = boesfs_memo_sandbox(way, (__u64)namespace);
+	if (!sandbox || (check != BOESFS_CHECK_BAD_GENERATIONS &&
+			 (__u32) * (volatile __u64 *)&sandbox->generation != way->key.who >> 32))
+		return 0;
+	row = boesfs_memo_row(dentry, &r, way, &n, known);
+	if (row == BOESFS_ROW_NONE)
+		return 0;
+	if (row == BOESFS_ROW_ELSEWHERE || binding) {
+		index = 2 * way->slot + (way->key.who >> 32 & 1);
+		bound = bpf_map_lookup_elem(&bindings, &index);
+		if (!bound)
+			return 0;
+		if (binding)
+			*binding = bound;
+		if (row == BOESFS_ROW_ELSEWHERE && !boesfs_memo_walk(&n, &r, bound, (__u32)way->key.who, known))
+			return 0;
 	}
-	boesfs_barrier();
-	if ((written | sequence) & 1 || *(volatile __u32 *)&memo->sequence != written ||
-	    *(volatile unsigned int *)&dentry->d_seq.seqcount.sequence != sequence)
-		return 0;
-	if (!elsewhere)
-		return held;
-	/* The root of a file system is its own parent, and called '/', which every directory has among its first bytes. */
-	binding = parent == dentry ? 0 : boesfs_binding_of(caller);
-	if (!binding)
-		return 0;
-	n.left = len;
-	n.label = 0;
-	n.reserved = 0;
-	n.policy_class = binding->policy_class;
-	n.policy_slot = binding->policy_slot;
-	n.status = BOESFS_WALK_GOING;
-	return boesfs_name_known(&n, caller->label->class, known) ? held : 0;
+	return BOESFS_MEMO_HELD;
 }
 
 /* Whether the caller's class may look up the directory of @inode by every name it has, as far as a memo says so. */
 static __always_inline __u32 boesfs_memo_shows(const struct boesfs_caller *caller, struct inode *inode, __u32 check)
 {
-	struct boesfs_memo_way key;
+	struct boesfs_memo_key key;
 	struct boesfs_memo *memo;
+	const struct boesfs_memo_way *way;
 	__u32 written, shows;
 
 	if (!boesfs_memo_serves(caller))
@@ -330,15 +483,10 @@ static __always_inline __u32 boesfs_memo_shows(const struct boesfs_caller *calle
 	boesfs_memo_key(caller, 0, &key, check);
 	written = *(volatile __u32 *)&memo->sequence;
 	boesfs_barrier();
-	shows = boesfs_memo_way_of(memo, &key, BOESFS_SCOPE_SELF) != 0;
+	way = boesfs_memo_way_of(memo, &key, BOESFS_SCOPE_SELF);
+	shows = way && way->key.renames == key.renames;
 	boesfs_barrier();
 	return shows && !(written & 1) && *(volatile __u32 *)&memo->sequence == written;
-}
-
-/* Whether a row of which @known is known lets @ops be done, whatever the arguments, and says nothing of @told. */
-static __always_inline __u32 boesfs_known_allows(const struct boesfs_known *known, __u32 ops, __u32 told)
-{
-	return !(known->deny & (ops | BOESFS_BIT(BOESFS_OP_LOOKUP))) && !(known->report & told);
 }
 
 /* What comes of looking for a memo; else an error. */
@@ -349,14 +497,8 @@ enum boesfs_recall {
 	BOESFS_RECALL_NOTHING,
 	/* To be judged: a memo does not do. */
 	BOESFS_RECALL_KNOWN,
-};
-
-/* By what a call comes to a file. */
-enum boesfs_through {
-	BOESFS_THROUGH_NAME,
-	/* By a descriptor, whose open may have told. */
-	BOESFS_THROUGH_TRANSFER,
-	BOESFS_THROUGH_MAPPING,
+	/* Directories were renamed since the memo was made: once more, if it can be renewed. */
+	BOESFS_RECALL_STALE,
 };
 
 /*
@@ -373,186 +515,6 @@ static __always_inline int boesfs_recall_begin(struct task_struct *task, struct 
 		return -BOESFS_EACCES_NUMBER;
 	boesfs_generation_read(caller);
 	return BOESFS_RECALL_KNOWN;
-}
-
-/*
- * Whether @ops on @dentry of @mnt are allowed, and there is nothing to tell of @told, as far as a memo says so: enum
- * boesfs_recall, or an error. Sandboxes that have no transfers judged are let go with these, and what a strict
- * policy may have revoked is judged. A task with a flag of @unless is judged.
- */
-static __always_inline int boesfs_recall(const struct vfsmount *mnt, struct dentry *dentry, __u32 ops, __u32 told,
-					 enum boesfs_through through, __u32 unless)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct boesfs_caller caller;
-	struct boesfs_known known;
-	int begun = boesfs_recall_begin(task, &caller);
-
-	if (begun != BOESFS_RECALL_KNOWN)
-		return begun;
-	if (through != BOESFS_THROUGH_NAME) {
-		caller.binding = boesfs_binding_of(&caller);
-		if (!caller.binding)
-			return -BOESFS_EACCES_NUMBER;
-		if (caller.binding->flags & BOESFS_BINDING_STRICT)
-			return BOESFS_RECALL_KNOWN;
-		if (through == BOESFS_THROUGH_TRANSFER && !(caller.binding->flags & BOESFS_BINDING_TRANSFERS))
-			return BOESFS_RECALL_ALLOWS;
-	}
-	if (boesfs_check_memos || !boesfs_memo_known(&caller, mnt, dentry, &known, BOESFS_CHECK_NOTHING, 0))
-		return BOESFS_RECALL_NOTHING;
-	if (!boesfs_known_allows(&known, ops, told) || task->flags & unless)
-		return BOESFS_RECALL_KNOWN;
-	return BOESFS_RECALL_ALLOWS;
-}
-
-/* The same for @op on @dentry by every name it has. */
-static __always_inline int boesfs_recall_everywhere(struct dentry *dentry, __u32 op)
-{
-	struct boesfs_caller caller;
-	struct boesfs_known known;
-	int begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
-
-	if (begun != BOESFS_RECALL_KNOWN)
-		return begun;
-	if (boesfs_check_memos ||
-	    !boesfs_memo_known(&caller, 0, dentry, &known, BOESFS_CHECK_NOTHING, BOESFS_SCOPE_NAMES))
-		return BOESFS_RECALL_NOTHING;
-	return boesfs_known_allows(&known, BOESFS_BIT(op), BOESFS_BIT(op)) ? BOESFS_RECALL_ALLOWS : BOESFS_RECALL_KNOWN;
-}
-
-/* The same for looking up the directory of @inode. */
-static __always_inline int boesfs_recall_shown(struct inode *inode)
-{
-	struct boesfs_caller caller;
-	int begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
-
-	if (begun != BOESFS_RECALL_KNOWN)
-		return begun;
-	if (boesfs_check_memos || !boesfs_memo_shows(&caller, inode, BOESFS_CHECK_NOTHING))
-		return BOESFS_RECALL_NOTHING;
-	return BOESFS_RECALL_ALLOWS;
-}
-
-/* For tests: counts whether what was found afresh is what a memo said, unless a rename came between. */
-static __always_inline void boesfs_memo_count(const struct boesfs_scratch *s, __u32 same)
-{
-	if (s->known_sequence & 1 || boesfs_rename_sequence() != s->known_sequence)
-		return;
-	__sync_fetch_and_add(same ? &boesfs_tally.agreed : &boesfs_tally.differed, 1);
-}
-
-/* What was found afresh about object 0, and what a memo says: are they the same? */
-static __always_inline void boesfs_memo_compare(const struct boesfs_scratch *s)
-{
-	struct boesfs_known fresh = { .label = BOESFS_NO_RULE };
-	__u32 found = s->work.object[0].place;
-
-	if (!boesfs_check_memos || !s->is_known)
-		return;
-	if (found == BOESFS_INSIDE)
-		boesfs_row_known(boesfs_blob_get(&s->work), s->work.object[0].label, s->class, &fresh);
-	boesfs_memo_count(s, found <= BOESFS_OUTSIDE && fresh.deny == s->known.deny && fresh.report == s->known.report &&
-				     fresh.label == s->known.label);
-}
-
-/* The same where every name of the object was looked at. */
-static __always_inline void boesfs_memo_compare_everywhere(const struct boesfs_scratch *s)
-{
-	struct boesfs_known fresh = { .label = BOESFS_NO_RULE };
-
-	if (!boesfs_check_memos || !s->is_known)
-		return;
-	if (s->insides)
-		boesfs_row_known(boesfs_blob_get(&s->work), s->inside_label, s->class, &fresh);
-	boesfs_memo_count(s, s->insides < 2 && fresh.deny == s->known.deny && fresh.report == s->known.report &&
-				     fresh.label == s->known.label);
-}
-
-/* What a memo allowed, and what was found afresh. */
-static __always_inline void boesfs_memo_compare_allowed(const struct boesfs_scratch *s, __u32 denied)
-{
-	if (boesfs_check_memos && s->is_known)
-		boesfs_memo_count(s, !denied);
-}
-
-/*
- * As BOESFS_PROG for a program that comes after another, @name##_recall, which BOESFS_RECALL makes. @recall is what that
- * one found.
- */
-#define BOESFS_MEMO_PROG(name, args...)                                                                                \
-	name(unsigned long long *ctx);                                                                                 \
-	static __always_inline int ____##name(unsigned long long *ctx, ##args, int recall);                            \
-	static __attribute__((noinline)) int name##_inside(unsigned long long *ctx, int recall)                        \
-	{                                                                                                              \
-		BOESFS_CAST(____##name, ___bpf_ctx_cast(args), recall)                                                 \
-	}                                                                                                              \
-	int name(unsigned long long *ctx)                                                                              \
-	{                                                                                                              \
-		int recall;                                                                                            \
-                                                                                                                       \
-		if (boesfs_is_elsewhere())                                                                             \
-			return 0;                                                                                      \
-		recall = name##_recall(ctx);                                                                           \
-		return recall <= 0 ? recall : name##_inside(ctx, recall);                                              \
-	}                                                                                                              \
-	static __always_inline int ____##name(unsigned long long *ctx, ##args, int recall)
-
-/* Begins what looks for a memo before the program @name: it returns enum boesfs_recall, or an error. */
-#define BOESFS_RECALL(name, args...)                                                                                   \
-	static __always_inline int ____##name##_recall(unsigned long long *ctx, ##args);                               \
-	static __attribute__((noinline)) int name##_recall(unsigned long long *ctx)                                    \
-	{                                                                                                              \
-		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args))                                                \
-	}                                                                                                              \
-	static __always_inline int ____##name##_recall(unsigned long long *ctx, ##args)
-
-/*
- * For tests: notes what a memo says of @dentry on @mnt, to be compared with what will be found. VERIFIER: in a frame of
- * its own, which is gone before the deeper calls: 6.1 adds up the stack of all that are open.
- */
-static __attribute__((noinline)) int boesfs_memo_note(struct boesfs_caller *caller, const struct vfsmount *mnt,
-						      struct dentry *dentry)
-{
-	caller->known_sequence = boesfs_rename_sequence();
-	caller->is_known = !!boesfs_memo_known(caller, mnt, dentry, &caller->known, boesfs_check_memos, 0);
-	return 0;
-}
-
-/* The same of @dentry by every name that it has. */
-static __attribute__((noinline)) int boesfs_memo_note_everywhere(struct boesfs_caller *caller, struct dentry *dentry)
-{
-	caller->known_sequence = boesfs_rename_sequence();
-	caller->is_known =
-		!!boesfs_memo_known(caller, 0, dentry, &caller->known, boesfs_check_memos, BOESFS_SCOPE_NAMES);
-	return 0;
-}
-
-/* As BOESFS_BEGIN, for a call that a memo has not allowed. @note notes what it says. */
-#define BOESFS_BEGIN_AND(caller, ret, note)                                                                            \
-	do {                                                                                                           \
-		BOESFS_KNOW(caller, ret);                                                                              \
-		(caller).is_known = 0;                                                                                 \
-		if (boesfs_check_memos)                                                                                \
-			(note);                                                                                        \
-		BOESFS_TAKE(caller);                                                                                   \
-	} while (0)
-
-#define BOESFS_BEGIN_NOTED(caller, ret, mnt, dentry)                                                                   \
-	BOESFS_BEGIN_AND(caller, ret, boesfs_memo_note(&(caller), mnt, dentry))
-
-/* Everything that is judged when @op is asked: what an alias stands for, the open that it needs, and @uses. */
-static __always_inline __u32 boesfs_ops_of(__u32 op, __u32 uses)
-{
-	__u32 ops = BOESFS_BIT(op) | uses;
-
-	if (ops & BOESFS_BIT(BOESFS_OP_EXEC))
-		ops |= BOESFS_BIT(BOESFS_OP_OPEN);
-	if (ops & BOESFS_BIT(BOESFS_OP_IOCTL))
-		ops |= BOESFS_BIT(BOESFS_OP_SETATTR);
-	if (ops & BOESFS_OPS_THROUGH_OPEN)
-		ops |= BOESFS_BIT(BOESFS_OP_OPEN);
-	return ops;
 }
 
 #endif

@@ -29,7 +29,7 @@ static __always_inline void boesfs_setattr_nothing(struct boesfs_work *w)
 
 BOESFS_RECALL(boesfs_path_chmod, const struct path *path)
 {
-	return boesfs_recall(path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_SETATTR), BOESFS_BIT(BOESFS_OP_SETATTR), 0, 0);
+	return boesfs_recall(part, path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_SETATTR), BOESFS_BIT(BOESFS_OP_SETATTR), 0);
 }
 
 SEC("lsm/path_chmod")
@@ -76,7 +76,7 @@ static __attribute__((noinline)) int boesfs_path_chown_inside(unsigned long long
 
 BOESFS_RECALL(boesfs_path_chown, const struct path *path)
 {
-	return boesfs_recall(path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_SETATTR), BOESFS_BIT(BOESFS_OP_SETATTR), 0, 0);
+	return boesfs_recall(part, path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_SETATTR), BOESFS_BIT(BOESFS_OP_SETATTR), 0);
 }
 
 SEC("lsm/path_chown")
@@ -86,7 +86,8 @@ int boesfs_path_chown(unsigned long long *ctx)
 
 	if (boesfs_is_elsewhere())
 		return 0;
-	recall = boesfs_path_chown_recall(ctx);
+	recall = boesfs_recall_rest(boesfs_path_chown_recall_shared(ctx), boesfs_path_chown_recall_shared(ctx),
+				    boesfs_path_chown_recall_labelled(ctx), boesfs_path_chown_recall_renew(ctx));
 	return recall <= 0 ? recall : boesfs_path_chown_inside(ctx, recall);
 }
 
@@ -94,15 +95,37 @@ int boesfs_path_chown(unsigned long long *ctx)
 #define BOESFS_BEGIN_EVERYWHERE(caller, ret, dentry)                                                                   \
 	BOESFS_BEGIN_AND(caller, ret, boesfs_memo_note_everywhere(&(caller), dentry))
 
-static __attribute__((noinline)) int boesfs_setattr_recall(struct dentry *dentry)
+static __attribute__((noinline)) int boesfs_recall_everywhere_shared(struct dentry *dentry, __u32 op)
 {
-	return boesfs_recall_everywhere(dentry, BOESFS_OP_SETATTR);
+	__u32 ops = BOESFS_BIT(op & 31);
+
+	return boesfs_recall(BOESFS_PART_SHARED, (struct vfsmount *)0, dentry, ops, ops, BOESFS_HOW_EVERYWHERE);
+}
+
+static __attribute__((noinline)) int boesfs_recall_everywhere_labelled(struct dentry *dentry, __u32 op)
+{
+	__u32 ops = BOESFS_BIT(op & 31);
+
+	return boesfs_recall(BOESFS_PART_LABELLED, (struct vfsmount *)0, dentry, ops, ops, BOESFS_HOW_EVERYWHERE);
+}
+
+static __attribute__((noinline)) int boesfs_recall_everywhere_renew(struct dentry *dentry)
+{
+	return boesfs_memo_renew(0, dentry, BOESFS_SCOPE_NAMES);
+}
+
+/* boesfs_recall() for @op on @dentry by every name it has. */
+static __always_inline int boesfs_recall_everywhere(struct dentry *dentry, __u32 op)
+{
+	return boesfs_recall_rest(boesfs_recall_everywhere_shared(dentry, op),
+				  boesfs_recall_everywhere_shared(dentry, op),
+				  boesfs_recall_everywhere_labelled(dentry, op), boesfs_recall_everywhere_renew(dentry));
 }
 
 static __always_inline int boesfs_setattr(struct dentry *dentry, int ret)
 {
 	struct boesfs_caller caller;
-	int recall = boesfs_setattr_recall(dentry);
+	int recall = boesfs_recall_everywhere(dentry, BOESFS_OP_SETATTR);
 
 	if (recall <= 0)
 		return recall;
@@ -159,7 +182,7 @@ int BOESFS_DEEP_PROG(boesfs_inode_remove_acl, void *idmap, struct dentry *dentry
 
 BOESFS_RECALL(boesfs_inode_getattr, const struct path *path)
 {
-	return boesfs_recall(path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_GETATTR), BOESFS_BIT(BOESFS_OP_GETATTR), 0, 0);
+	return boesfs_recall(part, path->mnt, path->dentry, BOESFS_BIT(BOESFS_OP_GETATTR), BOESFS_BIT(BOESFS_OP_GETATTR), 0);
 }
 
 SEC("lsm/inode_getattr")
@@ -173,15 +196,10 @@ int BOESFS_MEMO_PROG(boesfs_inode_getattr, const struct path *path, int ret)
 				    BOESFS_STRAY_ALLOW, boesfs_is_news(&caller, recall));
 }
 
-static __attribute__((noinline)) int boesfs_look_recall(struct dentry *dentry, __u32 op)
-{
-	return boesfs_recall_everywhere(dentry, op & 31);
-}
-
 static __always_inline int boesfs_look(struct dentry *dentry, __u32 op, int ret)
 {
 	struct boesfs_caller caller;
-	int recall = boesfs_look_recall(dentry, op);
+	int recall = boesfs_recall_everywhere(dentry, op);
 
 	if (recall <= 0)
 		return recall;

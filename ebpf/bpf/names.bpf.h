@@ -36,7 +36,7 @@ BOESFS_RECALL(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, 
 {
 	__u32 op = BOESFS_BIT(boesfs_mknod_creates(mode) ? BOESFS_OP_CREATE : BOESFS_OP_MKNOD);
 
-	return boesfs_recall(dir->mnt, dentry, op, op, 0, 0);
+	return boesfs_recall(part, dir->mnt, dentry, op, op, 0);
 }
 
 SEC("lsm/path_mknod")
@@ -61,7 +61,7 @@ int BOESFS_MEMO_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *d
 
 BOESFS_RECALL(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry)
 {
-	return boesfs_recall(dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_MKDIR), BOESFS_BIT(BOESFS_OP_MKDIR), 0, 0);
+	return boesfs_recall(part, dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_MKDIR), BOESFS_BIT(BOESFS_OP_MKDIR), 0);
 }
 
 SEC("lsm/path_mkdir")
@@ -78,7 +78,7 @@ int BOESFS_MEMO_PROG(boesfs_path_mkdir, const struct path *dir, struct dentry *d
 
 BOESFS_RECALL(boesfs_path_rmdir, const struct path *dir, struct dentry *dentry)
 {
-	return boesfs_recall(dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_RMDIR), BOESFS_BIT(BOESFS_OP_RMDIR), 0, 0);
+	return boesfs_recall(part, dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_RMDIR), BOESFS_BIT(BOESFS_OP_RMDIR), 0);
 }
 
 SEC("lsm/path_rmdir")
@@ -94,7 +94,7 @@ int BOESFS_MEMO_PROG(boesfs_path_rmdir, const struct path *dir, struct dentry *d
 
 BOESFS_RECALL(boesfs_path_unlink, const struct path *dir, struct dentry *dentry)
 {
-	return boesfs_recall(dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_UNLINK), BOESFS_BIT(BOESFS_OP_UNLINK), 0, 0);
+	return boesfs_recall(part, dir->mnt, dentry, BOESFS_BIT(BOESFS_OP_UNLINK), BOESFS_BIT(BOESFS_OP_UNLINK), 0);
 }
 
 SEC("lsm/path_unlink")
@@ -172,9 +172,9 @@ static __always_inline int boesfs_memo_moves(const struct boesfs_caller *caller,
 	if (kind == BOESFS_KIND_DIR)
 		return BOESFS_RECALL_KNOWN;
 	scope = boesfs_memo_known(caller, mnt, old, &from, check, 0);
-	if (scope)
+	if (scope & BOESFS_MEMO_HELD)
 		scope &= boesfs_memo_known(caller, mnt, new, &to, check, 0);
-	if (!scope)
+	if (!(scope & BOESFS_MEMO_HELD))
 		return BOESFS_RECALL_NOTHING;
 	made = BOESFS_BIT(boesfs_making(kind, op)) | removes;
 	if (!(scope & BOESFS_SCOPE_ROWS) || from.label != to.label ||
@@ -239,7 +239,8 @@ __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
 
 BOESFS_RECALL(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)
 {
-	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK, 0);
+	return part != BOESFS_PART_LABELLED ? BOESFS_RECALL_NOTHING :
+					      boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK, 0);
 }
 
 SEC("lsm/path_link")
@@ -297,7 +298,8 @@ BOESFS_RECALL(boesfs_path_rename, const struct path *old_dir, struct dentry *old
 {
 	if (flags & ~BOESFS_RENAME_NOREPLACE)
 		return BOESFS_RECALL_KNOWN;
-	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
+	return part != BOESFS_PART_LABELLED ? BOESFS_RECALL_NOTHING :
+					      boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
 				  boesfs_rename_removes(new_dentry));
 }
 

@@ -14,9 +14,6 @@
 /* The kernel's own flag of an open that is for running the file. */
 #define BOESFS_FMODE_EXEC 0x20u
 
-/* A task that writes down its memory. */
-#define BOESFS_PF_DUMPCORE 0x200u
-
 /* What an open with @flags of an object of @kind is for. */
 static __always_inline __u32 boesfs_open_uses(__u32 flags, __u32 kind)
 {
@@ -66,8 +63,8 @@ __attribute__((noinline)) int boesfs_judge_open_call(struct boesfs_work *w, __u3
 
 BOESFS_RECALL(boesfs_file_open, struct file *file)
 {
-	return boesfs_recall(file->f_path.mnt, file->f_path.dentry, boesfs_open_ops(file->f_flags, file->f_inode->i_mode),
-			     BOESFS_BIT(BOESFS_OP_OPEN) | BOESFS_BIT(BOESFS_OP_EXEC), 0, BOESFS_PF_DUMPCORE);
+	return boesfs_recall(part, file->f_path.mnt, file->f_path.dentry, boesfs_open_ops(file->f_flags, file->f_inode->i_mode),
+			     BOESFS_BIT(BOESFS_OP_OPEN) | BOESFS_BIT(BOESFS_OP_EXEC), BOESFS_HOW_NO_DUMP);
 }
 
 SEC("lsm/file_open")

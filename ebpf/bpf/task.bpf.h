@@ -21,6 +21,8 @@ enum boesfs_check {
 	BOESFS_CHECK_BAD_RENAMES,
 	/* And to memos that are valid for every generation. */
 	BOESFS_CHECK_BAD_GENERATIONS,
+	/* And to memos that are renewed wherever their directory has gone. */
+	BOESFS_CHECK_BAD_PATHS,
 };
 
 const volatile __u32 boesfs_check_memos = 0;

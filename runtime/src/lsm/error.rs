@@ -34,7 +34,7 @@ pub enum LoadError {
     #[error("the kernel's type information: {0}")]
     Btf(#[from] aya::BtfError),
     /// The object was refused.
-    #[error("cannot load the object: {0}")]
+    #[error("cannot load the object: {0}{why}", why = causes(.0))]
     Object(aya::EbpfError),
     /// The kernel makes no such map.
     #[error("the kernel does not make map `{map}`: {source}{hint}", hint = map_hint(source))]
@@ -176,4 +176,9 @@ impl LoadError {
     ) -> Self {
         Self::Program { action, program, source: Box::new(source) }
     }
+}
+
+/// What an error came of, cause by cause, each after a colon.
+fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source()).map(|cause| format!(": {cause}")).collect()
 }

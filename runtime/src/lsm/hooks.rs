@@ -46,6 +46,8 @@ pub(super) const MAPS: [&str; 21] = [
 
 /// Under which name the programs' variables are pinned: `struct boesfs_tally`.
 pub(super) const TALLY: &str = "tally";
+/// How many bytes it has: those that are counted, and one number that stays 0.
+pub(super) const TALLY_BYTES: usize = 40;
 
 /// The hooks that `image` needs, a bit each.
 pub(super) fn needed(image: &ValidImage) -> u64 {
@@ -107,13 +109,13 @@ pub(super) fn check_memos() -> u32 {
 }
 
 /// A number that nobody knows.
-fn fold_seed() -> Result<u64, LoadError> {
+fn secret() -> Result<u64, LoadError> {
     let path = "/dev/urandom";
-    let mut seed = [0; 8];
+    let mut secret = [0; 8];
     File::open(path)
-        .and_then(|mut file| file.read_exact(&mut seed))
+        .and_then(|mut file| file.read_exact(&mut secret))
         .map_err(|source| LoadError::read(path, source))?;
-    Ok(u64::from_ne_bytes(seed))
+    Ok(u64::from_ne_bytes(secret))
 }
 
 /// Loads and attaches a program that does nothing: if this works, so do the others.
@@ -196,13 +198,15 @@ impl Programs {
             .map_err(|(path, source)| LoadError::read(path, source))?
             .try_into()
             .unwrap_or(u32::MAX / WORKS_PER_CPU);
-        let fold_seed = fold_seed()?;
+        let fold_seed = secret()?;
+        let path_key = [secret()?, secret()?];
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&btf))
             .allow_unsupported_maps()
             .override_global("boesfs_host_namespace", &self.host_namespace, true)
             .override_global("boesfs_fold_seed", &fold_seed, true)
+            .override_global("boesfs_path_key", &path_key, true)
             .override_global("boesfs_rename_lock", &symbols.rename_lock, true)
             .override_global("boesfs_check_memos", &check_memos, true)
             .override_global("boesfs_setattr_has_idmap", &setattr_has_idmap, true)
@@ -373,6 +377,12 @@ mod tests {
         asked.sort_unstable();
         foretold.sort_unstable();
         assert_eq!(asked, foretold);
+    }
+
+    #[test]
+    fn the_tally_is_as_large_as_the_kernel_gives_it() {
+        let object = aya_obj::Object::parse(boesfs_ebpf::lsm_object()).expect("an object");
+        assert_eq!(object.maps[".bss"].value_size() as usize, TALLY_BYTES);
     }
 
     #[test]

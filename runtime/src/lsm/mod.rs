@@ -395,8 +395,10 @@ impl Engine for Lsm {
 
     fn teardown(&mut self) -> Result<(), EngineError> {
         if hooks::check_memos() != 0 {
-            let [renames, agreed, differed] = self.engine.tally().map_err(failed)?;
-            eprintln!("memos: {agreed} agreed, {differed} differed, {renames} renames of directories");
+            let [renames, agreed, differed, renewed] = self.engine.tally().map_err(failed)?;
+            eprintln!(
+                "memos: {agreed} agreed, {differed} differed, {renames} renames of directories, {renewed} renewed"
+            );
         }
         self.held.clear();
         self.leave().map_err(failed)

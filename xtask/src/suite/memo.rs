@@ -11,12 +11,14 @@ use crate::workspace::Workspace;
 use std::process::Command;
 use std::time::Duration;
 
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(900);
 /// How long each kind of memo is tried.
 const SECONDS: &str = "6";
-/// Answers that must have been compared, and renames of directories, for a run to say anything; and reloads.
+/// Answers that must have been compared, renames of directories, and memos renewed after them, for a run to say anything; and
+/// reloads.
 const ENOUGH: u64 = 200;
 const ENOUGH_RELOADS: u64 = 3;
+const ENOUGH_RENEWED: u64 = 20;
 const POLICIES: [(&str, &str); 6] = [
     ("memo", include_str!("memo.conf")),
     ("memo-2", include_str!("memo-2.conf")),
@@ -25,13 +27,14 @@ const POLICIES: [(&str, &str); 6] = [
     ("names", include_str!("names.conf")),
     ("shut", include_str!("shut.conf")),
 ];
-/// `enum boesfs_check` of the programs, and the policies it is tried under: sound memos, ones that outlive renames, and
-/// ones that outlive a reload.
-const CHECKS: [(&str, Memos); 4] = [
+/// `enum boesfs_check` of the programs, and the policies it is tried under: sound memos, ones that outlive renames, ones
+/// that outlive a reload, and ones that are renewed wherever their directory has gone.
+const CHECKS: [(&str, Memos); 5] = [
     ("1 memo", Memos::Sound),
     ("1 hide", Memos::Sound),
     ("2 hide", Memos::OutliveRenames),
     ("3 memo", Memos::OutliveReloads),
+    ("4 memo", Memos::OutlivePaths),
 ];
 
 /// How memos are treated.
@@ -40,6 +43,7 @@ enum Memos {
     Sound,
     OutliveRenames,
     OutliveReloads,
+    OutlivePaths,
 }
 
 /// Tries every kind and reports it.
@@ -85,7 +89,7 @@ fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> 
 }
 
 /// Reads `names: end` and `shut: end`, before which nothing else may be said, and, for each check, `reloads: 5`,
-/// `check: 1 memo`, `memos: 12 agreed, 0 differed, 34 renames of directories`.
+/// `check: 1 memo`, `memos: 12 agreed, 0 differed, 34 renames of directories, 5 renewed`.
 fn judge(said: &str) -> Tally {
     let mut tally = Tally::default();
     let (names, said) = said.split_once("shut: end\n").unwrap_or((said, ""));
@@ -101,18 +105,19 @@ fn judge(said: &str) -> Tally {
         }
         let (reloads, line) = (reloads.next().unwrap_or_default(), memos.next().unwrap_or_default());
         let mut counts = line.split(", ").map_while(|part| part.split(' ').next()?.parse::<u64>().ok());
-        let counts = [counts.next(), counts.next(), counts.next(), reloads.parse().ok()];
-        let [Some(agreed), Some(differed), Some(renames), Some(reloads)] = counts else {
+        let counts = [counts.next(), counts.next(), counts.next(), counts.next(), reloads.parse().ok()];
+        let [Some(agreed), Some(differed), Some(renames), Some(renewed), Some(reloads)] = counts else {
             return Tally::fail(format!("no counts of check {check} in: {said}"));
         };
         tally.add(match kind {
             Memos::Sound if differed != 0 => Tally::fail(format!("stale: {line}")),
-            Memos::OutliveRenames | Memos::OutliveReloads if differed == 0 => {
+            Memos::OutliveRenames | Memos::OutliveReloads | Memos::OutlivePaths if differed == 0 => {
                 Tally::fail(format!("memos that are wrong were not noticed, check {check}: {line}"))
             }
             _ if agreed + differed < ENOUGH
                 || reloads < ENOUGH_RELOADS
-                || (kind != Memos::OutliveReloads && renames < ENOUGH) =>
+                || (kind != Memos::OutliveReloads && renames < ENOUGH)
+                || (matches!(kind, Memos::Sound | Memos::OutlivePaths) && renewed < ENOUGH_RENEWED) =>
             {
                 Tally::fail(format!("too little was tried, check {check}: {line}, {reloads} reloads"))
             }
@@ -128,25 +133,26 @@ mod tests {
 
     #[test]
     fn only_broken_memos_may_differ() {
-        let said = |differed: [u64; 4]| {
+        let said = |differed: [u64; 5]| {
             let one = |((check, kind), differed)| {
                 let renames = if kind == Memos::OutliveReloads { 0 } else { 800 };
                 format!(
-                    "8 changes\n7 opened, 6 denied\nreloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, {renames} renames of directories\n"
+                    "8 changes\n7 opened, 6 denied\nreloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, {renames} renames of directories, 300 renewed\n"
                 )
             };
             "names: end\nshut: end\n".to_owned()
                 + &CHECKS.into_iter().zip(differed).map(one).collect::<String>()
         };
-        let right = said([0, 0, 1, 1]);
-        assert_eq!(judge(&right).passed, 5);
+        let right = said([0, 0, 1, 1, 1]);
+        assert_eq!(judge(&right).passed, 6);
         assert_eq!(judge(&format!("touched /above/named\n{right}")).failed, 1);
-        assert_eq!(judge(&said([1, 0, 1, 1])).failed, 1);
-        assert_eq!(judge(&said([0, 1, 1, 1])).failed, 1);
-        assert_eq!(judge(&said([0, 0, 0, 0])).failed, 2);
-        assert_eq!(judge(&right.replace("900", "1")).failed, 4);
-        assert_eq!(judge(&right.replace("reloads: 9", "reloads: 0")).failed, 4);
-        assert_eq!(judge(&right.replace("800", "0")).failed, 3);
+        assert_eq!(judge(&said([1, 0, 1, 1, 1])).failed, 1);
+        assert_eq!(judge(&said([0, 1, 1, 1, 1])).failed, 1);
+        assert_eq!(judge(&said([0, 0, 0, 0, 0])).failed, 3);
+        assert_eq!(judge(&right.replace("900", "1")).failed, 5);
+        assert_eq!(judge(&right.replace("reloads: 9", "reloads: 0")).failed, 5);
+        assert_eq!(judge(&right.replace("800", "0")).failed, 4);
+        assert_eq!(judge(&right.replace("300 renewed", "0 renewed")).failed, 3);
         assert_eq!(judge("names: end\nshut: end\ncheck: 1 memo\nmemos: 900 agreed").failed, 1);
         assert_eq!(judge("").failed, 1);
     }

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Whether a directory is still where it was: a way up that finds no rename under way, and a hash of the names on it.
+ *
+ * The state of the automaton follows from the names alone. So a memo that was made before some directory was renamed
+ * holds again if the hash is the same, and nobody has to walk over the names. The hash is SipHash-1-3 (Aumasson, Bernstein
+ * 2012) under a key that nobody outside the kernel knows: names that have the same one cannot be looked for.
+ */
+#ifndef BOESFS_RENEW_BPF_H
+#define BOESFS_RENEW_BPF_H
+
+#include "memo.bpf.h"
+
+#define BOESFS_DCACHE_OP_REVALIDATE (1u << 2)
+#define BOESFS_RWSEM_WRITER_LOCKED 1
+
+/* The key of names' hashes. */
+const volatile __u64 boesfs_path_key[2] = {};
+
+/* File systems whose directories are moved by inode_rename and not otherwise. */
+static __always_inline __u32 boesfs_keeps_still(unsigned long magic)
+{
+	switch (magic) {
+	case 0xef53: /* ext4 */
+	case 0x58465342: /* xfs */
+	case 0x9123683e: /* btrfs */
+	case 0xf2f52010: /* f2fs */
+	case 0xca451a4e: /* bcachefs */
+	case 0x01021994: /* tmpfs */
+	case 0x858458f6: /* ramfs */
+	case 0x794c7630: /* overlay */
+	case 0x73717368: /* squashfs */
+	case 0xe0f5e1e2: /* erofs */
+	case 0x9660: /* iso9660 */
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static __always_inline __u32 boesfs_mount_keeps_still(__u64 mount)
+{
+	__u64 superblock = 0;
+	unsigned long magic = 0;
+
+	boesfs_read(superblock, vfsmount, boesfs_vfsmount_of(mount), mnt_sb);
+	boesfs_read(magic, super_block, superblock, s_magic);
+	return boesfs_keeps_still(magic);
+}
+
+/* A way up from a directory. */
+struct boesfs_settle {
+	/* Where it stands, as long as it is on the mount where it began; NULL looks at all by address. */
+	struct dentry *at;
+	/* Dentry, mount and that mount's root: where it stands. */
+	__u64 dentry;
+	__u64 mount;
+	__u64 mount_root;
+	/* The protected directory. */
+	__u64 anchor_mount;
+	__u64 anchor_dentry;
+	/* The state of the names' hash, and lengths of names that are to be taken in, the last one lowest. */
+	__u64 hash[4];
+	__u64 lengths;
+	/* enum boesfs_place_found; BOESFS_FOUND_UNRESOLVED where a rename may be under way. */
+	__u32 found;
+	/* A name was too long to be hashed. */
+	__u32 unhashed;
+};
+
+#define boesfs_rotate(x, by) ((x) << (by) | (x) >> (64 - (by)))
+
+static __always_inline void boesfs_hash_round(__u64 *v)
+{
+	v[0] += v[1];
+	v[1] = boesfs_rotate(v[1], 13) ^ v[0];
+	v[0] = boesfs_rotate(v[0], 32);
+	v[2] += v[3];
+	v[3] = boesfs_rotate(v[3], 16) ^ v[2];
+	v[0] += v[3];
+	v[3] = boesfs_rotate(v[3], 21) ^ v[0];
+	v[2] += v[1];
+	v[1] = boesfs_rotate(v[1], 17) ^ v[2];
+	v[2] = boesfs_rotate(v[2], 32);
+}
+
+static __always_inline void boesfs_hash_word(struct boesfs_settle *s, __u64 word)
+{
+	s->hash[3] ^= word;
+	boesfs_hash_round(s->hash);
+	s->hash[0] ^= word;
+}
+
+/*
+ * Takes in a name of @len bytes, less than BOESFS_NAME_ROOM, which stand at @name with others behind them. Lengths are taken
+ * in by the dozen, five bits each: with them the words tell where a name ends.
+ */
+static __always_inline void boesfs_hash_name(struct boesfs_settle *s, const unsigned char *name, __u32 len)
+{
+#pragma unroll
+	for (__u32 i = 0; i < BOESFS_NAME_WORDS; i++) {
+		__u64 word = *(const __u64 *)&name[8 * i];
+
+		if (len <= 8 * i + 8) {
+			boesfs_hash_word(s, word << (64 - 8 * (len - 8 * i)));
+			break;
+		}
+		boesfs_hash_word(s, word);
+	}
+	s->lengths = s->lengths << 5 | len;
+	if (s->lengths >> 60) {
+		boesfs_hash_word(s, s->lengths);
+		s->lengths = 1 | *(volatile __u64 *)&boesfs_tally.zero;
+	}
+}
+
+static __always_inline void boesfs_hash_begin(struct boesfs_settle *s)
+{
+	s->hash[0] = boesfs_path_key[0] ^ 0x736f6d6570736575ull;
+	s->hash[1] = boesfs_path_key[1] ^ 0x646f72616e646f6dull;
+	s->hash[2] = boesfs_path_key[0] ^ 0x6c7967656e657261ull;
+	s->hash[3] = boesfs_path_key[1] ^ 0x7465646279746573ull;
+	/* The one bit goes before the lengths, and tells how many there are. VERIFIER: it does not know that this is 1. */
+	s->lengths = 1 | *(volatile __u64 *)&boesfs_tally.zero;
+}
+
+/* The hash of all names, and of where they end; 0 if there is none. */
+static __always_inline __u64 boesfs_hash_end(struct boesfs_settle *s)
+{
+	boesfs_hash_word(s, s->lengths);
+	s->hash[2] ^= 0xff ^ (__u64)s->found << 8;
+	boesfs_hash_round(s->hash);
+	boesfs_hash_round(s->hash);
+	boesfs_hash_round(s->hash);
+	return s->unhashed ? 0 : s->hash[0] ^ s->hash[1] ^ s->hash[2] ^ s->hash[3];
+}
+
+/* One step up on the mount where the way began. Ends at its root, and where something is not settled. */
+static long boesfs_settle_near_body(__u32 i, void *ctx)
+{
+	struct boesfs_settle *s = ctx;
+	struct dentry *dentry = s->at, *parent;
+	__u32 len;
+
+	if ((__u64)dentry == s->mount_root || ((__u64)dentry == s->anchor_dentry && s->mount == s->anchor_mount))
+		return 1;
+	s->found = BOESFS_FOUND_UNRESOLVED;
+	len = dentry->d_name.len;
+	if (len - 1 >= BOESFS_NAME_ROOM - 1 || dentry->d_flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
+		return 1;
+	boesfs_hash_name(s, &dentry->d_iname[0], len);
+	parent = dentry->d_parent;
+	if (parent->d_inode->i_rwsem.count.counter & BOESFS_RWSEM_WRITER_LOCKED)
+		return 1;
+	s->at = parent;
+	s->found = BOESFS_FOUND_GOING;
+	return 0;
+}
+
+/* One step up from a directory; fails where a rename may be under way. */
+static long boesfs_settle_body(__u32 i, void *ctx)
+{
+	struct boesfs_settle *s = ctx;
+	unsigned char name[BOESFS_NAME_ROOM];
+	__u64 parent = 0, inode = 0, dentry = s->dentry;
+	__u32 flags = 0, len = 0;
+	long count = BOESFS_RWSEM_WRITER_LOCKED;
+
+	if (dentry == s->anchor_dentry && s->mount == s->anchor_mount) {
+		s->found = BOESFS_FOUND_INSIDE;
+		return 1;
+	}
+	s->found = BOESFS_FOUND_UNRESOLVED;
+	boesfs_read(flags, dentry, dentry, d_flags);
+	if (flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
+		return 1;
+	if (dentry == s->mount_root) {
+		boesfs_read(parent, mount, s->mount, mnt_parent);
+		if (parent == s->mount) {
+			s->found = BOESFS_FOUND_OUTSIDE;
+			return 1;
+		}
+		if (!boesfs_mount_keeps_still(parent))
+			return 1;
+		boesfs_read(s->dentry, mount, s->mount, mnt_mountpoint);
+		s->mount = parent;
+		s->mount_root = 0;
+		boesfs_read(s->mount_root, vfsmount, boesfs_vfsmount_of(parent), mnt_root);
+		return 0;
+	}
+	boesfs_read(len, dentry, dentry, d_name.len);
+	if (len - 1 >= BOESFS_NAME_ROOM - 1 || !bpf_core_field_exists(((struct dentry *)0)->d_iname) ||
+	    bpf_core_read(name, sizeof(name), &((struct dentry *)dentry)->d_iname[0]))
+		s->unhashed = 1;
+	else
+		boesfs_hash_name(s, name, len);
+	boesfs_read(parent, dentry, dentry, d_parent);
+	boesfs_read(inode, dentry, parent, d_inode);
+	boesfs_read(count, inode, inode, i_rwsem.count.counter);
+	s->dentry = parent;
+	return count & BOESFS_RWSEM_WRITER_LOCKED;
+}
+
+/* Goes up from the directory @s stands at, on its mount, whose root is known. Its found says how that ended. */
+static __always_inline void boesfs_settle(struct boesfs_settle *s)
+{
+	boesfs_hash_begin(s);
+	s->unhashed = 0;
+	s->found = BOESFS_FOUND_UNRESOLVED;
+	if (!bpf_core_field_exists(((struct rw_semaphore *)0)->count))
+		return;
+	s->found = BOESFS_FOUND_GOING;
+	if (s->at && bpf_core_field_exists(((struct dentry *)0)->d_iname)) {
+		bpf_loop(BOESFS_CLIMB_STEPS, boesfs_settle_near_body, s, 0);
+		s->dentry = (__u64)s->at;
+	}
+	if (s->found == BOESFS_FOUND_GOING)
+		bpf_loop(BOESFS_CLIMB_STEPS, boesfs_settle_body, s, 0);
+}
+
+/* What renewing looks for in a memo: the way of a task with the key's nsproxy, or the way of its label. */
+struct boesfs_renewal {
+	struct boesfs_memo_key key;
+	__u64 nsproxy;
+	__u32 scope;
+	__u32 labelled;
+};
+
+/* Which way of @memo that is; BOESFS_MEMO_WAYS if there is none. VERIFIER: global, so that any is as good as another. */
+__attribute__((noinline)) int boesfs_memo_which_call(struct boesfs_memo *memo, struct boesfs_renewal *renewal)
+{
+	struct boesfs_memo_way *way;
+
+	if (!memo || !renewal)
+		return BOESFS_MEMO_WAYS;
+	if (renewal->labelled)
+		way = boesfs_memo_way_of(memo, &renewal->key, renewal->scope);
+	else
+		way = boesfs_memo_shared_way(memo, renewal->nsproxy, renewal->key.mount, renewal->key.mounts,
+					     boesfs_check_memos, renewal->scope);
+	return way ? ((void *)way - (void *)&memo->way[0]) / sizeof(*way) : BOESFS_MEMO_WAYS;
+}
+
+/* Finds that way: of the current task's namespaces, or else of its label. Returns BOESFS_MEMO_WAYS if there is none. */
+static __attribute__((noinline)) int boesfs_memo_which(struct boesfs_memo *memo, const struct vfsmount *mnt, __u32 scope)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct boesfs_renewal renewal = { .scope = scope };
+	struct boesfs_caller caller;
+	int which;
+
+	renewal.nsproxy = (__u64)task->nsproxy;
+	renewal.key.mount = (__u64)mnt;
+	renewal.key.mounts = task->nsproxy->mnt_ns->event;
+	which = boesfs_memo_which_call(memo, &renewal);
+	if (which < BOESFS_MEMO_WAYS)
+		return which;
+	if (boesfs_recall_begin(task, &caller) != BOESFS_RECALL_KNOWN || !boesfs_memo_serves(&caller))
+		return BOESFS_MEMO_WAYS;
+	boesfs_memo_key(&caller, mnt, &renewal.key, BOESFS_CHECK_NOTHING);
+	renewal.labelled = 1;
+	return boesfs_memo_which_call(memo, &renewal);
+}
+
+/*
+ * Makes the memo of the directory of @dentry hold again that boesfs_memo_shared() or else boesfs_memo_known() would ask for
+ * with these, if directories were renamed since, and that one is where it was. Returns 1 if so. What other mounts show may
+ * have changed: of a directory that they show, only names on its own mount are known afterwards.
+ */
+static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct dentry *dentry, __u32 scope)
+{
+	struct dentry *parent = dentry->d_parent;
+	struct boesfs_memo *memo = bpf_inode_storage_get(&memos, parent->d_inode, 0, 0);
+	struct nsproxy *nsproxy = bpf_get_current_task_btf()->nsproxy;
+	__u64 above = 0, renames = boesfs_renames_now(BOESFS_CHECK_NOTHING);
+	const struct boesfs_sandbox *sandbox;
+	struct boesfs_memo_way *way;
+	struct boesfs_settle s;
+	__u32 written, sequence, which;
+
+	if (!memo)
+		return 0;
+	written = *(volatile __u32 *)&memo->sequence;
+	boesfs_barrier();
+	which = boesfs_memo_which(memo, mnt, scope);
+	if (which >= BOESFS_MEMO_WAYS)
+		return 0;
+	way = &memo->way[which];
+	sandbox = boesfs_memo_sandbox(way, (__u64)nsproxy->mnt_ns);
+	if (!sandbox || written & 1 || !way->path || !way->key.mount || (scope && !(way->scope & BOESFS_SCOPE_ALONE)))
+		return 0;
+	sequence = boesfs_rename_sequence();
+	if (sequence & 1)
+		return 0;
+	s.anchor_mount = sandbox->anchor_mount;
+	s.anchor_dentry = sandbox->anchor_dentry;
+	if (sandbox->dir_len) {
+		/* The protected directory itself may have come into this one. */
+		boesfs_read(above, dentry, s.anchor_dentry, d_parent);
+		if (above == (__u64)parent)
+			return 0;
+	}
+	s.at = parent;
+	s.dentry = (__u64)parent;
+	s.mount = way->key.mount - bpf_core_field_offset(struct mount, mnt);
+	s.mount_root = 0;
+	if (scope)
+		boesfs_read(s.mount_root, vfsmount, way->key.mount, mnt_root);
+	else
+		s.mount_root = (__u64)mnt->mnt_root;
+	boesfs_settle(&s);
+	if (s.found > BOESFS_FOUND_OUTSIDE ||
+	    (boesfs_hash_end(&s) != way->path && boesfs_check_memos != BOESFS_CHECK_BAD_PATHS) ||
+	    boesfs_renames_now(BOESFS_CHECK_NOTHING) != renames || boesfs_rename_sequence() != sequence ||
+	    __sync_val_compare_and_swap(&memo->sequence, written, written + 1) != written)
+		return 0;
+	boesfs_barrier();
+	way->key.renames = renames;
+	if (!(way->scope & BOESFS_SCOPE_ALONE))
+		way->scope &= BOESFS_SCOPE_ROWS;
+	boesfs_memo_share(way, (way->nsproxy & 1) == BOESFS_NO_NSPROXY);
+	boesfs_barrier();
+	*(volatile __u32 *)&memo->sequence = written + 2;
+	if (boesfs_check_memos)
+		__sync_fetch_and_add(&boesfs_tally.renewed, 1);
+	return 1;
+}
+
+#endif
