@@ -239,8 +239,9 @@ __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
 
 BOESFS_RECALL(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)
 {
-	return part != BOESFS_PART_LABELLED ? BOESFS_RECALL_NOTHING :
-					      boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK, 0);
+	if (part != BOESFS_PART_LABELLED)
+		return BOESFS_RECALL_NOTHING;
+	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK, 0);
 }
 
 SEC("lsm/path_link")
@@ -298,8 +299,9 @@ BOESFS_RECALL(boesfs_path_rename, const struct path *old_dir, struct dentry *old
 {
 	if (flags & ~BOESFS_RENAME_NOREPLACE)
 		return BOESFS_RECALL_KNOWN;
-	return part != BOESFS_PART_LABELLED ? BOESFS_RECALL_NOTHING :
-					      boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
+	if (part != BOESFS_PART_LABELLED)
+		return BOESFS_RECALL_NOTHING;
+	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
 				  boesfs_rename_removes(new_dentry));
 }
 

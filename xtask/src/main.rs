@@ -166,6 +166,9 @@ struct BenchArgs {
     /// lsm, endure: take the project's programs as they were last built
     #[arg(long)]
     no_build: bool,
+    /// lsm: where an operation, depth or setting is chosen, put what is measured into docs/bench, too
+    #[arg(long)]
+    keep: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -369,6 +372,7 @@ fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode
                 depths: args.depth.clone(),
                 settings: args.setting.clone(),
                 built: args.no_build,
+                kept: args.keep,
             };
             bench::lsm::run(workspace, &choice)?;
             return Ok(ExitCode::SUCCESS);

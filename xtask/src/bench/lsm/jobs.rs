@@ -13,11 +13,12 @@ const SOURCES: [&str; 5] = ["abi", "compiler", "docs", "grammar", "policies"];
 /// What is compiled.
 const COMPILED: &str = "ebpf/bpf/native.c";
 
-/// Measures the jobs on `kernel`.
+/// Measures the jobs on `kernel`; if `chosen` is not empty, in these settings alone.
 pub(super) fn measure(
     workspace: &Workspace,
     folder: &Path,
     kernel: &KernelChoice,
+    chosen: &[String],
 ) -> Result<Vec<Setting>, BenchError> {
     let mut command = vec!["sh".to_owned(), "jobs.sh".to_owned()];
     let mut add = vec![folder.join("jobs.sh"), folder.join("tree.tar"), folder.join("system")];
@@ -28,7 +29,8 @@ pub(super) fn measure(
     if !add[2].exists() {
         compiler(workspace, &add[2])?;
     }
-    for setting in SETTINGS {
+    let wanted = |setting: &&str| chosen.is_empty() || chosen.iter().any(|one| one == setting);
+    for setting in SETTINGS.into_iter().filter(wanted) {
         command.push(match setting.split_once(':') {
             Some((how, policy)) => {
                 let image = image(workspace, folder, policy)?;

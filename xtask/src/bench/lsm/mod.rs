@@ -45,6 +45,8 @@ pub struct Choice {
     pub settings: Vec<String>,
     /// Whether the project's programs are taken as they were last built.
     pub built: bool,
+    /// Whether less than all goes to `docs/bench`, too, in place of the same that was measured before.
+    pub kept: bool,
 }
 
 impl Choice {
@@ -106,8 +108,8 @@ fn parts() -> (Part, Vec<Part>) {
     (part(DEEP, &others, &settings), parts)
 }
 
-/// Measures what `choice` says. All of a kernel goes to `docs/bench`, in place of what was measured of it before; less only to
-/// the standard output.
+/// Measures what `choice` says. All of a kernel goes to `docs/bench`, in place of what was measured of it before; less to the
+/// standard output, and to `docs/bench` only if it is to be kept.
 ///
 /// # Errors
 /// [`BenchError`]
@@ -128,10 +130,13 @@ pub fn run(workspace: &Workspace, choice: &Choice) -> Result<(), BenchError> {
                 found = measure(workspace, folder.path(), kernel, &chosen(&choice))?;
             }
             if !jobs.is_empty() {
-                found.extend(jobs::measure(workspace, folder.path(), kernel)?);
+                found.extend(jobs::measure(workspace, folder.path(), kernel, &choice.settings)?);
             }
-            for setting in found {
-                print!("{}", report::lines(&setting));
+            for setting in &found {
+                print!("{}", report::lines(setting));
+            }
+            if choice.kept {
+                Page::of(workspace)?.replace(found)?;
             }
         }
         return Ok(());
@@ -143,7 +148,7 @@ pub fn run(workspace: &Workspace, choice: &Choice) -> Result<(), BenchError> {
         for part in &parts {
             page.add(measure(workspace, folder.path(), kernel, part)?)?;
         }
-        page.add(jobs::measure(workspace, folder.path(), kernel)?)?;
+        page.add(jobs::measure(workspace, folder.path(), kernel, &[])?)?;
         page.add(measure(workspace, folder.path(), kernel, &last)?)?;
     }
     Ok(())
@@ -162,6 +167,28 @@ impl Page {
         std::fs::create_dir_all(&folder)?;
         let settings = report::read(&folder.join("lsm.json"))?;
         Ok(Self { folder, machine: Machine::here(), settings })
+    }
+
+    /// Takes `settings` in place of what is known of the same operations at the same depths.
+    fn replace(&mut self, settings: Vec<Setting>) -> Result<(), BenchError> {
+        let mut new = Vec::new();
+        for mut setting in settings {
+            let of = |old: &&mut Setting| old.kernel == setting.kernel && old.name == setting.name;
+            setting.costs.retain(|cost| {
+                let same = |old: &&mut Cost| old.what == cost.what && old.depth == cost.depth;
+                match self.settings.iter_mut().filter(of).find_map(|old| old.costs.iter_mut().find(same)) {
+                    Some(old) => {
+                        *old = cost.clone();
+                        false
+                    }
+                    None => true,
+                }
+            });
+            if !setting.costs.is_empty() {
+                new.push(setting);
+            }
+        }
+        self.add(new)
     }
 
     fn add(&mut self, settings: Vec<Setting>) -> Result<(), BenchError> {
