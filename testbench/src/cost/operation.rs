@@ -5,7 +5,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -19,8 +19,10 @@ pub enum Operation {
     Open,
     /// open and close of each of many files of one directory in turn.
     OpenEach,
-    /// open and close, each after a directory elsewhere was renamed: nothing that is remembered about places holds.
+    /// open and close, each after a directory elsewhere was renamed: what is remembered about places may not hold.
     OpenCold,
+    /// open and close, each after the file's directory was renamed: nothing is known of it.
+    OpenMoved,
     /// open that a policy denies.
     OpenDenied,
     /// stat by name.
@@ -41,10 +43,11 @@ pub enum Operation {
 
 impl Operation {
     /// All, in the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Open,
         Self::OpenEach,
         Self::OpenCold,
+        Self::OpenMoved,
         Self::OpenDenied,
         Self::Stat,
         Self::Read,
@@ -62,6 +65,7 @@ impl Operation {
             Self::Open => "open",
             Self::OpenEach => "open-each",
             Self::OpenCold => "open-cold",
+            Self::OpenMoved => "open-moved",
             Self::OpenDenied => "open-denied",
             Self::Stat => "stat",
             Self::Read => "read",
@@ -88,6 +92,8 @@ const BLOCK: usize = 4096;
 const PROGRAM: &str = "/bin/true";
 /// The directory that [`Operation::OpenCold`] renames, and its other name.
 const MOVED: [&str; 2] = ["/moved-to-and-fro", "/moved-to-and-fro.away"];
+/// The directory whose file [`Operation::OpenMoved`] opens, and its other name.
+const AROUND: [&str; 2] = ["around-a", "around-b"];
 /// What measured policies deny, in every directory.
 pub const SECRET: &str = "secret.key";
 
@@ -101,13 +107,15 @@ pub(super) type Batch = Box<dyn FnMut(u32) -> io::Result<f64>>;
 pub fn prepare(depth: usize) -> io::Result<()> {
     let folder = super::folder(depth);
     let listed = folder.join("listed");
-    for directory in [&folder, &listed, Path::new(MOVED[0])] {
+    let around = around(depth, AROUND[0]);
+    for directory in [&folder, &listed, &around, Path::new(MOVED[0])] {
         std::fs::create_dir_all(directory)?;
     }
     let each = (0..MANY).map(|number| folder.join(each(number)));
     let inside = (0..LISTED).map(|number| listed.join(each_listed(number)));
     let files = [
         folder.join("file.dat"),
+        around.join("file.dat"),
         folder.join("written.dat"),
         folder.join("named-a.dat"),
         folder.join(SECRET),
@@ -116,6 +124,12 @@ pub fn prepare(depth: usize) -> io::Result<()> {
         std::fs::write(&file, [b'x'; BLOCK])?;
     }
     Ok(())
+}
+
+/// The directory called `name` at `depth`; at depth 1, where there is none but the root, in that.
+fn around(depth: usize, name: &str) -> PathBuf {
+    let folder = super::folder(depth);
+    folder.parent().unwrap_or(&folder).join(name)
 }
 
 fn each(number: usize) -> String {
@@ -130,10 +144,11 @@ impl Operation {
     /// The operation on what [`prepare`] has made at `depth`.
     pub(super) fn at(self, depth: usize) -> io::Result<Batch> {
         let folder = super::folder(depth);
-        let path = |name: &str| {
-            CString::new(folder.join(name).into_os_string().into_vec())
+        let text = |path: PathBuf| {
+            CString::new(path.into_os_string().into_vec())
                 .expect("INVARIANT: names of this file hold no null byte")
         };
+        let path = |name: &str| text(folder.join(name));
         Ok(match self {
             Self::Open => of_path(path("file.dat"), |file| open(file, OFlags::RDONLY).map(drop)),
             Self::OpenDenied => of_path(path(SECRET), |file| match open(file, OFlags::RDONLY) {
@@ -148,7 +163,14 @@ impl Operation {
                     open(&files[next], OFlags::RDONLY).map(drop)
                 })
             }
-            Self::OpenCold => cold(path("file.dat")),
+            Self::OpenCold => {
+                let file = path("file.dat");
+                after_move(MOVED.map(|name| text(name.into())), [file.clone(), file])
+            }
+            Self::OpenMoved => after_move(
+                AROUND.map(|name| text(around(depth, name))),
+                AROUND.map(|name| text(around(depth, name).join("file.dat"))),
+            ),
             Self::Stat => of_path(path("file.dat"), |file| fs::statat(CWD, file, AtFlags::empty()).map(drop)),
             Self::Read => {
                 let file = open(&path("file.dat"), OFlags::RDONLY)?;
@@ -210,22 +232,26 @@ fn rounds(mut round: impl FnMut() -> rustix::io::Result<()> + 'static) -> Batch 
     })
 }
 
-/// Times open and close alone; the rename between them is not.
-fn cold(path: CString) -> Batch {
-    let mut names = MOVED;
+/// Times open and close of a file after a directory was renamed from one of `names` to the other, where the file is called
+/// as that one of `files`. The rename is not timed.
+fn after_move(mut names: [CString; 2], mut files: [CString; 2]) -> Batch {
     Box::new(move |count| {
         let mut spent = 0.0;
+        let mut there = false;
         for _ in 0..count {
-            fs::renameat(CWD, names[0], CWD, names[1])?;
+            fs::renameat(CWD, &names[0], CWD, &names[1])?;
             names.reverse();
+            files.reverse();
+            there = !there;
             let start = Instant::now();
-            open(&path, OFlags::RDONLY)?;
+            open(&files[0], OFlags::RDONLY)?;
             spent += start.elapsed().as_nanos() as f64;
         }
         // Leaves the directory where the next batch, or the next process, looks for it.
-        if count % 2 == 1 {
-            fs::renameat(CWD, names[0], CWD, names[1])?;
+        if there {
+            fs::renameat(CWD, &names[0], CWD, &names[1])?;
             names.reverse();
+            files.reverse();
         }
         Ok(spent)
     })
