@@ -85,6 +85,26 @@ fn the_summary_says_what_the_kernel_will_need() {
 }
 
 #[test]
+fn every_field_of_the_summary_is_documented() {
+    let at = Workplace::new();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/inspecting.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let mut told: Vec<&str> = page
+        .lines()
+        .skip_while(|line| !line.starts_with("### As JSON"))
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next())
+        .flat_map(|fields| fields.split(", "))
+        .map(|field| field.trim_matches('`'))
+        .collect();
+    let summary = at.json("inspect policy.bin");
+    let mut said: Vec<&str> = summary.as_object().expect("an object").keys().map(String::as_str).collect();
+    told.sort_unstable();
+    said.sort_unstable();
+    assert_eq!(told, said);
+}
+
+#[test]
 fn reads_and_writes_need_a_hook_only_where_an_open_does_not_tell() {
     let at = Workplace::new();
     let needed_by = |effect: &str, rules: &str| {
