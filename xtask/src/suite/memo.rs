@@ -18,7 +18,7 @@ const SECONDS: &str = "6";
 /// reloads.
 const ENOUGH: u64 = 200;
 const ENOUGH_RELOADS: u64 = 3;
-const ENOUGH_RENEWED: u64 = 20;
+const ENOUGH_RENEWED: u64 = 5;
 const POLICIES: [(&str, &str); 6] = [
     ("memo", include_str!("memo.conf")),
     ("memo-2", include_str!("memo-2.conf")),
