@@ -30,6 +30,9 @@ pub(super) fn measure(
         compiler(workspace, &add[2])?;
     }
     let wanted = |setting: &&str| chosen.is_empty() || chosen.iter().any(|one| one == setting);
+    if let Some(unknown) = chosen.iter().find(|one| !SETTINGS.contains(&one.as_str())) {
+        return Err(BenchError::File(std::io::Error::other(format!("jobs are not measured in `{unknown}`"))));
+    }
     for setting in SETTINGS.into_iter().filter(wanted) {
         command.push(match setting.split_once(':') {
             Some((how, policy)) => {
