@@ -100,10 +100,10 @@ static __always_inline __u32 boesfs_is_quiet(struct boesfs_work *w, __u32 label,
 static __always_inline __u32 boesfs_learn_outside(struct boesfs_scratch *s)
 {
 	struct boesfs_memo_way *way = &s->learned;
-	__u64 parent = 0;
+	__u64 inode = 0;
 
-	boesfs_read(parent, dentry, s->climb.anchor_dentry, d_parent);
-	if (parent == s->climb.parent && s->climb.from_mount == s->climb.anchor_mount)
+	boesfs_read(inode, dentry, s->climb.parent, d_inode);
+	if (!boesfs_anchor_rests(s->climb.anchor_dentry, inode))
 		way->key.mount = 0;
 	way->node = BOESFS_NO_NODE;
 	way->inside = 0;
@@ -168,9 +168,9 @@ static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 e
 		.recorded = bpf_map_lookup_elem(&mounts, &slot),
 		.directory = s->climb.parent,
 	};
-	__u64 parent = 0;
+	__u64 inode = 0;
 
-	boesfs_read(parent, dentry, s->climb.anchor_dentry, d_parent);
+	boesfs_read(inode, dentry, s->climb.parent, d_inode);
 	boesfs_read(loop.superblock, vfsmount, boesfs_vfsmount_of(s->climb.from_mount), mnt_sb);
 	if (loop.recorded && sandbox && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
 		bpf_loop(sandbox->mount_count, boesfs_scope_body, &loop, 0);
@@ -178,7 +178,7 @@ static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 e
 		s->learned.scope |= BOESFS_SCOPE_ALONE;
 	if (!loop.showing || (loop.showing != 1 && !everywhere))
 		s->learned.scope &= BOESFS_SCOPE_ROWS;
-	else if (!loop.begins && parent != loop.directory)
+	else if (!loop.begins && boesfs_anchor_rests(s->climb.anchor_dentry, inode))
 		s->learned.scope |= BOESFS_SCOPE_NAMES;
 }
 
@@ -214,12 +214,14 @@ static __always_inline __u32 boesfs_learn_inside(struct boesfs_scratch *s, struc
 __attribute__((noinline)) int boesfs_memo_settle_call(struct boesfs_scratch *s, __u64 renames, __u32 how)
 {
 	struct boesfs_settle settle;
-	__u32 found;
+	__u32 found, stillness;
+	__u64 inode = 0;
 
 	if (!s)
 		return 0;
 	found = s->climb.found;
-	if (found > BOESFS_FOUND_OUTSIDE || !boesfs_mount_keeps_still(s->climb.from_mount))
+	stillness = found > BOESFS_FOUND_OUTSIDE ? BOESFS_MOVES : boesfs_mount_stillness(s->climb.from_mount);
+	if (stillness == BOESFS_MOVES)
 		return 0;
 	s->learned.key.mount = boesfs_vfsmount_of(s->climb.from_mount);
 	s->climb.mount_root = 0;
@@ -237,8 +239,12 @@ __attribute__((noinline)) int boesfs_memo_settle_call(struct boesfs_scratch *s, 
 	settle.mount_root = s->climb.mount_root;
 	settle.anchor_mount = s->climb.anchor_mount;
 	settle.anchor_dentry = s->climb.anchor_dentry;
+	settle.chain = stillness == BOESFS_KEEPS_NUMBERS ? 0 : BOESFS_CHAIN_ANY;
+	boesfs_read(inode, dentry, settle.dentry, d_inode);
+	boesfs_chain_add(&settle, inode);
 	boesfs_settle(&settle);
 	s->learned.path = boesfs_hash_end(&settle);
+	s->learned.chain = settle.chain;
 	return settle.found == found && boesfs_renames_now(boesfs_check_memos) == renames &&
 	       boesfs_rename_sequence() == s->climb.sequence;
 }

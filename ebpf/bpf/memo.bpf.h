@@ -8,8 +8,8 @@
  *
  *  - no rename of a directory has begun since: boesfs_inode_rename counts them, and is called with the directories of
  *    both names locked. Whoever learns a memo looks at the locks of all parents on the way, so that a rename which was
- *    counted before, and has not moved its directory yet, is seen. When one has begun, the memo holds again if the
- *    directory is still called what it was: see renew.bpf.h;
+ *    counted before, and has not moved its directory yet, is seen. When one has begun, the memo holds again if it was of
+ *    no directory on the way, or the directory is still called what it was: see renew.bpf.h;
  *  - the mount namespace has not changed: the kernel counts that.
  *
  * Nothing is learned on file systems whose directories move otherwise: those that ask again whether a name still holds,
@@ -31,6 +31,9 @@
 #define BOESFS_PF_DUMPCORE 0x200u
 /* No node: a name cannot be walked over. */
 #define BOESFS_NO_NODE (~0u)
+
+/* How many of the last renames of directories are known. */
+#define BOESFS_RECENT 128
 
 /* No address of a task's namespaces. */
 #define BOESFS_NO_NSPROXY 1
@@ -61,10 +64,16 @@ struct boesfs_tally {
 	/* Answers by memo that were compared with fresh ones, and those that differed. */
 	__u64 agreed;
 	__u64 differed;
-	/* Memos that were renewed while these are compared. */
+	/* Memos that were renewed while these are compared, and those of them whose names were looked at. */
 	__u64 renewed;
+	__u64 called;
 	/* 0, which the verifier does not know. */
 	__u64 zero;
+	/*
+	 * The last renames: the place of the N-th is N modulo their number. From the highest bit: N, 52 bits; the bits of
+	 * both directories, six bits each: see boesfs_chain_bit().
+	 */
+	__u64 recent[BOESFS_RECENT];
 };
 
 struct boesfs_tally boesfs_tally = {};
@@ -76,12 +85,29 @@ static __always_inline __u32 boesfs_is_dir(const struct dentry *dentry)
 	return inode && (inode->i_mode & 0170000) == 0040000;
 }
 
+/* Which bit stands for the directories of this number, among the 64 that stand for a way up: others may share it. */
+static __always_inline __u32 boesfs_chain_bit(__u64 number)
+{
+	return number * 0x9e3779b97f4a7c15ull >> 58;
+}
+
 SEC("lsm/inode_rename")
 int BPF_PROG(boesfs_inode_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
 	     struct dentry *new_dentry, int ret)
 {
-	if (!ret && (boesfs_is_dir(old_dentry) || boesfs_is_dir(new_dentry)))
-		__sync_fetch_and_add(&boesfs_tally.renames, 1);
+	__u32 is_old = boesfs_is_dir(old_dentry), is_new = boesfs_is_dir(new_dentry);
+	__u64 number, old = 0, new = 0;
+
+	if (ret || !(is_old || is_new))
+		return ret;
+	if (is_old)
+		old = boesfs_chain_bit(old_dentry->d_inode->i_ino);
+	new = is_new ? boesfs_chain_bit(new_dentry->d_inode->i_ino) : old;
+	if (!is_old)
+		old = new;
+	number = __sync_fetch_and_add(&boesfs_tally.renames, 1) + 1;
+	/* Whoever reads the count before this finds another number here. */
+	*(volatile __u64 *)&boesfs_tally.recent[number % BOESFS_RECENT] = number << 12 | old << 6 | new;
 	return ret;
 }
 
@@ -467,13 +493,16 @@ static __always_inline __u32 boesfs_memo_shared(struct task_struct *task, const 
 	return BOESFS_MEMO_HELD;
 }
 
-/* Whether the caller's class may look up the directory of @inode by every name it has, as far as a memo says so. */
+/*
+ * Whether the caller's class may look up the directory of @inode by every name it has: BOESFS_MEMO_HELD if a memo says so,
+ * BOESFS_MEMO_STALE, or 0.
+ */
 static __always_inline __u32 boesfs_memo_shows(const struct boesfs_caller *caller, struct inode *inode, __u32 check)
 {
 	struct boesfs_memo_key key;
 	struct boesfs_memo *memo;
 	const struct boesfs_memo_way *way;
-	__u32 written, shows;
+	__u32 written, held = 0;
 
 	if (!boesfs_memo_serves(caller))
 		return 0;
@@ -484,9 +513,37 @@ static __always_inline __u32 boesfs_memo_shows(const struct boesfs_caller *calle
 	written = *(volatile __u32 *)&memo->sequence;
 	boesfs_barrier();
 	way = boesfs_memo_way_of(memo, &key, BOESFS_SCOPE_SELF);
-	shows = way && way->key.renames == key.renames;
+	if (way)
+		held = way->key.renames == key.renames ? BOESFS_MEMO_HELD : BOESFS_MEMO_STALE;
 	boesfs_barrier();
-	return shows && !(written & 1) && *(volatile __u32 *)&memo->sequence == written;
+	return written & 1 || *(volatile __u32 *)&memo->sequence != written ? 0 : held;
+}
+
+/* As boesfs_memo_shows(), by the namespaces of @task alone. Returns 0 also where only its label tells. */
+static __always_inline __u32 boesfs_memo_shows_shared(struct task_struct *task, struct inode *inode)
+{
+	struct nsproxy *nsproxy = task->nsproxy;
+	struct mnt_namespace *namespace = nsproxy->mnt_ns;
+	__u64 mounts = namespace->event, renames = boesfs_renames_now(BOESFS_CHECK_NOTHING);
+	struct boesfs_memo *memo = bpf_inode_storage_get(&memos, inode, 0, 0);
+	const struct boesfs_sandbox *sandbox;
+	const struct boesfs_memo_way *way;
+	__u32 written;
+
+	if (!memo)
+		return 0;
+	written = *(volatile __u32 *)&memo->sequence;
+	boesfs_barrier();
+	way = boesfs_memo_shared_way(memo, (__u64)nsproxy, 0, mounts, BOESFS_CHECK_NOTHING, BOESFS_SCOPE_SELF);
+	if (!way)
+		return 0;
+	if (way->key.renames != renames)
+		return BOESFS_MEMO_STALE;
+	sandbox = boesfs_memo_sandbox(way, (__u64)namespace);
+	if (!sandbox || (__u32) * (volatile __u64 *)&sandbox->generation != way->key.who >> 32)
+		return 0;
+	boesfs_barrier();
+	return written & 1 || *(volatile __u32 *)&memo->sequence != written ? 0 : BOESFS_MEMO_HELD;
 }
 
 /* What comes of looking for a memo; else an error. */

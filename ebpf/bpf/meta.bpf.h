@@ -111,7 +111,7 @@ static __attribute__((noinline)) int boesfs_recall_everywhere_labelled(struct de
 
 static __attribute__((noinline)) int boesfs_recall_everywhere_renew(struct dentry *dentry)
 {
-	return boesfs_memo_renew(0, dentry, BOESFS_SCOPE_NAMES);
+	return boesfs_memo_renew_above(0, dentry, BOESFS_SCOPE_NAMES);
 }
 
 /* boesfs_recall() for @op on @dentry by every name it has. */
@@ -256,15 +256,25 @@ int BOESFS_PROG(boesfs_path_notify, const struct path *path, __u64 mask, unsigne
  * access(2), and directories on the way to what O_PATH, chdir(2) and the like reach. The hook is told an inode: every
  * name of it counts. Attached only if the policy denies getattr or lookup.
  */
-static __attribute__((noinline)) int boesfs_permission_recall(struct inode *inode)
+static __attribute__((noinline)) int boesfs_permission_shared(struct inode *inode)
 {
-	return boesfs_recall_shown(inode);
+	return boesfs_recall_shown(BOESFS_PART_SHARED, inode);
+}
+
+static __attribute__((noinline)) int boesfs_permission_labelled(struct inode *inode)
+{
+	return boesfs_recall_shown(BOESFS_PART_LABELLED, inode);
+}
+
+static __attribute__((noinline)) int boesfs_permission_renew(struct inode *inode)
+{
+	return boesfs_recall_shown(BOESFS_PART_RENEW, inode);
 }
 
 static __attribute__((noinline)) int boesfs_permission_note(struct boesfs_caller *caller, struct inode *inode)
 {
 	caller->known_sequence = boesfs_rename_sequence();
-	caller->is_known = boesfs_memo_shows(caller, inode, boesfs_check_memos);
+	caller->is_known = !!(boesfs_memo_shows(caller, inode, boesfs_check_memos) & BOESFS_MEMO_HELD);
 	return 0;
 }
 
@@ -283,7 +293,8 @@ int BOESFS_DEEP_PROG(boesfs_inode_permission, struct inode *inode, int mask, int
 		op = BOESFS_OP_GETATTR;
 	} else if (kind == BOESFS_KIND_DIR && mask & BOESFS_MAY_EXEC) {
 		op = BOESFS_OP_LOOKUP;
-		recall = boesfs_permission_recall(inode);
+		recall = boesfs_recall_rest(boesfs_permission_shared(inode), boesfs_permission_shared(inode),
+					    boesfs_permission_labelled(inode), boesfs_permission_renew(inode));
 		if (recall <= 0)
 			return recall;
 	} else {

@@ -165,17 +165,19 @@ int BOESFS_PROG(boesfs_path_symlink, const struct path *dir, struct dentry *dent
 static __always_inline int boesfs_memo_moves(const struct boesfs_caller *caller, const struct vfsmount *mnt,
 					     struct dentry *old, struct dentry *new, __u32 op, __u32 removes, __u32 check)
 {
-	__u32 kind = boesfs_dentry_kind(old), scope, made;
+	__u32 kind = boesfs_dentry_kind(old), scope, held, made;
 	struct boesfs_known from, to;
 
 	/* Below a directory there may be other rows. */
 	if (kind == BOESFS_KIND_DIR)
 		return BOESFS_RECALL_KNOWN;
 	scope = boesfs_memo_known(caller, mnt, old, &from, check, 0);
-	if (scope & BOESFS_MEMO_HELD)
-		scope &= boesfs_memo_known(caller, mnt, new, &to, check, 0);
+	if (scope & BOESFS_MEMO_HELD) {
+		held = boesfs_memo_known(caller, mnt, new, &to, check, 0);
+		scope = held & BOESFS_MEMO_HELD ? scope & held : held;
+	}
 	if (!(scope & BOESFS_MEMO_HELD))
-		return BOESFS_RECALL_NOTHING;
+		return scope ? BOESFS_RECALL_STALE : BOESFS_RECALL_NOTHING;
 	made = BOESFS_BIT(boesfs_making(kind, op)) | removes;
 	if (!(scope & BOESFS_SCOPE_ROWS) || from.label != to.label ||
 	    !boesfs_known_allows(&from, BOESFS_BIT(op), BOESFS_BIT(op)) || !boesfs_known_allows(&to, made, made))
@@ -183,18 +185,38 @@ static __always_inline int boesfs_memo_moves(const struct boesfs_caller *caller,
 	return BOESFS_RECALL_ALLOWS;
 }
 
-/* The same for the current task, as boesfs_recall(). */
-static __always_inline int boesfs_recall_move(const struct vfsmount *mnt, struct dentry *old, struct dentry *new, __u32 op,
-					      __u32 removes)
+static __attribute__((noinline)) int boesfs_memo_renew_one(const struct vfsmount *mnt, struct dentry *dentry)
+{
+	return boesfs_memo_renew_above(mnt, dentry, 0);
+}
+
+/* Renews what is known of the directories of @old and @new. */
+static __always_inline int boesfs_memo_renew_moved(const struct vfsmount *mnt, struct dentry *old, struct dentry *new)
+{
+	int renewed = boesfs_memo_renew_one(mnt, old);
+
+	if (old->d_parent != new->d_parent)
+		renewed |= boesfs_memo_renew_one(mnt, new);
+	return renewed;
+}
+
+/* The same for the current task, as boesfs_recall(): only a label tells. */
+static __always_inline int boesfs_recall_move(enum boesfs_part part, const struct vfsmount *mnt, struct dentry *old,
+					      struct dentry *new, __u32 op, __u32 removes)
 {
 	struct boesfs_caller caller;
-	int begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
+	int said;
 
-	if (begun != BOESFS_RECALL_KNOWN)
-		return begun;
-	if (boesfs_check_memos)
+	if (part == BOESFS_PART_SHARED)
 		return BOESFS_RECALL_NOTHING;
-	return boesfs_memo_moves(&caller, mnt, old, new, op, removes, BOESFS_CHECK_NOTHING);
+	if (part == BOESFS_PART_RENEW)
+		return boesfs_memo_renew_moved(mnt, old, new);
+	said = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
+	if (said != BOESFS_RECALL_KNOWN)
+		return said;
+	said = boesfs_memo_moves(&caller, mnt, old, new, op, removes, BOESFS_CHECK_NOTHING);
+	/* What is only compared is renewed all the same. */
+	return boesfs_check_memos && said != BOESFS_RECALL_STALE ? BOESFS_RECALL_NOTHING : said;
 }
 
 /* For tests: notes whether a memo allows a move. VERIFIER: see boesfs_memo_note(). */
@@ -205,7 +227,7 @@ static __attribute__((noinline)) int boesfs_memo_note_move(struct boesfs_caller 
 
 	caller->known_sequence = boesfs_rename_sequence();
 	says = boesfs_memo_moves(caller, mnt, old, new, what & 31, what & ~31u, boesfs_check_memos);
-	caller->is_known = says != BOESFS_RECALL_NOTHING;
+	caller->is_known = says != BOESFS_RECALL_NOTHING && says != BOESFS_RECALL_STALE;
 	/* Where a memo does not allow, it says nothing that could be compared. */
 	if (says != BOESFS_RECALL_ALLOWS)
 		caller->known_sequence = 1;
@@ -239,9 +261,7 @@ __attribute__((noinline)) int boesfs_judge_link_call(struct boesfs_work *w)
 
 BOESFS_RECALL(boesfs_path_link, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)
 {
-	if (part != BOESFS_PART_LABELLED)
-		return BOESFS_RECALL_NOTHING;
-	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK, 0);
+	return boesfs_recall_move(part, new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_LINK, 0);
 }
 
 SEC("lsm/path_link")
@@ -298,10 +318,8 @@ BOESFS_RECALL(boesfs_path_rename, const struct path *old_dir, struct dentry *old
 	      struct dentry *new_dentry, unsigned int flags)
 {
 	if (flags & ~BOESFS_RENAME_NOREPLACE)
-		return BOESFS_RECALL_KNOWN;
-	if (part != BOESFS_PART_LABELLED)
-		return BOESFS_RECALL_NOTHING;
-	return boesfs_recall_move(new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
+		return part == BOESFS_PART_RENEW ? 0 : BOESFS_RECALL_KNOWN;
+	return boesfs_recall_move(part, new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
 				  boesfs_rename_removes(new_dentry));
 }
 

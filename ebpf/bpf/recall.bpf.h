@@ -118,8 +118,8 @@ enum boesfs_part {
 		int recall_;                                                                                           \
                                                                                                                        \
 		if ((part) == BOESFS_PART_RENEW) {                                                                     \
-			recall_ = boesfs_memo_renew(mnt, dentry,                                                       \
-						    (how) & BOESFS_HOW_EVERYWHERE ? BOESFS_SCOPE_NAMES : 0);           \
+			recall_ = boesfs_memo_renew_above(                                                             \
+				mnt, dentry, (how) & BOESFS_HOW_EVERYWHERE ? BOESFS_SCOPE_NAMES : 0);                  \
 		} else if ((part) == BOESFS_PART_LABELLED) {                                                           \
 			recall_ = boesfs_recall_labelled(mnt, dentry, ops, told, how);                                 \
 		} else {                                                                                               \
@@ -148,17 +148,36 @@ enum boesfs_part {
 		recalled_ == BOESFS_RECALL_STALE ? BOESFS_RECALL_NOTHING : recalled_;                                  \
 	})
 
-/* The same for looking up the directory of @inode. */
-static __always_inline int boesfs_recall_shown(struct inode *inode)
+/* As boesfs_recall(), for looking up the directory of @inode. */
+static __always_inline int boesfs_recall_shown(enum boesfs_part part, struct inode *inode)
 {
 	struct boesfs_caller caller;
-	int begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
+	struct hlist_node *alias;
+	__u32 held = 0;
+	int begun;
 
-	if (begun != BOESFS_RECALL_KNOWN)
-		return begun;
-	if (boesfs_check_memos || !boesfs_memo_shows(&caller, inode, BOESFS_CHECK_NOTHING))
-		return BOESFS_RECALL_NOTHING;
-	return BOESFS_RECALL_ALLOWS;
+	if (part == BOESFS_PART_RENEW) {
+		/* A directory has one dentry. */
+		alias = inode->i_dentry.first;
+		if (!alias)
+			return 0;
+		return boesfs_memo_renew(0, inode, 0, (__u64)alias - bpf_core_field_offset(struct dentry, d_u.d_alias),
+					 BOESFS_SCOPE_SELF);
+	}
+	if (part == BOESFS_PART_LABELLED) {
+		begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
+		if (begun != BOESFS_RECALL_KNOWN)
+			return begun;
+		held = boesfs_memo_shows(&caller, inode, BOESFS_CHECK_NOTHING);
+		/* What is only compared is renewed all the same. */
+		if (boesfs_check_memos)
+			held &= BOESFS_MEMO_STALE;
+	} else {
+		held = boesfs_memo_shows_shared(bpf_get_current_task_btf(), inode);
+	}
+	if (held & BOESFS_MEMO_HELD)
+		return BOESFS_RECALL_ALLOWS;
+	return held ? BOESFS_RECALL_STALE : BOESFS_RECALL_NOTHING;
 }
 
 /* For tests: counts whether what was found afresh is what a memo said, unless a rename came between. */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether a directory is still where it was: a way up that finds no rename under way, and a hash of the names on it.
+ * Whether a directory is still where it was, though some directory was renamed since its memo was made.
  *
- * The state of the automaton follows from the names alone. So a memo that was made before some directory was renamed
- * holds again if the hash is the same, and nobody has to walk over the names. The hash is SipHash-1-3 (Aumasson, Bernstein
- * 2012) under a key that nobody outside the kernel knows: names that have the same one cannot be looked for.
+ * It is if none of those that were renamed since is on the way up from it. The last renames are known by the inodes'
+ * numbers, of which a memo has a Bloom filter (1970) for its way.
+ *
+ * Else there is a way up that finds no rename under way, and a hash of the names on it. The state of the automaton follows
+ * from the names alone: the memo holds again if the hash is the same, and nobody has to walk over the names. The hash is
+ * SipHash-1-3 (Aumasson, Bernstein 2012) under a key that nobody outside the kernel knows: names that have the same one
+ * cannot be looked for.
  */
 #ifndef BOESFS_RENEW_BPF_H
 #define BOESFS_RENEW_BPF_H
@@ -17,35 +21,48 @@
 /* The key of names' hashes. */
 const volatile __u64 boesfs_path_key[2] = {};
 
-/* File systems whose directories are moved by inode_rename and not otherwise. */
-static __always_inline __u32 boesfs_keeps_still(unsigned long magic)
+/* A way of which nothing is left out: any rename may be of it. */
+#define BOESFS_CHAIN_ANY (~0ull)
+
+/* What moves a file system's directories, and what they are known by. */
+enum boesfs_stillness {
+	/* Not inode_rename alone, or that is not known. */
+	BOESFS_MOVES,
+	/* inode_rename alone; a directory's number may be another when it comes back into memory. */
+	BOESFS_KEEPS_STILL,
+	/* And its number stays. */
+	BOESFS_KEEPS_NUMBERS,
+};
+
+static __always_inline __u32 boesfs_stillness(unsigned long magic)
 {
 	switch (magic) {
 	case 0xef53: /* ext4 */
 	case 0x58465342: /* xfs */
 	case 0x9123683e: /* btrfs */
 	case 0xf2f52010: /* f2fs */
-	case 0xca451a4e: /* bcachefs */
 	case 0x01021994: /* tmpfs */
 	case 0x858458f6: /* ramfs */
-	case 0x794c7630: /* overlay */
 	case 0x73717368: /* squashfs */
 	case 0xe0f5e1e2: /* erofs */
 	case 0x9660: /* iso9660 */
-		return 1;
+		return BOESFS_KEEPS_NUMBERS;
+	case 0xca451a4e: /* bcachefs */
+	case 0x794c7630: /* overlay */
+		return BOESFS_KEEPS_STILL;
 	default:
-		return 0;
+		return BOESFS_MOVES;
 	}
 }
 
-static __always_inline __u32 boesfs_mount_keeps_still(__u64 mount)
+static __always_inline __u32 boesfs_mount_stillness(__u64 mount)
 {
 	__u64 superblock = 0;
 	unsigned long magic = 0;
 
 	boesfs_read(superblock, vfsmount, boesfs_vfsmount_of(mount), mnt_sb);
 	boesfs_read(magic, super_block, superblock, s_magic);
-	return boesfs_keeps_still(magic);
+	return boesfs_stillness(magic);
 }
 
 /* A way up from a directory. */
@@ -59,6 +76,8 @@ struct boesfs_settle {
 	/* The protected directory. */
 	__u64 anchor_mount;
 	__u64 anchor_dentry;
+	/* The bits of all directories that were passed. */
+	__u64 chain;
 	/* The state of the names' hash, and lengths of names that are to be taken in, the last one lowest. */
 	__u64 hash[4];
 	__u64 lengths;
@@ -67,6 +86,15 @@ struct boesfs_settle {
 	/* A name was too long to be hashed. */
 	__u32 unhashed;
 };
+
+/* Notes that the directory of the inode at @inode is on the way. */
+static __always_inline void boesfs_chain_add(struct boesfs_settle *s, __u64 inode)
+{
+	unsigned long number = 0;
+
+	boesfs_read(number, inode, inode, i_ino);
+	s->chain |= 1ull << boesfs_chain_bit(number);
+}
 
 #define boesfs_rotate(x, by) ((x) << (by) | (x) >> (64 - (by)))
 
@@ -140,6 +168,7 @@ static long boesfs_settle_near_body(__u32 i, void *ctx)
 {
 	struct boesfs_settle *s = ctx;
 	struct dentry *dentry = s->at, *parent;
+	struct inode *inode;
 	__u32 len;
 
 	if ((__u64)dentry == s->mount_root || ((__u64)dentry == s->anchor_dentry && s->mount == s->anchor_mount))
@@ -150,7 +179,9 @@ static long boesfs_settle_near_body(__u32 i, void *ctx)
 		return 1;
 	boesfs_hash_name(s, &dentry->d_iname[0], len);
 	parent = dentry->d_parent;
-	if (parent->d_inode->i_rwsem.count.counter & BOESFS_RWSEM_WRITER_LOCKED)
+	inode = parent->d_inode;
+	s->chain |= 1ull << boesfs_chain_bit(inode->i_ino);
+	if (inode->i_rwsem.count.counter & BOESFS_RWSEM_WRITER_LOCKED)
 		return 1;
 	s->at = parent;
 	s->found = BOESFS_FOUND_GOING;
@@ -163,7 +194,7 @@ static long boesfs_settle_body(__u32 i, void *ctx)
 	struct boesfs_settle *s = ctx;
 	unsigned char name[BOESFS_NAME_ROOM];
 	__u64 parent = 0, inode = 0, dentry = s->dentry;
-	__u32 flags = 0, len = 0;
+	__u32 flags = 0, len = 0, stillness;
 	long count = BOESFS_RWSEM_WRITER_LOCKED;
 
 	if (dentry == s->anchor_dentry && s->mount == s->anchor_mount) {
@@ -180,9 +211,14 @@ static long boesfs_settle_body(__u32 i, void *ctx)
 			s->found = BOESFS_FOUND_OUTSIDE;
 			return 1;
 		}
-		if (!boesfs_mount_keeps_still(parent))
+		stillness = boesfs_mount_stillness(parent);
+		if (stillness == BOESFS_MOVES)
 			return 1;
 		boesfs_read(s->dentry, mount, s->mount, mnt_mountpoint);
+		boesfs_read(inode, dentry, s->dentry, d_inode);
+		boesfs_chain_add(s, inode);
+		if (stillness == BOESFS_KEEPS_STILL)
+			s->chain = BOESFS_CHAIN_ANY;
 		s->mount = parent;
 		s->mount_root = 0;
 		boesfs_read(s->mount_root, vfsmount, boesfs_vfsmount_of(parent), mnt_root);
@@ -196,12 +232,16 @@ static long boesfs_settle_body(__u32 i, void *ctx)
 		boesfs_hash_name(s, name, len);
 	boesfs_read(parent, dentry, dentry, d_parent);
 	boesfs_read(inode, dentry, parent, d_inode);
+	boesfs_chain_add(s, inode);
 	boesfs_read(count, inode, inode, i_rwsem.count.counter);
 	s->dentry = parent;
 	return count & BOESFS_RWSEM_WRITER_LOCKED;
 }
 
-/* Goes up from the directory @s stands at, on its mount, whose root is known. Its found says how that ended. */
+/*
+ * Goes up from the directory @s stands at, on its mount, whose root is known, as is the chain's beginning. Its found says
+ * how that ended.
+ */
 static __always_inline void boesfs_settle(struct boesfs_settle *s)
 {
 	boesfs_hash_begin(s);
@@ -262,21 +302,77 @@ static __attribute__((noinline)) int boesfs_memo_which(struct boesfs_memo *memo,
 	return boesfs_memo_which_call(memo, &renewal);
 }
 
-/*
- * Makes the memo of the directory of @dentry hold again that boesfs_memo_shared() or else boesfs_memo_known() would ask for
- * with these, if directories were renamed since, and that one is where it was. Returns 1 if so. What other mounts show may
- * have changed: of a directory that they show, only names on its own mount are known afterwards.
- */
-static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct dentry *dentry, __u32 scope)
+/* Looks at one more rename. */
+struct boesfs_recent_loop {
+	__u64 chain;
+	__u64 number;
+	__u32 touched;
+};
+
+static long boesfs_recent_body(__u32 i, void *ctx)
 {
-	struct dentry *parent = dentry->d_parent;
-	struct boesfs_memo *memo = bpf_inode_storage_get(&memos, parent->d_inode, 0, 0);
+	struct boesfs_recent_loop *loop = ctx;
+	__u64 number = ++loop->number;
+	__u64 rename = *(volatile __u64 *)&boesfs_tally.recent[number % BOESFS_RECENT];
+
+	if (rename >> 12 == number && !((loop->chain >> (rename & 63) | loop->chain >> (rename >> 6 & 63)) & 1))
+		return 0;
+	loop->touched = 1;
+	return 1;
+}
+
+/* Whether none of the renames after the one that was number @from, up to @to, was of a directory on the way @chain. */
+__attribute__((noinline)) int boesfs_untouched_call(__u64 chain, __u64 from, __u64 to)
+{
+	struct boesfs_recent_loop loop = { .chain = chain, .number = from };
+
+	if (to - from > BOESFS_RECENT || boesfs_check_memos == BOESFS_CHECK_BAD_RECENT)
+		return boesfs_check_memos == BOESFS_CHECK_BAD_RECENT;
+	bpf_loop(to - from, boesfs_recent_body, &loop, 0);
+	return !loop.touched;
+}
+
+/* Whether the protected directory of @anchor is not in the directory of @inode, and no rename of it is under way. */
+static __always_inline __u32 boesfs_anchor_rests(__u64 anchor, __u64 inode)
+{
+	__u64 parent = 0, above = 0;
+	long count = BOESFS_RWSEM_WRITER_LOCKED;
+
+	boesfs_read(parent, dentry, anchor, d_parent);
+	boesfs_read(above, dentry, parent, d_inode);
+	boesfs_read(count, inode, above, i_rwsem.count.counter);
+	return above != inode && !(count & BOESFS_RWSEM_WRITER_LOCKED);
+}
+
+/* Whether the directory @s begins with is where @way knew it, by its names. Its chain is the way up from there. */
+static __always_inline __u32 boesfs_is_called_so(struct boesfs_settle *s, const struct boesfs_memo_way *way)
+{
+	__u32 sequence = boesfs_rename_sequence();
+
+	if (!way->path || sequence & 1)
+		return 0;
+	boesfs_settle(s);
+	return s->found <= BOESFS_FOUND_OUTSIDE &&
+	       (boesfs_hash_end(s) == way->path || boesfs_check_memos == BOESFS_CHECK_BAD_PATHS) &&
+	       boesfs_rename_sequence() == sequence;
+}
+
+/*
+ * Makes the memo of the directory of @inode hold again that boesfs_memo_shared() or else boesfs_memo_known() would ask for
+ * with @mnt and @scope, if directories were renamed since, and that one is where it was. @at is the directory's dentry, or
+ * NULL where only @address is known. Returns 1 if so. What other mounts show may have changed: of a directory that they
+ * show, only names on its own mount are known afterwards.
+ */
+static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct inode *inode, struct dentry *at,
+					     __u64 address, __u32 scope)
+{
+	struct boesfs_memo *memo = bpf_inode_storage_get(&memos, inode, 0, 0);
 	struct nsproxy *nsproxy = bpf_get_current_task_btf()->nsproxy;
-	__u64 above = 0, renames = boesfs_renames_now(BOESFS_CHECK_NOTHING);
+	__u64 renames = boesfs_renames_now(BOESFS_CHECK_NOTHING);
 	const struct boesfs_sandbox *sandbox;
 	struct boesfs_memo_way *way;
 	struct boesfs_settle s;
-	__u32 written, sequence, which;
+	__u32 written, which, untouched;
 
 	if (!memo)
 		return 0;
@@ -287,43 +383,54 @@ static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct 
 		return 0;
 	way = &memo->way[which];
 	sandbox = boesfs_memo_sandbox(way, (__u64)nsproxy->mnt_ns);
-	if (!sandbox || written & 1 || !way->path || !way->key.mount || (scope && !(way->scope & BOESFS_SCOPE_ALONE)))
+	if (!sandbox || written & 1 || !way->key.mount || (scope && !(way->scope & BOESFS_SCOPE_ALONE)))
 		return 0;
-	sequence = boesfs_rename_sequence();
-	if (sequence & 1)
+	/* The protected directory itself may have come into this one. */
+	if (sandbox->dir_len && !boesfs_anchor_rests(sandbox->anchor_dentry, (__u64)inode))
 		return 0;
-	s.anchor_mount = sandbox->anchor_mount;
-	s.anchor_dentry = sandbox->anchor_dentry;
-	if (sandbox->dir_len) {
-		/* The protected directory itself may have come into this one. */
-		boesfs_read(above, dentry, s.anchor_dentry, d_parent);
-		if (above == (__u64)parent)
+	s.chain = way->chain;
+	untouched = boesfs_untouched_call(s.chain, way->key.renames, renames);
+	if (!untouched) {
+		s.anchor_mount = sandbox->anchor_mount;
+		s.anchor_dentry = sandbox->anchor_dentry;
+		s.at = at;
+		s.dentry = address;
+		s.mount = way->key.mount - bpf_core_field_offset(struct mount, mnt);
+		s.mount_root = 0;
+		if (scope)
+			boesfs_read(s.mount_root, vfsmount, way->key.mount, mnt_root);
+		else
+			s.mount_root = (__u64)mnt->mnt_root;
+		if (s.chain != BOESFS_CHAIN_ANY)
+			s.chain = 1ull << boesfs_chain_bit(inode->i_ino);
+		if (!boesfs_is_called_so(&s, way))
 			return 0;
 	}
-	s.at = parent;
-	s.dentry = (__u64)parent;
-	s.mount = way->key.mount - bpf_core_field_offset(struct mount, mnt);
-	s.mount_root = 0;
-	if (scope)
-		boesfs_read(s.mount_root, vfsmount, way->key.mount, mnt_root);
-	else
-		s.mount_root = (__u64)mnt->mnt_root;
-	boesfs_settle(&s);
-	if (s.found > BOESFS_FOUND_OUTSIDE ||
-	    (boesfs_hash_end(&s) != way->path && boesfs_check_memos != BOESFS_CHECK_BAD_PATHS) ||
-	    boesfs_renames_now(BOESFS_CHECK_NOTHING) != renames || boesfs_rename_sequence() != sequence ||
+	if (boesfs_renames_now(BOESFS_CHECK_NOTHING) != renames ||
 	    __sync_val_compare_and_swap(&memo->sequence, written, written + 1) != written)
 		return 0;
 	boesfs_barrier();
 	way->key.renames = renames;
+	way->chain = s.chain;
 	if (!(way->scope & BOESFS_SCOPE_ALONE))
 		way->scope &= BOESFS_SCOPE_ROWS;
 	boesfs_memo_share(way, (way->nsproxy & 1) == BOESFS_NO_NSPROXY);
 	boesfs_barrier();
 	*(volatile __u32 *)&memo->sequence = written + 2;
-	if (boesfs_check_memos)
+	if (boesfs_check_memos) {
 		__sync_fetch_and_add(&boesfs_tally.renewed, 1);
+		if (!untouched)
+			__sync_fetch_and_add(&boesfs_tally.called, 1);
+	}
 	return 1;
+}
+
+/* The same of the directory that @dentry is in. */
+static __always_inline int boesfs_memo_renew_above(const struct vfsmount *mnt, struct dentry *dentry, __u32 scope)
+{
+	struct dentry *parent = dentry->d_parent;
+
+	return boesfs_memo_renew(mnt, parent->d_inode, parent, (__u64)parent, scope);
 }
 
 #endif

@@ -23,6 +23,8 @@ enum boesfs_check {
 	BOESFS_CHECK_BAD_GENERATIONS,
 	/* And to memos that are renewed wherever their directory has gone. */
 	BOESFS_CHECK_BAD_PATHS,
+	/* And to memos that are renewed whichever directory was renamed last. */
+	BOESFS_CHECK_BAD_RECENT,
 };
 
 const volatile __u32 boesfs_check_memos = 0;

@@ -46,8 +46,8 @@ pub(super) const MAPS: [&str; 21] = [
 
 /// Under which name the programs' variables are pinned: `struct boesfs_tally`.
 pub(super) const TALLY: &str = "tally";
-/// How many bytes it has: those that are counted, and one number that stays 0.
-pub(super) const TALLY_BYTES: usize = 40;
+/// How many bytes it has: what is counted, one number that stays 0, and the last renames.
+pub(super) const TALLY_BYTES: usize = 48 + 8 * 128;
 
 /// The hooks that `image` needs, a bit each.
 pub(super) fn needed(image: &ValidImage) -> u64 {
