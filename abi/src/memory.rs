@@ -14,7 +14,7 @@ pub const BLOB_ROOMS: [usize; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
 /// in them at the latest.
 pub const BLOB_SLACK: usize = 2048;
 /// Bytes in which one call is judged: `struct boesfs_scratch`.
-pub const SCRATCH: usize = 27_064;
+pub const SCRATCH: usize = 27_080;
 /// Bytes of the ring buffer that carries the events of a sandbox, if somebody wants them.
 pub const EVENT_RING: usize = 1 << 20;
 

@@ -31,62 +31,6 @@ static long boesfs_shown_body(__u32 i, void *ctx)
 	return loop->done;
 }
 
-/* Notes one more of the bytes with which the node that is learned leads elsewhere. */
-static long boesfs_first_body(__u32 i, void *ctx)
-{
-	struct boesfs_scratch *s = ((struct boesfs_climb_loop *)ctx)->scratch;
-	struct boesfs_blob b = boesfs_blob_get(&s->work);
-	const struct boesfs_node *node = b.base ? boesfs_node_at(b, s->learned.node) : 0;
-	__u32 place;
-	__u8 byte;
-
-	if (!node)
-		return 1;
-	place = node->kind == BOESFS_NODE_CHAIN ? s->learned.inside : i;
-	/* VERIFIER: bounds it, and keeps the bound with the register; no effect, for the step over the name looked. */
-	asm volatile("%0 &= %1" : "+r"(place) : "i"(255));
-	byte = node->kind == BOESFS_NODE_TABLE ? node->low + i : boesfs_word_in(b, node, sizeof(*node) + place);
-	s->learned.first[byte >> 6] |= 1ull << (byte & 63);
-	return 0;
-}
-
-/* What is known of names in the directory by their first byte. */
-static __always_inline __u32 boesfs_learn_names(struct boesfs_scratch *s, struct boesfs_climb_loop *loop)
-{
-	struct boesfs_blob b = boesfs_blob_get(&s->work);
-	struct boesfs_memo_way *way = &s->learned;
-	struct boesfs_name n = { .word[0] = '/', .left = 1, .node = s->work.walk.node, .inside = s->work.walk.inside };
-	struct boesfs_known known = {};
-	const struct boesfs_node *node, *other;
-
-	if (!b.base)
-		return 0;
-	boesfs_name_step(b, &n);
-	if (n.status == BOESFS_WALK_CORRUPT)
-		return 0;
-	way->node = n.node;
-	way->inside = n.inside;
-	way->first[0] = way->first[1] = way->first[2] = way->first[3] = 0;
-	other = node = boesfs_node_at(b, n.node);
-	if (!node)
-		return 0;
-	if (node->kind != BOESFS_NODE_SINK) {
-		other = boesfs_node_at(b, node->other);
-		if (!other)
-			return 0;
-	}
-	if (other->kind != BOESFS_NODE_SINK) {
-		way->first[0] = way->first[1] = way->first[2] = way->first[3] = ~0ull;
-	} else if (node->kind != BOESFS_NODE_SINK) {
-		bpf_loop(node->kind == BOESFS_NODE_CHAIN ? 1 : node->len, boesfs_first_body, loop, 0);
-	}
-	way->first['/' >> 6] |= 1ull << ('/' & 63);
-	if (!boesfs_row_known(b, other->label, s->class, &known))
-		return 0;
-	way->known = known;
-	return 1;
-}
-
 /* Whether @class may look up what row @label is of, and that is not told. */
 static __always_inline __u32 boesfs_is_quiet(struct boesfs_work *w, __u32 label, __u32 class)
 {
@@ -129,7 +73,8 @@ struct boesfs_scope_loop {
 	/* The file system and the directory that are learned. */
 	__u64 superblock;
 	__u64 directory;
-	/* How many recorded mounts show that file system, and whether one begins in the directory. */
+	__u64 mount;
+	/* How many recorded mounts show that file system, one that is not the directory's for two; and whether one begins in it. */
 	__u32 showing;
 	__u32 begins;
 };
@@ -148,7 +93,7 @@ static long boesfs_scope_body(__u32 i, void *ctx)
 	mount = &loop->recorded->mount[i];
 	if (mount->superblock != loop->superblock)
 		return 0;
-	loop->showing++;
+	loop->showing += mount->mount == loop->mount ? 1 : 2;
 	boesfs_read(parent, dentry, mount->root, d_parent);
 	if (parent == loop->directory && mount->root != parent)
 		loop->begins = 1;
@@ -167,6 +112,7 @@ static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 e
 	struct boesfs_scope_loop loop = {
 		.recorded = bpf_map_lookup_elem(&mounts, &slot),
 		.directory = s->climb.parent,
+		.mount = s->climb.from_mount,
 	};
 	__u64 inode = 0;
 
@@ -183,8 +129,10 @@ static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 e
 }
 
 /* What is learned of the directory that the settled climb began with, whose name ends before @end. */
-static __always_inline __u32 boesfs_learn_inside(struct boesfs_scratch *s, struct boesfs_climb_loop *climb, __u32 end)
+static __always_inline __u32 boesfs_learn_inside(struct boesfs_scratch *s, __u32 end)
 {
+	struct boesfs_names_loop names = {
+		.way = &s->learned, .policy_class = s->work.policy_class, .policy_slot = s->work.policy_slot };
 	struct boesfs_work *w = &s->work;
 	struct boesfs_loop loop = { .work = w };
 	__u32 hides = boesfs_policy_flags(w) & BOESFS_FLAG_HIDES;
@@ -195,7 +143,7 @@ static __always_inline __u32 boesfs_learn_inside(struct boesfs_scratch *s, struc
 	if (s->climb.at == end) {
 		/* The protected directory itself is not looked up by this policy. */
 		s->learned.scope |= BOESFS_SCOPE_SELF;
-		return boesfs_learn_names(s, climb);
+		return boesfs_learn_names(&names, w->walk.node, w->walk.inside, s->class);
 	}
 	boesfs_walk_begin(&w->walk, s->climb.which & 1, s->climb.at, end, w->dir_node, w->dir_inside);
 	w->walk.by_component = !!hides;
@@ -204,7 +152,7 @@ static __always_inline __u32 boesfs_learn_inside(struct boesfs_scratch *s, struc
 		return 0;
 	if (boesfs_is_quiet(w, w->walk.label, s->class))
 		s->learned.scope |= BOESFS_SCOPE_SELF;
-	return boesfs_learn_names(s, climb);
+	return boesfs_learn_names(&names, w->walk.node, w->walk.inside, s->class);
 }
 
 /*
@@ -244,6 +192,7 @@ __attribute__((noinline)) int boesfs_memo_settle_call(struct boesfs_scratch *s, 
 	boesfs_chain_add(&settle, inode);
 	boesfs_settle(&settle);
 	s->learned.path = boesfs_hash_end(&settle);
+	s->learned.power = settle.power;
 	s->learned.chain = settle.chain;
 	return settle.found == found && boesfs_renames_now(boesfs_check_memos) == renames &&
 	       boesfs_rename_sequence() == s->climb.sequence;
@@ -252,17 +201,16 @@ __attribute__((noinline)) int boesfs_memo_settle_call(struct boesfs_scratch *s, 
 /* What is remembered of a settled directory, into the scratch. Returns 1 if anything is. @how is enum boesfs_learn. */
 __attribute__((noinline)) int boesfs_memo_learn_call(struct boesfs_scratch *s, __u32 how)
 {
-	struct boesfs_climb_loop climb = { .scratch = s };
 	__u32 end, self = how & BOESFS_LEARN_SELF;
 
 	if (!s || (!self && s->climb.at >= BOESFS_PATH_END))
 		return 0;
 	end = self ? BOESFS_PATH_END : s->climb.name_at - 1;
-	/* A name in it would be too deep, and no memo says so. */
-	if (end - s->climb.at > BOESFS_PATH_END - BOESFS_NAME_ROOM - 2)
+	if (end - s->climb.at > BOESFS_MEMO_LENGTH)
 		return 0;
-	if (s->climb.found == BOESFS_FOUND_OUTSIDE ? !boesfs_learn_outside(s) : !boesfs_learn_inside(s, &climb, end))
+	if (s->climb.found == BOESFS_FOUND_OUTSIDE ? !boesfs_learn_outside(s) : !boesfs_learn_inside(s, end))
 		return 0;
+	s->learned.length = end - s->climb.at;
 	boesfs_learn_scope(s, how & BOESFS_LEARN_EVERYWHERE);
 	return s->learned.key.mount || s->learned.scope & ~(BOESFS_SCOPE_ROWS | BOESFS_SCOPE_ALONE);
 }
@@ -282,21 +230,12 @@ __attribute__((noinline)) int boesfs_memo_chosen_call(struct boesfs_scratch *s)
 /* Writes what was learned into @memo, unless somebody else writes. */
 static __always_inline void boesfs_memo_write(struct boesfs_memo *memo, const struct boesfs_memo_way *learned)
 {
-	__u32 sequence = *(volatile __u32 *)&memo->sequence, index, same = BOESFS_MEMO_WAYS;
+	struct boesfs_memo_way *way = boesfs_memo_open(memo, learned);
 
-	if (sequence & 1 || __sync_val_compare_and_swap(&memo->sequence, sequence, sequence + 1) != sequence)
+	if (!way)
 		return;
-	boesfs_barrier();
-#pragma unroll
-	for (__u32 i = 0; i < BOESFS_MEMO_WAYS; i++) {
-		if (memo->way[i].key.mount == learned->key.mount && memo->way[i].key.sandbox == learned->key.sandbox &&
-		    (__u32)memo->way[i].key.who == (__u32)learned->key.who)
-			same = i;
-	}
-	index = same < BOESFS_MEMO_WAYS ? same : memo->next++;
-	memo->way[index & (BOESFS_MEMO_WAYS - 1)] = *learned;
-	boesfs_barrier();
-	*(volatile __u32 *)&memo->sequence = sequence + 2;
+	*way = *learned;
+	boesfs_memo_close(memo);
 }
 
 /* Begins to learn, before the climb: what must not have changed when it ends. */

@@ -233,12 +233,18 @@ struct boesfs_memo_way {
 	__u32 slot;
 	/* Address of the namespaces of tasks that share it: see boesfs_memo_nsproxy(). */
 	__u64 nsproxy;
-	/* A hash of the directory's path, and which directories are on it: see renew.bpf.h. */
+	/*
+	 * A hash of the directory's path, what a name below it is multiplied by, and which directories are on it: see
+	 * renew.bpf.h.
+	 */
 	__u64 path;
+	__u64 power;
 	__u64 chain;
 	/* Names that begin with another byte than one of these lead to one row. */
 	__u64 first[4];
 	struct boesfs_known known;
+	/* Bytes of the path. */
+	__u32 length;
 };
 
 struct boesfs_event {

@@ -12,6 +12,7 @@
  *    no directory on the way, or the directory is still called what it was: see renew.bpf.h;
  *  - the mount namespace has not changed: the kernel counts that.
  *
+ * A directory is learned after a call was judged (learn.bpf.h), or from the memo of the one above it (derive.bpf.h).
  * Nothing is learned on file systems whose directories move otherwise: those that ask again whether a name still holds,
  * and all that are not known here. Nor is anything remembered of names that are compared by more than their bytes.
  */
@@ -25,6 +26,8 @@
 /* The last name, as far as it lies in the dentry itself. */
 #define BOESFS_NAME_WORDS 4
 #define BOESFS_NAME_ROOM (8 * BOESFS_NAME_WORDS)
+/* What a directory's path may have at most, for names in it to be no longer than a path may be: no memo looks at that. */
+#define BOESFS_MEMO_LENGTH (BOESFS_PATH_END - BOESFS_NAME_ROOM - 2)
 /* Steps over a name: each reads a byte or more. */
 #define BOESFS_NAME_STEPS 40
 /* A task that writes down its memory. */
@@ -64,9 +67,10 @@ struct boesfs_tally {
 	/* Answers by memo that were compared with fresh ones, and those that differed. */
 	__u64 agreed;
 	__u64 differed;
-	/* Memos that were renewed while these are compared, and those of them whose names were looked at. */
-	__u64 renewed;
+	/* While memos are compared: those that were renewed by the last renames, by names, and derived from the one above. */
+	__u64 untouched;
 	__u64 called;
+	__u64 derived;
 	/* 0, which the verifier does not know. */
 	__u64 zero;
 	/*
@@ -151,7 +155,7 @@ static __always_inline void boesfs_name_take(struct boesfs_name *n, __u32 count)
 static __always_inline void boesfs_name_step(struct boesfs_blob b, struct boesfs_name *n)
 {
 	const struct boesfs_node *node = boesfs_node_at(b, n->node);
-	__u32 take = n->left < 8 ? n->left : 8, left;
+	__u32 take = n->left < 8 ? n->left : 8, left, inside;
 	const __u32 *to;
 	__u64 diff;
 
@@ -176,13 +180,16 @@ static __always_inline void boesfs_name_step(struct boesfs_blob b, struct boesfs
 		boesfs_name_take(n, 1);
 		return;
 	}
-	if (n->inside >= node->len || n->inside > BOESFS_MAX_CHAIN)
+	inside = n->inside;
+	if (inside >= node->len || inside > BOESFS_MAX_CHAIN)
 		return;
+	/* VERIFIER: keeps the bound with the register. */
+	asm volatile("%0 &= %1" : "+r"(inside) : "i"(255));
 	n->status = BOESFS_WALK_GOING;
-	left = node->len - n->inside;
+	left = node->len - inside;
 	if (left < take)
 		take = left;
-	diff = n->word[0] ^ boesfs_word_in(b, node, sizeof(*node) + n->inside);
+	diff = n->word[0] ^ boesfs_word_in(b, node, sizeof(*node) + inside);
 	if (diff << (64 - 8 * take)) {
 		n->node = node->other;
 		n->inside = 0;

@@ -87,7 +87,8 @@ int boesfs_path_chown(unsigned long long *ctx)
 	if (boesfs_is_elsewhere())
 		return 0;
 	recall = boesfs_recall_rest(boesfs_path_chown_recall_shared(ctx), boesfs_path_chown_recall_shared(ctx),
-				    boesfs_path_chown_recall_labelled(ctx), boesfs_path_chown_recall_renew(ctx));
+				    boesfs_path_chown_recall_labelled(ctx), boesfs_path_chown_recall_untouched(ctx),
+				    boesfs_path_chown_recall_derived(ctx), boesfs_path_chown_recall_called(ctx));
 	return recall <= 0 ? recall : boesfs_path_chown_inside(ctx, recall);
 }
 
@@ -109,9 +110,19 @@ static __attribute__((noinline)) int boesfs_recall_everywhere_labelled(struct de
 	return boesfs_recall(BOESFS_PART_LABELLED, (struct vfsmount *)0, dentry, ops, ops, BOESFS_HOW_EVERYWHERE);
 }
 
-static __attribute__((noinline)) int boesfs_recall_everywhere_renew(struct dentry *dentry)
+static __attribute__((noinline)) int boesfs_recall_everywhere_untouched(struct dentry *dentry)
 {
-	return boesfs_memo_renew_above(0, dentry, BOESFS_SCOPE_NAMES);
+	return boesfs_recall_anew(BOESFS_PART_UNTOUCHED, 0, dentry, BOESFS_HOW_EVERYWHERE);
+}
+
+static __attribute__((noinline)) int boesfs_recall_everywhere_derived(struct dentry *dentry)
+{
+	return boesfs_recall_anew(BOESFS_PART_DERIVED, 0, dentry, BOESFS_HOW_EVERYWHERE);
+}
+
+static __attribute__((noinline)) int boesfs_recall_everywhere_called(struct dentry *dentry)
+{
+	return boesfs_recall_anew(BOESFS_PART_CALLED, 0, dentry, BOESFS_HOW_EVERYWHERE);
 }
 
 /* boesfs_recall() for @op on @dentry by every name it has. */
@@ -119,7 +130,9 @@ static __always_inline int boesfs_recall_everywhere(struct dentry *dentry, __u32
 {
 	return boesfs_recall_rest(boesfs_recall_everywhere_shared(dentry, op),
 				  boesfs_recall_everywhere_shared(dentry, op),
-				  boesfs_recall_everywhere_labelled(dentry, op), boesfs_recall_everywhere_renew(dentry));
+				  boesfs_recall_everywhere_labelled(dentry, op),
+				  boesfs_recall_everywhere_untouched(dentry), boesfs_recall_everywhere_derived(dentry),
+				  boesfs_recall_everywhere_called(dentry));
 }
 
 static __always_inline int boesfs_setattr(struct dentry *dentry, int ret)
@@ -266,9 +279,14 @@ static __attribute__((noinline)) int boesfs_permission_labelled(struct inode *in
 	return boesfs_recall_shown(BOESFS_PART_LABELLED, inode);
 }
 
-static __attribute__((noinline)) int boesfs_permission_renew(struct inode *inode)
+static __attribute__((noinline)) int boesfs_permission_untouched(struct inode *inode)
 {
-	return boesfs_recall_shown(BOESFS_PART_RENEW, inode);
+	return boesfs_recall_shown(BOESFS_PART_UNTOUCHED, inode);
+}
+
+static __attribute__((noinline)) int boesfs_permission_called(struct inode *inode)
+{
+	return boesfs_recall_shown(BOESFS_PART_CALLED, inode);
 }
 
 static __attribute__((noinline)) int boesfs_permission_note(struct boesfs_caller *caller, struct inode *inode)
@@ -294,7 +312,8 @@ int BOESFS_DEEP_PROG(boesfs_inode_permission, struct inode *inode, int mask, int
 	} else if (kind == BOESFS_KIND_DIR && mask & BOESFS_MAY_EXEC) {
 		op = BOESFS_OP_LOOKUP;
 		recall = boesfs_recall_rest(boesfs_permission_shared(inode), boesfs_permission_shared(inode),
-					    boesfs_permission_labelled(inode), boesfs_permission_renew(inode));
+					    boesfs_permission_labelled(inode), boesfs_permission_untouched(inode), 0,
+					    boesfs_permission_called(inode));
 		if (recall <= 0)
 			return recall;
 	} else {

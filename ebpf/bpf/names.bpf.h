@@ -168,9 +168,6 @@ static __always_inline int boesfs_memo_moves(const struct boesfs_caller *caller,
 	__u32 kind = boesfs_dentry_kind(old), scope, held, made;
 	struct boesfs_known from, to;
 
-	/* Below a directory there may be other rows. */
-	if (kind == BOESFS_KIND_DIR)
-		return BOESFS_RECALL_KNOWN;
 	scope = boesfs_memo_known(caller, mnt, old, &from, check, 0);
 	if (scope & BOESFS_MEMO_HELD) {
 		held = boesfs_memo_known(caller, mnt, new, &to, check, 0);
@@ -179,24 +176,25 @@ static __always_inline int boesfs_memo_moves(const struct boesfs_caller *caller,
 	if (!(scope & BOESFS_MEMO_HELD))
 		return scope ? BOESFS_RECALL_STALE : BOESFS_RECALL_NOTHING;
 	made = BOESFS_BIT(boesfs_making(kind, op)) | removes;
-	if (!(scope & BOESFS_SCOPE_ROWS) || from.label != to.label ||
+	/* Below a directory there may be other rows. */
+	if (kind == BOESFS_KIND_DIR || !(scope & BOESFS_SCOPE_ROWS) || from.label != to.label ||
 	    !boesfs_known_allows(&from, BOESFS_BIT(op), BOESFS_BIT(op)) || !boesfs_known_allows(&to, made, made))
 		return BOESFS_RECALL_KNOWN;
 	return BOESFS_RECALL_ALLOWS;
 }
 
-static __attribute__((noinline)) int boesfs_memo_renew_one(const struct vfsmount *mnt, struct dentry *dentry)
+/* Of the directories of both names, as boesfs_recall_anew() of one. */
+static __attribute__((noinline)) int boesfs_recall_moved(enum boesfs_part part, const struct vfsmount *mnt,
+							 struct dentry *old, struct dentry *new)
 {
-	return boesfs_memo_renew_above(mnt, dentry, 0);
-}
+	int renewed;
 
-/* Renews what is known of the directories of @old and @new. */
-static __always_inline int boesfs_memo_renew_moved(const struct vfsmount *mnt, struct dentry *old, struct dentry *new)
-{
-	int renewed = boesfs_memo_renew_one(mnt, old);
-
+	/* VERIFIER: twice a way up would be too much to look at. */
+	if (part == BOESFS_PART_CALLED)
+		return 0;
+	renewed = boesfs_recall_anew(part, mnt, old, 0);
 	if (old->d_parent != new->d_parent)
-		renewed |= boesfs_memo_renew_one(mnt, new);
+		renewed |= boesfs_recall_anew(part, mnt, new, 0);
 	return renewed;
 }
 
@@ -209,8 +207,8 @@ static __always_inline int boesfs_recall_move(enum boesfs_part part, const struc
 
 	if (part == BOESFS_PART_SHARED)
 		return BOESFS_RECALL_NOTHING;
-	if (part == BOESFS_PART_RENEW)
-		return boesfs_memo_renew_moved(mnt, old, new);
+	if (part >= BOESFS_PART_UNTOUCHED)
+		return boesfs_recall_moved(part, mnt, old, new);
 	said = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
 	if (said != BOESFS_RECALL_KNOWN)
 		return said;
@@ -318,7 +316,7 @@ BOESFS_RECALL(boesfs_path_rename, const struct path *old_dir, struct dentry *old
 	      struct dentry *new_dentry, unsigned int flags)
 {
 	if (flags & ~BOESFS_RENAME_NOREPLACE)
-		return part == BOESFS_PART_RENEW ? 0 : BOESFS_RECALL_KNOWN;
+		return part >= BOESFS_PART_UNTOUCHED ? 0 : BOESFS_RECALL_KNOWN;
 	return boesfs_recall_move(part, new_dir->mnt, old_dentry, new_dentry, BOESFS_OP_RENAME,
 				  boesfs_rename_removes(new_dentry));
 }

@@ -3,7 +3,7 @@
 #ifndef BOESFS_RECALL_BPF_H
 #define BOESFS_RECALL_BPF_H
 
-#include "renew.bpf.h"
+#include "derive.bpf.h"
 
 /* Whether a row of which @known is known lets @ops be done, whatever the arguments, and says nothing of @told. */
 static __always_inline __u32 boesfs_known_allows(const struct boesfs_known *known, __u32 ops, __u32 told)
@@ -102,9 +102,26 @@ enum boesfs_part {
 	BOESFS_PART_SHARED,
 	/* If that comes to BOESFS_RECALL_NOTHING. */
 	BOESFS_PART_LABELLED,
-	/* If one of these comes to BOESFS_RECALL_STALE. Returns 1 if they are to be tried once more. */
-	BOESFS_PART_RENEW,
+	/*
+	 * If they come to nothing else. These return 1 if the two before are to be tried once more. BOESFS_PART_UNTOUCHED and
+	 * BOESFS_PART_CALLED do so only after BOESFS_RECALL_STALE.
+	 */
+	BOESFS_PART_UNTOUCHED,
+	BOESFS_PART_DERIVED,
+	BOESFS_PART_CALLED,
 };
+
+/* The parts that give a memo of the directory of @dentry. */
+static __always_inline int boesfs_recall_anew(enum boesfs_part part, const struct vfsmount *mnt, struct dentry *dentry,
+					      __u32 how)
+{
+	__u32 scope = how & BOESFS_HOW_EVERYWHERE ? BOESFS_SCOPE_NAMES : 0;
+
+	if (part == BOESFS_PART_DERIVED)
+		return boesfs_memo_derive(mnt, dentry, scope);
+	return boesfs_memo_renew_above(mnt, dentry, scope,
+				       part == BOESFS_PART_CALLED ? BOESFS_RENEW_CALLED : BOESFS_RENEW_UNTOUCHED);
+}
 
 /*
  * Whether @ops on @dentry of @mnt are allowed, and there is nothing to tell of @told, as far as a memo says so: enum
@@ -117,9 +134,8 @@ enum boesfs_part {
 		struct boesfs_known known_;                                                                            \
 		int recall_;                                                                                           \
                                                                                                                        \
-		if ((part) == BOESFS_PART_RENEW) {                                                                     \
-			recall_ = boesfs_memo_renew_above(                                                             \
-				mnt, dentry, (how) & BOESFS_HOW_EVERYWHERE ? BOESFS_SCOPE_NAMES : 0);                  \
+		if ((part) >= BOESFS_PART_UNTOUCHED) {                                                                 \
+			recall_ = boesfs_recall_anew(part, mnt, dentry, how);                                          \
 		} else if ((part) == BOESFS_PART_LABELLED) {                                                           \
 			recall_ = boesfs_recall_labelled(mnt, dentry, ops, told, how);                                 \
 		} else {                                                                                               \
@@ -131,15 +147,16 @@ enum boesfs_part {
 	})
 
 /* The parts after the first, which came to @first; each of them a call. */
-#define boesfs_recall_rest(first, shared, labelled, renew)                                                             \
+#define boesfs_recall_rest(first, shared, labelled, untouched, derived, called)                                        \
 	({                                                                                                             \
-		int recalled_ = (first);                                                                               \
+		int recalled_ = (first), stale_;                                                                       \
                                                                                                                        \
 		if (recalled_ == BOESFS_RECALL_NOTHING)                                                                \
 			recalled_ = (labelled);                                                                        \
-		if (recalled_ == BOESFS_RECALL_STALE) {                                                                \
+		stale_ = recalled_ == BOESFS_RECALL_STALE;                                                             \
+		if (stale_ || recalled_ == BOESFS_RECALL_NOTHING) {                                                    \
 			recalled_ = BOESFS_RECALL_NOTHING;                                                             \
-			if (renew) {                                                                                   \
+			if ((stale_ && (untouched)) || (derived) || (stale_ && (called))) {                            \
 				recalled_ = (shared);                                                                  \
 				if (recalled_ == BOESFS_RECALL_NOTHING)                                                \
 					recalled_ = (labelled);                                                        \
@@ -156,13 +173,14 @@ static __always_inline int boesfs_recall_shown(enum boesfs_part part, struct ino
 	__u32 held = 0;
 	int begun;
 
-	if (part == BOESFS_PART_RENEW) {
+	if (part >= BOESFS_PART_UNTOUCHED) {
 		/* A directory has one dentry. */
 		alias = inode->i_dentry.first;
 		if (!alias)
 			return 0;
 		return boesfs_memo_renew(0, inode, 0, (__u64)alias - bpf_core_field_offset(struct dentry, d_u.d_alias),
-					 BOESFS_SCOPE_SELF);
+					 BOESFS_SCOPE_SELF,
+					 part == BOESFS_PART_CALLED ? BOESFS_RENEW_CALLED : BOESFS_RENEW_UNTOUCHED);
 	}
 	if (part == BOESFS_PART_LABELLED) {
 		begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
@@ -243,7 +261,8 @@ static __always_inline void boesfs_memo_compare_allowed(const struct boesfs_scra
 		if (recall <= 0)                                                                                       \
 			return recall;                                                                                 \
 		recall = boesfs_recall_rest(recall, name##_recall_shared(ctx), name##_recall_labelled(ctx),            \
-					    name##_recall_renew(ctx));                                                 \
+					    name##_recall_untouched(ctx), name##_recall_derived(ctx),                  \
+					    name##_recall_called(ctx));                                                \
 		return recall <= 0 ? recall : name##_inside(ctx, recall);                                              \
 	}                                                                                                              \
 	static __always_inline int ____##name(unsigned long long *ctx, ##args, int recall)
@@ -259,9 +278,17 @@ static __always_inline void boesfs_memo_compare_allowed(const struct boesfs_scra
 	{                                                                                                              \
 		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_LABELLED)                          \
 	}                                                                                                              \
-	static __attribute__((noinline)) int name##_recall_renew(unsigned long long *ctx)                              \
+	static __attribute__((noinline)) int name##_recall_untouched(unsigned long long *ctx)                          \
 	{                                                                                                              \
-		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_RENEW)                             \
+		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_UNTOUCHED)                         \
+	}                                                                                                              \
+	static __attribute__((noinline)) int name##_recall_derived(unsigned long long *ctx)                            \
+	{                                                                                                              \
+		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_DERIVED)                           \
+	}                                                                                                              \
+	static __attribute__((noinline)) int name##_recall_called(unsigned long long *ctx)                             \
+	{                                                                                                              \
+		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_CALLED)                            \
 	}                                                                                                              \
 	static __always_inline int ____##name##_recall(unsigned long long *ctx, ##args, enum boesfs_part part)
 

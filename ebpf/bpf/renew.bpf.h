@@ -7,8 +7,8 @@
  *
  * Else there is a way up that finds no rename under way, and a hash of the names on it. The state of the automaton follows
  * from the names alone: the memo holds again if the hash is the same, and nobody has to walk over the names. The hash is
- * SipHash-1-3 (Aumasson, Bernstein 2012) under a key that nobody outside the kernel knows: names that have the same one
- * cannot be looked for.
+ * the value of a polynomial that has the names for coefficients, modulo 2^61 - 1, where only the kernel knows (Carter,
+ * Wegman 1979): of two ways at most one in 2^49 pairs has the same one, and which cannot be looked for.
  */
 #ifndef BOESFS_RENEW_BPF_H
 #define BOESFS_RENEW_BPF_H
@@ -18,8 +18,12 @@
 #define BOESFS_DCACHE_OP_REVALIDATE (1u << 2)
 #define BOESFS_RWSEM_WRITER_LOCKED 1
 
-/* The key of names' hashes. */
-const volatile __u64 boesfs_path_key[2] = {};
+/* Where the polynomials of names are evaluated: 2 to 2^61 - 2. */
+const volatile __u64 boesfs_path_key = 0;
+#define BOESFS_PATH_PRIME ((1ull << 61) - 1)
+/* Bytes of a name in one coefficient. Above them are how many there are, and whether the name ends with them. */
+#define BOESFS_PATH_BYTES 7
+#define BOESFS_PATH_LAST 8
 
 /* A way of which nothing is left out: any rename may be of it. */
 #define BOESFS_CHAIN_ANY (~0ull)
@@ -78,9 +82,9 @@ struct boesfs_settle {
 	__u64 anchor_dentry;
 	/* The bits of all directories that were passed. */
 	__u64 chain;
-	/* The state of the names' hash, and lengths of names that are to be taken in, the last one lowest. */
-	__u64 hash[4];
-	__u64 lengths;
+	/* The names' hash so far, and what a name below would be multiplied by. */
+	__u64 hash;
+	__u64 power;
 	/* enum boesfs_place_found; BOESFS_FOUND_UNRESOLVED where a rename may be under way. */
 	__u32 found;
 	/* A name was too long to be hashed. */
@@ -96,71 +100,59 @@ static __always_inline void boesfs_chain_add(struct boesfs_settle *s, __u64 inod
 	s->chain |= 1ull << boesfs_chain_bit(number);
 }
 
-#define boesfs_rotate(x, by) ((x) << (by) | (x) >> (64 - (by)))
-
-static __always_inline void boesfs_hash_round(__u64 *v)
+/* @a times @b modulo the prime, or as much as the prime and 4 more. @a is less than 2^62, @b less than 2^61 and 4 more. */
+static __always_inline __u64 boesfs_path_times(__u64 a, __u64 b)
 {
-	v[0] += v[1];
-	v[1] = boesfs_rotate(v[1], 13) ^ v[0];
-	v[0] = boesfs_rotate(v[0], 32);
-	v[2] += v[3];
-	v[3] = boesfs_rotate(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = boesfs_rotate(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = boesfs_rotate(v[1], 17) ^ v[2];
-	v[2] = boesfs_rotate(v[2], 32);
+	__u64 a_high = a >> 32, a_low = (__u32)a, b_high = b >> 32, b_low = (__u32)b;
+	__u64 middle = a_high * b_low + a_low * b_high, low = a_low * b_low;
+	/* 2^61 is 1 more than the prime: what is above counts from there again. */
+	__u64 sum = (a_high * b_high << 3) + (middle >> 29) + ((middle & ((1ull << 29) - 1)) << 32) +
+		    (low & BOESFS_PATH_PRIME) + (low >> 61);
+
+	return (sum & BOESFS_PATH_PRIME) + (sum >> 61);
 }
 
-static __always_inline void boesfs_hash_word(struct boesfs_settle *s, __u64 word)
+/* @value, less than 2^62, as the one number below the prime. */
+static __always_inline __u64 boesfs_path_number(__u64 value)
 {
-	s->hash[3] ^= word;
-	boesfs_hash_round(s->hash);
-	s->hash[0] ^= word;
+	value = (value & BOESFS_PATH_PRIME) + (value >> 61);
+	return value >= BOESFS_PATH_PRIME ? value - BOESFS_PATH_PRIME : value;
 }
 
 /*
- * Takes in a name of @len bytes, less than BOESFS_NAME_ROOM, which stand at @name with others behind them. Lengths are taken
- * in by the dozen, five bits each: with them the words tell where a name ends.
+ * Takes a name of @len bytes, less than BOESFS_NAME_ROOM, into @hash. @word are its bytes with any others behind them.
+ * @power, if it is not NULL, is multiplied by what the hash is.
  */
-static __always_inline void boesfs_hash_name(struct boesfs_settle *s, const unsigned char *name, __u32 len)
+static __always_inline void boesfs_hash_name(__u64 *hash, __u64 *power, const __u64 *word, __u32 len)
 {
-#pragma unroll
-	for (__u32 i = 0; i < BOESFS_NAME_WORDS; i++) {
-		__u64 word = *(const __u64 *)&name[8 * i];
+	__u64 sum = *hash, chunk;
 
-		if (len <= 8 * i + 8) {
-			boesfs_hash_word(s, word << (64 - 8 * (len - 8 * i)));
+#pragma unroll
+	for (__u32 i = 0; i * BOESFS_PATH_BYTES < BOESFS_NAME_ROOM - 1; i++) {
+		__u32 from = i * BOESFS_PATH_BYTES, at = from / 8, shift = from % 8 * 8;
+
+		chunk = word[at] >> shift;
+		if (shift > 8 && at + 1 < BOESFS_NAME_WORDS)
+			chunk |= word[at + 1] << (64 - shift);
+		sum = boesfs_path_times(sum, boesfs_path_key);
+		if (power)
+			*power = boesfs_path_times(*power, boesfs_path_key);
+		if (len <= from + BOESFS_PATH_BYTES) {
+			sum += chunk << (64 - 8 * (len - from)) >> (64 - 8 * (len - from));
+			sum += (__u64)(BOESFS_PATH_LAST | (len - from)) << 56;
 			break;
 		}
-		boesfs_hash_word(s, word);
+		sum += (chunk & ((1ull << 56) - 1)) | (__u64)BOESFS_PATH_BYTES << 56;
 	}
-	s->lengths = s->lengths << 5 | len;
-	if (s->lengths >> 60) {
-		boesfs_hash_word(s, s->lengths);
-		s->lengths = 1 | *(volatile __u64 *)&boesfs_tally.zero;
-	}
+	*hash = sum;
 }
 
-static __always_inline void boesfs_hash_begin(struct boesfs_settle *s)
-{
-	s->hash[0] = boesfs_path_key[0] ^ 0x736f6d6570736575ull;
-	s->hash[1] = boesfs_path_key[1] ^ 0x646f72616e646f6dull;
-	s->hash[2] = boesfs_path_key[0] ^ 0x6c7967656e657261ull;
-	s->hash[3] = boesfs_path_key[1] ^ 0x7465646279746573ull;
-	/* The one bit goes before the lengths, and tells how many there are. VERIFIER: it does not know that this is 1. */
-	s->lengths = 1 | *(volatile __u64 *)&boesfs_tally.zero;
-}
-
-/* The hash of all names, and of where they end; 0 if there is none. */
+/* The hash of all names and of where they end; 0 if there is none. */
 static __always_inline __u64 boesfs_hash_end(struct boesfs_settle *s)
 {
-	boesfs_hash_word(s, s->lengths);
-	s->hash[2] ^= 0xff ^ (__u64)s->found << 8;
-	boesfs_hash_round(s->hash);
-	boesfs_hash_round(s->hash);
-	boesfs_hash_round(s->hash);
-	return s->unhashed ? 0 : s->hash[0] ^ s->hash[1] ^ s->hash[2] ^ s->hash[3];
+	__u64 sum = boesfs_path_times(s->hash, boesfs_path_key) + s->found + 1;
+
+	return s->unhashed ? 0 : boesfs_path_number(sum);
 }
 
 /* One step up on the mount where the way began. Ends at its root, and where something is not settled. */
@@ -177,7 +169,7 @@ static long boesfs_settle_near_body(__u32 i, void *ctx)
 	len = dentry->d_name.len;
 	if (len - 1 >= BOESFS_NAME_ROOM - 1 || dentry->d_flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
 		return 1;
-	boesfs_hash_name(s, &dentry->d_iname[0], len);
+	boesfs_hash_name(&s->hash, 0, (const __u64 *)&dentry->d_iname[0], len);
 	parent = dentry->d_parent;
 	inode = parent->d_inode;
 	s->chain |= 1ull << boesfs_chain_bit(inode->i_ino);
@@ -192,7 +184,7 @@ static long boesfs_settle_near_body(__u32 i, void *ctx)
 static long boesfs_settle_body(__u32 i, void *ctx)
 {
 	struct boesfs_settle *s = ctx;
-	unsigned char name[BOESFS_NAME_ROOM];
+	__u64 name[BOESFS_NAME_WORDS];
 	__u64 parent = 0, inode = 0, dentry = s->dentry;
 	__u32 flags = 0, len = 0, stillness;
 	long count = BOESFS_RWSEM_WRITER_LOCKED;
@@ -229,7 +221,7 @@ static long boesfs_settle_body(__u32 i, void *ctx)
 	    bpf_core_read(name, sizeof(name), &((struct dentry *)dentry)->d_iname[0]))
 		s->unhashed = 1;
 	else
-		boesfs_hash_name(s, name, len);
+		boesfs_hash_name(&s->hash, &s->power, name, len);
 	boesfs_read(parent, dentry, dentry, d_parent);
 	boesfs_read(inode, dentry, parent, d_inode);
 	boesfs_chain_add(s, inode);
@@ -244,7 +236,9 @@ static long boesfs_settle_body(__u32 i, void *ctx)
  */
 static __always_inline void boesfs_settle(struct boesfs_settle *s)
 {
-	boesfs_hash_begin(s);
+	/* VERIFIER: it does not know these numbers. */
+	s->hash = *(volatile __u64 *)&boesfs_tally.zero;
+	s->power = boesfs_path_key ^ *(volatile __u64 *)&boesfs_tally.zero;
 	s->unhashed = 0;
 	s->found = BOESFS_FOUND_UNRESOLVED;
 	if (!bpf_core_field_exists(((struct rw_semaphore *)0)->count))
@@ -357,14 +351,28 @@ static __always_inline __u32 boesfs_is_called_so(struct boesfs_settle *s, const 
 	       boesfs_rename_sequence() == sequence;
 }
 
+/* Whether the memo that @way is of can be made to hold without a look at names that other mounts show. */
+static __always_inline __u32 boesfs_memo_lasts(const struct boesfs_memo_way *way, __u32 scope)
+{
+	return way->key.mount && (!scope || way->scope & BOESFS_SCOPE_ALONE);
+}
+
+/* How a memo is renewed. */
+enum boesfs_renewing {
+	/* If no directory on the way was renamed, as far as the last renames tell. */
+	BOESFS_RENEW_UNTOUCHED,
+	/* If the names on the way are the same. */
+	BOESFS_RENEW_CALLED,
+};
+
 /*
  * Makes the memo of the directory of @inode hold again that boesfs_memo_shared() or else boesfs_memo_known() would ask for
- * with @mnt and @scope, if directories were renamed since, and that one is where it was. @at is the directory's dentry, or
- * NULL where only @address is known. Returns 1 if so. What other mounts show may have changed: of a directory that they
- * show, only names on its own mount are known afterwards.
+ * with @mnt and @scope, if directories were renamed since, and that one is where it was; @how: enum boesfs_renewing. @at
+ * is the directory's dentry, or NULL where only its @address is known. Returns 1 if so. What other mounts show may have
+ * changed: of a directory that they show, only names on its own mount are known afterwards.
  */
 static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct inode *inode, struct dentry *at,
-					     __u64 address, __u32 scope)
+					     __u64 address, __u32 scope, enum boesfs_renewing how)
 {
 	struct boesfs_memo *memo = bpf_inode_storage_get(&memos, inode, 0, 0);
 	struct nsproxy *nsproxy = bpf_get_current_task_btf()->nsproxy;
@@ -372,7 +380,7 @@ static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct 
 	const struct boesfs_sandbox *sandbox;
 	struct boesfs_memo_way *way;
 	struct boesfs_settle s;
-	__u32 written, which, untouched;
+	__u32 written, which;
 
 	if (!memo)
 		return 0;
@@ -383,14 +391,16 @@ static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct 
 		return 0;
 	way = &memo->way[which];
 	sandbox = boesfs_memo_sandbox(way, (__u64)nsproxy->mnt_ns);
-	if (!sandbox || written & 1 || !way->key.mount || (scope && !(way->scope & BOESFS_SCOPE_ALONE)))
+	if (!sandbox || written & 1 || !boesfs_memo_lasts(way, scope))
 		return 0;
 	/* The protected directory itself may have come into this one. */
 	if (sandbox->dir_len && !boesfs_anchor_rests(sandbox->anchor_dentry, (__u64)inode))
 		return 0;
 	s.chain = way->chain;
-	untouched = boesfs_untouched_call(s.chain, way->key.renames, renames);
-	if (!untouched) {
+	if (how == BOESFS_RENEW_UNTOUCHED) {
+		if (!boesfs_untouched_call(s.chain, way->key.renames, renames))
+			return 0;
+	} else {
 		s.anchor_mount = sandbox->anchor_mount;
 		s.anchor_dentry = sandbox->anchor_dentry;
 		s.at = at;
@@ -417,20 +427,18 @@ static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct 
 	boesfs_memo_share(way, (way->nsproxy & 1) == BOESFS_NO_NSPROXY);
 	boesfs_barrier();
 	*(volatile __u32 *)&memo->sequence = written + 2;
-	if (boesfs_check_memos) {
-		__sync_fetch_and_add(&boesfs_tally.renewed, 1);
-		if (!untouched)
-			__sync_fetch_and_add(&boesfs_tally.called, 1);
-	}
+	if (boesfs_check_memos)
+		__sync_fetch_and_add(how == BOESFS_RENEW_CALLED ? &boesfs_tally.called : &boesfs_tally.untouched, 1);
 	return 1;
 }
 
 /* The same of the directory that @dentry is in. */
-static __always_inline int boesfs_memo_renew_above(const struct vfsmount *mnt, struct dentry *dentry, __u32 scope)
+static __always_inline int boesfs_memo_renew_above(const struct vfsmount *mnt, struct dentry *dentry, __u32 scope,
+						   enum boesfs_renewing how)
 {
 	struct dentry *parent = dentry->d_parent;
 
-	return boesfs_memo_renew(mnt, parent->d_inode, parent, (__u64)parent, scope);
+	return boesfs_memo_renew(mnt, parent->d_inode, parent, (__u64)parent, scope, how);
 }
 
 #endif

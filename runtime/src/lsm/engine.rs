@@ -215,14 +215,14 @@ impl Engine {
     }
 
     /// What the programs have counted: renames of directories, answers of memos that agreed with fresh ones, and others, and
-    /// memos that were renewed, and those of them whose names were looked at.
-    pub(super) fn tally(&self) -> Result<[u64; 5], LoadError> {
+    /// memos that were renewed by the last renames, renewed by names, and derived.
+    pub(super) fn tally(&self) -> Result<[u64; 6], LoadError> {
         let mut bytes = [0; hooks::TALLY_BYTES];
         let map = self.programs.map(hooks::TALLY)?;
         let read = bpf::map_lookup(map.as_fd(), &[0; 4], &mut bytes);
         read.map_err(|error| LoadError::map(hooks::TALLY, error))?;
         let (counts, _) = bytes.as_chunks::<8>();
-        Ok([0, 1, 2, 3, 4].map(|at| u64::from_ne_bytes(counts[at])))
+        Ok([0, 1, 2, 3, 4, 5].map(|at| u64::from_ne_bytes(counts[at])))
     }
 
     /// How many sandboxes there are.

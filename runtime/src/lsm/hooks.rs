@@ -47,7 +47,7 @@ pub(super) const MAPS: [&str; 21] = [
 /// Under which name the programs' variables are pinned: `struct boesfs_tally`.
 pub(super) const TALLY: &str = "tally";
 /// How many bytes it has: what is counted, one number that stays 0, and the last renames.
-pub(super) const TALLY_BYTES: usize = 48 + 8 * 128;
+pub(super) const TALLY_BYTES: usize = 56 + 8 * 128;
 
 /// The hooks that `image` needs, a bit each.
 pub(super) fn needed(image: &ValidImage) -> u64 {
@@ -199,7 +199,8 @@ impl Programs {
             .try_into()
             .unwrap_or(u32::MAX / WORKS_PER_CPU);
         let fold_seed = secret()?;
-        let path_key = [secret()?, secret()?];
+        // From 2 to 2^61 - 2.
+        let path_key = 2 + secret()? % ((1 << 61) - 3);
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&btf))

@@ -395,9 +395,10 @@ impl Engine for Lsm {
 
     fn teardown(&mut self) -> Result<(), EngineError> {
         if hooks::check_memos() != 0 {
-            let [renames, agreed, differed, renewed, called] = self.engine.tally().map_err(failed)?;
+            let [renames, agreed, differed, untouched, called, derived] =
+                self.engine.tally().map_err(failed)?;
             eprintln!(
-                "memos: {agreed} agreed, {differed} differed, {renames} renames of directories, {renewed} renewed, {called} by their names"
+                "memos: {agreed} agreed, {differed} differed, {renames} renames of directories, {untouched} untouched, {called} called as before, {derived} derived"
             );
         }
         self.held.clear();
