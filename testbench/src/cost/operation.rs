@@ -21,6 +21,8 @@ pub enum Operation {
     OpenEach,
     /// open and close, each after a directory elsewhere was renamed: what is remembered about places may not hold.
     OpenCold,
+    /// open and close, each after so many such renames that it is not known any more which directories they were of.
+    OpenColder,
     /// open and close, each after the file's directory was renamed: nothing is known of it.
     OpenMoved,
     /// open that a policy denies.
@@ -43,10 +45,11 @@ pub enum Operation {
 
 impl Operation {
     /// All, in the order of reports.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Open,
         Self::OpenEach,
         Self::OpenCold,
+        Self::OpenColder,
         Self::OpenMoved,
         Self::OpenDenied,
         Self::Stat,
@@ -65,6 +68,7 @@ impl Operation {
             Self::Open => "open",
             Self::OpenEach => "open-each",
             Self::OpenCold => "open-cold",
+            Self::OpenColder => "open-colder",
             Self::OpenMoved => "open-moved",
             Self::OpenDenied => "open-denied",
             Self::Stat => "stat",
@@ -90,6 +94,8 @@ const LISTED: usize = 32;
 const BLOCK: usize = 4096;
 /// A program that ends at once.
 const PROGRAM: &str = "/bin/true";
+/// More renames than the programs remember, and an odd number.
+const FORGOTTEN: u32 = 129;
 /// The directory that [`Operation::OpenCold`] renames, and its other name.
 const MOVED: [&str; 2] = ["/moved-to-and-fro", "/moved-to-and-fro.away"];
 /// The directory whose file [`Operation::OpenMoved`] opens, and its other name.
@@ -163,11 +169,13 @@ impl Operation {
                     open(&files[next], OFlags::RDONLY).map(drop)
                 })
             }
-            Self::OpenCold => {
+            Self::OpenCold | Self::OpenColder => {
                 let file = path("file.dat");
-                after_move(MOVED.map(|name| text(name.into())), [file.clone(), file])
+                let moves = if self == Self::OpenCold { 1 } else { FORGOTTEN };
+                after_moves(moves, MOVED.map(|name| text(name.into())), [file.clone(), file])
             }
-            Self::OpenMoved => after_move(
+            Self::OpenMoved => after_moves(
+                1,
                 AROUND.map(|name| text(around(depth, name))),
                 AROUND.map(|name| text(around(depth, name).join("file.dat"))),
             ),
@@ -232,17 +240,19 @@ fn rounds(mut round: impl FnMut() -> rustix::io::Result<()> + 'static) -> Batch 
     })
 }
 
-/// Times open and close of a file after a directory was renamed from one of `names` to the other, where the file is called
-/// as that one of `files`. The rename is not timed.
-fn after_move(mut names: [CString; 2], mut files: [CString; 2]) -> Batch {
+/// Times open and close of a file after a directory was renamed from one of `names` to the other `moves` times, an odd number,
+/// where the file is called as that one of `files`. The renames are not timed.
+fn after_moves(moves: u32, mut names: [CString; 2], mut files: [CString; 2]) -> Batch {
     Box::new(move |count| {
         let mut spent = 0.0;
         let mut there = false;
         for _ in 0..count {
-            fs::renameat(CWD, &names[0], CWD, &names[1])?;
-            names.reverse();
-            files.reverse();
-            there = !there;
+            for _ in 0..moves {
+                fs::renameat(CWD, &names[0], CWD, &names[1])?;
+                names.reverse();
+                files.reverse();
+                there = !there;
+            }
             let start = Instant::now();
             open(&files[0], OFlags::RDONLY)?;
             spent += start.elapsed().as_nanos() as f64;

@@ -103,6 +103,8 @@ fn judge(said: &str) -> Tally {
     });
     let after = |start: &'static str| said.lines().filter_map(move |line| line.strip_prefix(start));
     let (mut reloads, mut checks, mut memos) = (after("reloads: "), after("check: "), after("memos: "));
+    // The last renames are soon forgotten where there are so many: of all rounds some must count.
+    let mut sound_untouched = 0;
     for (check, kind) in CHECKS {
         if checks.next() != Some(check) {
             return Tally::fail(format!("check {check} is missing in: {said}"));
@@ -118,11 +120,14 @@ fn judge(said: &str) -> Tally {
             return Tally::fail(format!("no counts of check {check} in: {said}"));
         };
         let renewed = match kind {
-            Memos::Sound => untouched.min(called).min(derived),
+            Memos::Sound => called.min(derived),
             Memos::OutlivePaths => called,
             Memos::OutliveRecent => untouched,
             Memos::OutliveRenames | Memos::OutliveReloads => ENOUGH_RENEWED,
         };
+        if kind == Memos::Sound {
+            sound_untouched += untouched;
+        }
         let too_little = agreed + differed < ENOUGH
             || reloads < ENOUGH_RELOADS
             || (kind != Memos::OutliveReloads && renames < ENOUGH)
@@ -137,6 +142,9 @@ fn judge(said: &str) -> Tally {
             }
             _ => Tally::pass(),
         });
+    }
+    if sound_untouched < ENOUGH_RENEWED {
+        tally.add(Tally::fail(format!("{sound_untouched} memos were renewed by the last renames, too few")));
     }
     tally
 }
@@ -166,7 +174,7 @@ mod tests {
         assert_eq!(judge(&right.replace("900", "1")).failed, 6);
         assert_eq!(judge(&right.replace("reloads: 9", "reloads: 0")).failed, 6);
         assert_eq!(judge(&right.replace("800", "0")).failed, 5);
-        assert_eq!(judge(&right.replace("300 untouched", "0 untouched")).failed, 3);
+        assert_eq!(judge(&right.replace("300 untouched", "0 untouched")).failed, 2);
         assert_eq!(judge(&right.replace("200 called", "0 called")).failed, 3);
         assert_eq!(judge(&right.replace("100 derived", "0 derived")).failed, 2);
         assert_eq!(judge("names: end\nshut: end\ncheck: 1 memo\nmemos: 900 agreed").failed, 1);

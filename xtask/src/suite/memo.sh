@@ -42,7 +42,7 @@ for round in "1 memo" "1 hide" "2 hide" "3 memo" "4 memo" "5 memo"; do
     until [ -e /churn-started ]; do
         sleep 0.2
         waited=$((waited + 1))
-        [ $waited != 600 ] && kill -0 $sandbox || { cat /said; exit 125; }
+        [ $waited != 1500 ] && kill -0 $sandbox || { cat /said; exit 125; }
     done
     # The first reload attaches what judges descriptors that were opened before it: that takes its time.
     boesfs reload churn $policy-2.bin >/dev/null || exit 125

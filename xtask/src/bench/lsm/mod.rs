@@ -27,7 +27,7 @@ const RULES: [usize; 3] = [10, 10_000, 1_000_000];
 /// Operations whose cost depends on how deep a path is; the others are measured at one depth.
 const DEEP: &str = "open,open-each,open-cold,open-denied,stat";
 /// Operations that can be measured where what is denied is hidden.
-const SHOWN: &str = "open,open-each,open-cold,open-moved,stat,read,write,create,rename,exec,list";
+const SHOWN: &str = "open,open-each,open-cold,open-colder,open-moved,stat,read,write,create,rename,exec,list";
 /// Operations whose cost is measured under policies of every size.
 const SIZED: &str = "open,open-each,open-cold,stat,read,write";
 const TIMEOUT: Duration = Duration::from_secs(7200);
