@@ -119,7 +119,7 @@ static __always_inline __u32 boesfs_dir_name(struct dentry *dir, const struct de
 
 	boesfs_barrier();
 	n->left = dir->d_name.len;
-	if (dir->d_parent != above || n->left - 1 >= BOESFS_NAME_ROOM - 1 ||
+	if (dir->d_parent != above || dir->d_inode->i_flags & BOESFS_S_CASEFOLD || n->left - 1 >= BOESFS_NAME_ROOM - 1 ||
 	    dir->d_flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
 		return 0;
 	n->word[0] = *(const __u64 *)&dir->d_iname[0];
@@ -217,8 +217,8 @@ static __always_inline int boesfs_memo_derive(const struct vfsmount *mnt, struct
 	if (!bpf_core_field_exists(dentry->d_iname) || dentry->d_name.len >= BOESFS_NAME_ROOM ||
 	    dentry->d_flags & BOESFS_DCACHE_OP_NAMES || above == dir)
 		return 0;
-	/* Where they are compared, some are learned all the same. */
-	if (boesfs_check_memos && bpf_get_prandom_u32() & 1)
+	/* Where they are compared, some are learned all the same; and those that are wrong are not to be set right. */
+	if (boesfs_check_memos && (boesfs_check_memos >= BOESFS_CHECK_BAD_PATHS || bpf_get_prandom_u32() & 1))
 		return 0;
 	memo = bpf_inode_storage_get(&memos, above->d_inode, 0, 0);
 	if (!memo)

@@ -320,7 +320,7 @@ __attribute__((noinline)) int boesfs_untouched_call(__u64 chain, __u64 from, __u
 {
 	struct boesfs_recent_loop loop = { .chain = chain, .number = from };
 
-	if (to - from > BOESFS_RECENT || boesfs_check_memos == BOESFS_CHECK_BAD_RECENT)
+	if (to - from > BOESFS_RECENT || boesfs_check_memos >= BOESFS_CHECK_BAD_PATHS)
 		return boesfs_check_memos == BOESFS_CHECK_BAD_RECENT;
 	bpf_loop(to - from, boesfs_recent_body, &loop, 0);
 	return !loop.touched;

@@ -38,22 +38,21 @@ pub fn prepare(root: &Path) -> io::Result<()> {
 #[must_use]
 pub fn change(root: &Path, time: Duration) -> u64 {
     let start = Instant::now();
-    let (a, b) = (root.join("pair-a"), root.join("pair-b"));
     let mut changes = 0;
     while start.elapsed() < time {
         for depth in (1..=LEVELS.len()).rev() {
             let here = folder(root, depth);
             let there = folder(root, depth - 1).join(MOVED);
             changes += u64::from(fs::rename(&here, &there).is_ok());
-            // Long enough there to be opened there.
-            let (file, other) = (there.join(FILES[0]), there.join(FILES[2]));
+            changes += u64::from(fs::rename(&there, &here).is_ok());
+            let (file, other) = (here.join(FILES[0]), here.join(FILES[2]));
             changes += u64::from(fs::renameat_with(CWD, &file, CWD, &other, RenameFlags::EXCHANGE).is_ok());
             let link = folder(root, depth - 1).join("linked.key");
             changes += u64::from(fs::link(&file, &link).is_ok());
             changes += u64::from(fs::unlink(&link).is_ok());
-            changes += u64::from(fs::renameat_with(CWD, &a, CWD, &b, RenameFlags::EXCHANGE).is_ok());
-            changes += u64::from(fs::rename(&there, &here).is_ok());
         }
+        let (a, b) = (root.join("pair-a"), root.join("pair-b"));
+        changes += u64::from(fs::renameat_with(CWD, &a, CWD, &b, RenameFlags::EXCHANGE).is_ok());
     }
     changes
 }
