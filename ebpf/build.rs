@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use object::{Object as _, ObjectSection as _};
+
 /// Sizes a policy's blob may have, in bytes. `src/lib.rs` chooses among the same.
 const SIZES: [u32; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
 
@@ -26,7 +28,10 @@ fn main() {
             Err(error) => panic!("{clang} failed on bpf/{program}.bpf.c: {error}"),
         }
     }
-    let object = std::fs::read(out.join("boesfs.o")).expect("INVARIANT: clang has just written it");
+    let path = out.join("boesfs.o");
+    let mut object = std::fs::read(&path).expect("INVARIANT: clang has just written it");
+    leave_out_lines(&mut object);
+    std::fs::write(&path, &object).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
     println!("cargo::rustc-env=BOESFS_OBJECT_HASH={:016x}", fnv(&object));
     cc::Build::new()
         .file("bpf/native.c")
@@ -36,6 +41,18 @@ fn main() {
         .flag("-Wno-unused-parameter")
         .opt_level(2)
         .compile("boesfs_native");
+}
+
+/// Empties the table of source lines in `object`'s `.BTF.ext`. The loader copies the whole of it for each function, some
+/// 60 MB together, and the kernel keeps it for each program that is loaded.
+fn leave_out_lines(object: &mut [u8]) {
+    /// Byte of `line_info_len` in `struct btf_ext_header` of libbpf.
+    const LINE_INFO_LEN: usize = 20;
+    let elf = object::File::parse(&*object).expect("INVARIANT: clang writes ELF");
+    let section = elf.section_by_name(".BTF.ext").expect("INVARIANT: clang -g writes BTF");
+    let (at, _) = section.file_range().expect("INVARIANT: BTF takes room in the file");
+    let at = at as usize + LINE_INFO_LEN;
+    object[at..at + 4].fill(0);
 }
 
 /// FNV-1a: tells one build of the programs from another, nothing more.

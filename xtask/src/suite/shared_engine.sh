@@ -320,7 +320,7 @@ done
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir /sys/fs/cgroup/tight || fail "no cgroups with a limit of memory"
 tight() { sh -c 'echo $$ >/sys/fs/cgroup/tight/cgroup.procs; exec "$@"' sh "$@"; }
 NO_MEMORY="Cannot allocate memory (os error 12); maps count against the memory.max of the caller's cgroup, and \`boesfsc inspect\` says what they take"
-echo 96M >/sys/fs/cgroup/tight/memory.max
+echo 72M >/sys/fs/cgroup/tight/memory.max
 refused "the kernel does not make map \`policies_huge.inner\`: $NO_MEMORY" tight
 nothing_left "maps without memory"
 $START /tmp/ev.roomy --name roomy /tmp/a.bin -- sh -c 'touch /tmp/ready.roomy; while [ ! -e /tmp/go.roomy ]; do sleep 0.1; done; cat /srv/d/a' 2>/tmp/said.roomy &
