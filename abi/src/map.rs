@@ -10,9 +10,13 @@ pub const MAX_SANDBOXES: u32 = 16_384;
 /// How many policies of each size class one engine holds.
 pub const MAX_POLICIES: [u32; 4] = [4096, 1024, 256, 64];
 /// Bytes of a protected directory's path that a map of short ones holds.
-pub const SHORT_DIR: u32 = 256;
+pub const SHORT_DIR: u32 = 192;
 /// The most mounts inside a sandbox that calls without a mount are judged by; with more, those calls are denied.
 pub const MAX_MOUNTS: u32 = 64;
+/// How many of them are one value of the map `mounts`: the kernel's allocator leaves no room beside them.
+pub const MOUNTS_PIECE: u32 = 8;
+/// How many such values one engine holds.
+pub const MAX_MOUNTS_PIECES: u32 = 4 * MAX_SANDBOXES;
 /// How many calls can be judged at once on one processor; further ones are denied as exhausted.
 pub const WORKS_PER_CPU: u32 = 8;
 /// In a [`Call`]'s `never`: what follows is a text, and `label` is to be its class.

@@ -4,8 +4,8 @@ use core::mem::size_of;
 
 use crate::image::ValidImage;
 use crate::map::{
-    Armed, Binding, CALL_PATH, EngineRecord, Fold, FoldKey, LIMITS_RING, MAX_FOLDS, MAX_MOUNTS, MAX_POLICIES,
-    MAX_SANDBOXES, Mount, PolicyRecord, Program, SHORT_DIR, Sandbox, WORKS_PER_CPU,
+    Armed, Binding, CALL_PATH, EngineRecord, Fold, FoldKey, LIMITS_RING, MAX_FOLDS, MAX_POLICIES,
+    MAX_SANDBOXES, MOUNTS_PIECE, Mount, PolicyRecord, Program, SHORT_DIR, Sandbox, WORKS_PER_CPU,
 };
 
 /// The sizes of blob that programs are compiled for, in bytes: a policy gets the smallest that holds it.
@@ -15,6 +15,8 @@ pub const BLOB_ROOMS: [usize; 4] = [64 << 10, 1 << 20, 16 << 20, 64 << 20];
 pub const BLOB_SLACK: usize = 2048;
 /// Bytes in which one call is judged: `struct boesfs_scratch`.
 pub const SCRATCH: usize = 27_080;
+/// Of how many kinds of directory it is known when one was renamed last: `1 << BOESFS_MOVED_BITS`.
+const MOVED: usize = 1 << 14;
 /// Bytes of the ring buffer that carries the events of a sandbox, if somebody wants them.
 pub const EVENT_RING: usize = 1 << 20;
 
@@ -66,7 +68,8 @@ pub fn policy(image: &ValidImage) -> MapMemory {
     MapMemory::array("policy", room + BLOB_SLACK, 1)
 }
 
-/// What a sandbox under `image` has of its own. The ring is there if its events are wanted, and the table of programs is one
+/// What a sandbox under `image` has of its own, with a protected directory whose path is short and with
+/// [`MOUNTS_PIECE`] mounts; as much again for each as many more. The ring is there if its events are wanted, and the table of programs is one
 /// for all sandboxes that have the same policy and see the same programs.
 #[must_use]
 pub fn sandbox(image: &ValidImage) -> Vec<MapMemory> {
@@ -75,7 +78,7 @@ pub fn sandbox(image: &ValidImage) -> Vec<MapMemory> {
     let mut maps = vec![
         MapMemory::array("armed", size_of::<Armed>(), 1),
         MapMemory::array("dirs", SHORT_DIR as usize, 1),
-        MapMemory::array("mounts", size_of::<Mount>() * MAX_MOUNTS as usize, 1),
+        MapMemory::array("mounts", size_of::<Mount>() * MOUNTS_PIECE as usize, 1),
         MapMemory::array("ring", EVENT_RING, 1),
     ];
     if programs > 0 {
@@ -100,6 +103,7 @@ pub fn engine() -> Vec<MapMemory> {
         MapMemory::array("engine", size_of::<EngineRecord>(), 1),
         MapMemory::array("folds", size_of::<FoldKey>() + size_of::<Fold>(), MAX_FOLDS as usize),
         MapMemory::array("limits", LIMITS_RING as usize, 1),
+        MapMemory::array("moved", size_of::<u64>(), MOVED),
         MapMemory::each_cpu("scratches", SCRATCH, WORKS_PER_CPU as usize),
         MapMemory::each_cpu("taken", size_of::<u64>(), 1),
     ]);

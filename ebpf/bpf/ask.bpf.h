@@ -100,17 +100,15 @@ static __always_inline int boesfs_ask(struct boesfs_caller *caller, const struct
 __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, __u32 op, __u64 superblock)
 {
 	struct boesfs_sandbox *sandbox;
-	struct boesfs_mounts *recorded;
-	__u32 slot, denied;
+	struct boesfs_mounts *piece = 0;
+	__u32 key, denied;
 	unsigned long flags = 0;
 
 	if (!s)
 		return 1;
-	slot = s->slot;
-	sandbox = boesfs_sandbox_get(slot);
-	recorded = bpf_map_lookup_elem(&mounts, &slot);
+	sandbox = boesfs_sandbox_get(s->slot);
 	s->chosen = 0;
-	if (!sandbox || !recorded)
+	if (!sandbox || !sandbox->mount_count)
 		return boesfs_deny(&s->work, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, op, 0);
 	s->shown = 0;
 	s->named = 0;
@@ -118,10 +116,17 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 	s->candidate = 0;
 	s->chosen_sequence = boesfs_rename_sequence();
 	for (__u32 i = 0; i < BOESFS_MAX_MOUNTS; i++) {
-		struct boesfs_mount *mount = &recorded->mount[i];
+		struct boesfs_mount *mount;
 
 		if (i >= sandbox->mount_count)
 			break;
+		if (!(i % BOESFS_MOUNTS_PIECE)) {
+			key = boesfs_mounts_key(s->slot, i);
+			piece = bpf_map_lookup_elem(&mounts, &key);
+		}
+		if (!piece)
+			return boesfs_deny(&s->work, BOESFS_REASON_CORRUPT, BOESFS_EACCES_NUMBER, op, 0);
+		mount = &piece->mount[i % BOESFS_MOUNTS_PIECE];
 		if (mount->superblock != superblock)
 			continue;
 		s->shown = 1;

@@ -138,6 +138,9 @@ static __always_inline __u32 boesfs_way_down(struct boesfs_memo_way *way, const 
 	way->length += 1 + n->left;
 	if (way->length > BOESFS_MEMO_LENGTH)
 		return 0;
+	/* Where numbers tell, nobody asks for the names. */
+	if (way->chain != BOESFS_CHAIN_ANY && !boesfs_check_memos)
+		way->path = 0;
 	if (!way->path)
 		return 1;
 	boesfs_hash_name(&hash, &power, n->word, n->left);
@@ -204,42 +207,36 @@ __attribute__((noinline)) int boesfs_way_walk_call(struct boesfs_memo_way *way, 
 static __always_inline int boesfs_memo_derive(const struct vfsmount *mnt, struct dentry *dentry, __u32 scope)
 {
 	struct dentry *dir = dentry->d_parent, *above = dir->d_parent;
-	struct nsproxy *nsproxy = bpf_get_current_task_btf()->nsproxy;
-	__u64 root = 0, renames = boesfs_renames_now(boesfs_check_memos);
+	__u64 root, renames = boesfs_renames_now(boesfs_check_memos);
 	const struct boesfs_sandbox *sandbox;
 	const struct boesfs_memo_way *from;
 	struct boesfs_memo_way *way;
 	struct boesfs_memo *memo, *derived;
 	struct boesfs_name n;
-	__u32 written, which, known;
+	__u32 written, known;
 
 	/* Names that no memo is asked for, and the root of a file system. */
 	if (!bpf_core_field_exists(dentry->d_iname) || dentry->d_name.len >= BOESFS_NAME_ROOM ||
 	    dentry->d_flags & BOESFS_DCACHE_OP_NAMES || above == dir)
 		return 0;
 	/* Where they are compared, some are learned all the same; and those that are wrong are not to be set right. */
-	if (boesfs_check_memos && (boesfs_check_memos >= BOESFS_CHECK_BAD_PATHS || bpf_get_prandom_u32() & 1))
+	if (boesfs_check_without(BOESFS_CHECK_NOTHING))
 		return 0;
 	memo = bpf_inode_storage_get(&memos, above->d_inode, 0, 0);
 	if (!memo)
 		return 0;
-	written = *(volatile __u32 *)&memo->sequence;
-	boesfs_barrier();
-	which = boesfs_memo_which(memo, mnt, scope);
-	if (which >= BOESFS_MEMO_WAYS)
-		return 0;
-	from = &memo->way[which];
-	sandbox = boesfs_memo_sandbox(from, (__u64)nsproxy->mnt_ns);
-	if (!sandbox || !boesfs_memo_lasts(from, scope) || from->node == BOESFS_NO_NODE ||
+	from = boesfs_memo_find(memo, mnt, scope, &sandbox, &written);
+	if (!from || from->node == BOESFS_NO_NODE ||
 	    (__u32) * (volatile __u64 *)&sandbox->generation != from->key.who >> 32)
 		return 0;
-	boesfs_read(root, vfsmount, from->key.mount, mnt_root);
+	/* Nor is the protected directory in this one: that is in it, as the one above is. */
+	root = boesfs_way_root(from, mnt, scope);
 	if ((__u64)dir == root || (__u64)dir == sandbox->anchor_dentry)
 		return 0;
-	if (sandbox->dir_len && !boesfs_anchor_rests(sandbox->anchor_dentry, (__u64)dir->d_inode))
+	if (!boesfs_untouched_call(from->chain, from->key.renames, renames) &&
+	    !boesfs_is_unmoved(from, root, above, (__u64)above, renames))
 		return 0;
-	if (!boesfs_untouched_call(from->chain, from->key.renames, renames) ||
-	    above->d_inode->i_rwsem.count.counter & BOESFS_RWSEM_WRITER_LOCKED || !boesfs_dir_name(dir, above, &n))
+	if (above->d_inode->i_rwsem.count.counter & BOESFS_RWSEM_WRITER_LOCKED || !boesfs_dir_name(dir, above, &n))
 		return 0;
 	derived = bpf_inode_storage_get(&memos, dir->d_inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	way = derived ? boesfs_memo_open(derived, from) : 0;
@@ -247,8 +244,7 @@ static __always_inline int boesfs_memo_derive(const struct vfsmount *mnt, struct
 		return 0;
 	*way = *from;
 	boesfs_barrier();
-	known = !(written & 1) && *(volatile __u32 *)&memo->sequence == written &&
-		boesfs_way_walk_call(way, &n);
+	known = *(volatile __u32 *)&memo->sequence == written && boesfs_way_walk_call(way, &n);
 	way->key.renames = renames;
 	if (way->chain != BOESFS_CHAIN_ANY)
 		way->chain |= 1ull << boesfs_chain_bit(dir->d_inode->i_ino);

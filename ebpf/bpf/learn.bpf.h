@@ -69,7 +69,6 @@ enum boesfs_learn {
 };
 
 struct boesfs_scope_loop {
-	struct boesfs_mounts *recorded;
 	/* The file system and the directory that are learned. */
 	__u64 superblock;
 	__u64 directory;
@@ -77,26 +76,34 @@ struct boesfs_scope_loop {
 	/* How many recorded mounts show that file system, one that is not the directory's for two; and whether one begins in it. */
 	__u32 showing;
 	__u32 begins;
+	/* The sandbox, and whether some of its mounts cannot be had. */
+	__u32 slot;
+	__u32 lacks;
 };
 
-/* Looks at one more of the recorded mounts. */
+/* Looks at some more of the recorded mounts. */
 static long boesfs_scope_body(__u32 i, void *ctx)
 {
 	struct boesfs_scope_loop *loop = ctx;
-	struct boesfs_mount *mount;
+	__u32 key = boesfs_mounts_key(loop->slot, i * BOESFS_MOUNTS_PIECE);
+	const struct boesfs_mounts *piece = bpf_map_lookup_elem(&mounts, &key);
 	__u64 parent = 0;
 
-	if (i >= BOESFS_MAX_MOUNTS)
+	if (!piece) {
+		loop->lacks = 1;
 		return 1;
-	/* VERIFIER: keeps the bound with the register. */
-	asm volatile("%0 &= %1" : "+r"(i) : "i"(BOESFS_MAX_MOUNTS - 1));
-	mount = &loop->recorded->mount[i];
-	if (mount->superblock != loop->superblock)
-		return 0;
-	loop->showing += mount->mount == loop->mount ? 1 : 2;
-	boesfs_read(parent, dentry, mount->root, d_parent);
-	if (parent == loop->directory && mount->root != parent)
-		loop->begins = 1;
+	}
+#pragma unroll
+	for (__u32 j = 0; j < BOESFS_MOUNTS_PIECE; j++) {
+		const struct boesfs_mount *mount = &piece->mount[j];
+
+		if (mount->superblock != loop->superblock)
+			continue;
+		loop->showing += mount->mount == loop->mount ? 1 : 2;
+		boesfs_read(parent, dentry, mount->root, d_parent);
+		if (parent == loop->directory && mount->root != parent)
+			loop->begins = 1;
+	}
 	return 0;
 }
 
@@ -108,9 +115,8 @@ static long boesfs_scope_body(__u32 i, void *ctx)
 static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 everywhere)
 {
 	struct boesfs_sandbox *sandbox = boesfs_sandbox_get(s->slot);
-	__u32 slot = s->slot;
 	struct boesfs_scope_loop loop = {
-		.recorded = bpf_map_lookup_elem(&mounts, &slot),
+		.slot = s->slot,
 		.directory = s->climb.parent,
 		.mount = s->climb.from_mount,
 	};
@@ -118,8 +124,10 @@ static __always_inline void boesfs_learn_scope(struct boesfs_scratch *s, __u32 e
 
 	boesfs_read(inode, dentry, s->climb.parent, d_inode);
 	boesfs_read(loop.superblock, vfsmount, boesfs_vfsmount_of(s->climb.from_mount), mnt_sb);
-	if (loop.recorded && sandbox && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
-		bpf_loop(sandbox->mount_count, boesfs_scope_body, &loop, 0);
+	if (loop.superblock && sandbox && !(sandbox->flags & BOESFS_SANDBOX_MOUNTS_FULL))
+		bpf_loop((sandbox->mount_count + BOESFS_MOUNTS_PIECE - 1) / BOESFS_MOUNTS_PIECE, boesfs_scope_body, &loop, 0);
+	if (loop.lacks)
+		loop.showing = 0;
 	if (loop.showing == 1)
 		s->learned.scope |= BOESFS_SCOPE_ALONE;
 	if (!loop.showing || (loop.showing != 1 && !everywhere))
@@ -181,20 +189,20 @@ __attribute__((noinline)) int boesfs_memo_settle_call(struct boesfs_scratch *s, 
 			return 0;
 		boesfs_read(s->climb.parent, dentry, s->climb.from_dentry, d_parent);
 	}
-	settle.at = 0;
-	settle.dentry = s->climb.parent;
-	settle.mount = s->climb.from_mount;
-	settle.mount_root = s->climb.mount_root;
-	settle.anchor_mount = s->climb.anchor_mount;
-	settle.anchor_dentry = s->climb.anchor_dentry;
+	settle.up.at = 0;
+	settle.up.dentry = s->climb.parent;
+	settle.up.mount = s->climb.from_mount;
+	settle.up.mount_root = s->climb.mount_root;
+	settle.up.anchor_mount = s->climb.anchor_mount;
+	settle.up.anchor_dentry = s->climb.anchor_dentry;
 	settle.chain = stillness == BOESFS_KEEPS_NUMBERS ? 0 : BOESFS_CHAIN_ANY;
-	boesfs_read(inode, dentry, settle.dentry, d_inode);
+	boesfs_read(inode, dentry, settle.up.dentry, d_inode);
 	boesfs_chain_add(&settle, inode);
 	boesfs_settle(&settle);
 	s->learned.path = boesfs_hash_end(&settle);
 	s->learned.power = settle.power;
 	s->learned.chain = settle.chain;
-	return settle.found == found && boesfs_renames_now(boesfs_check_memos) == renames &&
+	return settle.up.found == found && boesfs_renames_now(boesfs_check_memos) == renames &&
 	       boesfs_rename_sequence() == s->climb.sequence;
 }
 

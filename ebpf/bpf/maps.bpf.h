@@ -64,14 +64,15 @@ struct {
 	__type(value, struct boesfs_long_dir);
 } long_dirs SEC(".maps");
 
+/* Some of a sandbox's mounts, and zeros behind the last. */
 struct boesfs_mounts {
-	struct boesfs_mount mount[BOESFS_MAX_MOUNTS];
+	struct boesfs_mount mount[BOESFS_MOUNTS_PIECE];
 };
 
-/* The mounts of a sandbox, by slot. */
+/* The mounts of a sandbox, piece after piece, by boesfs_mounts_key(). The first is always there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, BOESFS_MAX_SANDBOXES);
+	__uint(max_entries, BOESFS_MAX_MOUNTS_PIECES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct boesfs_mounts);

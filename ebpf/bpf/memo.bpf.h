@@ -6,8 +6,8 @@
  * A memo lies in the directory's inode and dies with it. It holds for one sandbox and generation of its policy, one
  * class, one mount and what its scope adds to that, as long as
  *
- *  - no rename of a directory has begun since: boesfs_inode_rename counts them, and is called with the directories of
- *    both names locked. Whoever learns a memo looks at the locks of all parents on the way, so that a rename which was
+ *  - no rename of a directory has begun since: boesfs_inode_rename counts them (renames.bpf.h), and is called with the
+ *    directories of both names locked. Whoever learns a memo looks at the locks of all parents on the way, so that a rename which was
  *    counted before, and has not moved its directory yet, is seen. When one has begun, the memo holds again if it was of
  *    no directory on the way, or the directory is still called what it was: see renew.bpf.h;
  *  - the mount namespace has not changed: the kernel counts that.
@@ -19,8 +19,7 @@
 #ifndef BOESFS_MEMO_BPF_H
 #define BOESFS_MEMO_BPF_H
 
-#include "report.bpf.h"
-#include <bpf/bpf_tracing.h>
+#include "renames.bpf.h"
 
 #define BOESFS_MEMO_WAYS 4
 /* The last name, as far as it lies in the dentry itself. */
@@ -34,9 +33,6 @@
 #define BOESFS_PF_DUMPCORE 0x200u
 /* No node: a name cannot be walked over. */
 #define BOESFS_NO_NODE (~0u)
-
-/* How many of the last renames of directories are known. */
-#define BOESFS_RECENT 128
 
 /* No address of a task's namespaces. */
 #define BOESFS_NO_NSPROXY 1
@@ -59,66 +55,6 @@ struct {
 	__type(key, int);
 	__type(value, struct boesfs_memo);
 } memos SEC(".maps");
-
-/* All that the programs count by themselves. */
-struct boesfs_tally {
-	/* Renames of directories that have begun on this machine. */
-	__u64 renames;
-	/* Answers by memo that were compared with fresh ones, and those that differed. */
-	__u64 agreed;
-	__u64 differed;
-	/* While memos are compared: those that were renewed by the last renames, by names, and derived from the one above. */
-	__u64 untouched;
-	__u64 called;
-	__u64 derived;
-	/* 0, which the verifier does not know. */
-	__u64 zero;
-	/*
-	 * The last renames: the place of the N-th is N modulo their number. From the highest bit: N, 52 bits; the bits of
-	 * both directories, six bits each: see boesfs_chain_bit().
-	 */
-	__u64 recent[BOESFS_RECENT];
-};
-
-struct boesfs_tally boesfs_tally = {};
-
-static __always_inline __u32 boesfs_is_dir(const struct dentry *dentry)
-{
-	const struct inode *inode = dentry->d_inode;
-
-	return inode && (inode->i_mode & 0170000) == 0040000;
-}
-
-/* Which bit stands for the directories of this number, among the 64 that stand for a way up: others may share it. */
-static __always_inline __u32 boesfs_chain_bit(__u64 number)
-{
-	return number * 0x9e3779b97f4a7c15ull >> 58;
-}
-
-SEC("lsm/inode_rename")
-int BPF_PROG(boesfs_inode_rename, struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir,
-	     struct dentry *new_dentry, int ret)
-{
-	__u32 is_old = boesfs_is_dir(old_dentry), is_new = boesfs_is_dir(new_dentry);
-	__u64 number, old = 0, new = 0;
-
-	if (ret || !(is_old || is_new))
-		return ret;
-	if (is_old)
-		old = boesfs_chain_bit(old_dentry->d_inode->i_ino);
-	new = is_new ? boesfs_chain_bit(new_dentry->d_inode->i_ino) : old;
-	if (!is_old)
-		old = new;
-	number = __sync_fetch_and_add(&boesfs_tally.renames, 1) + 1;
-	/* Whoever reads the count before this finds another number here. */
-	*(volatile __u64 *)&boesfs_tally.recent[number % BOESFS_RECENT] = number << 12 | old << 6 | new;
-	return ret;
-}
-
-static __always_inline __u64 boesfs_renames_now(__u32 check)
-{
-	return check == BOESFS_CHECK_BAD_RENAMES ? 0 : *(volatile __u64 *)&boesfs_tally.renames;
-}
 
 /* Keeps the compiler from moving reads across; the processor does not move them. */
 #define boesfs_barrier() asm volatile("" ::: "memory")

@@ -88,7 +88,7 @@ int boesfs_path_chown(unsigned long long *ctx)
 		return 0;
 	recall = boesfs_recall_rest(boesfs_path_chown_recall_shared(ctx), boesfs_path_chown_recall_shared(ctx),
 				    boesfs_path_chown_recall_labelled(ctx), boesfs_path_chown_recall_untouched(ctx),
-				    boesfs_path_chown_recall_derived(ctx), boesfs_path_chown_recall_called(ctx));
+				    boesfs_path_chown_recall_derived(ctx), boesfs_path_chown_recall_named(ctx));
 	return recall <= 0 ? recall : boesfs_path_chown_inside(ctx, recall);
 }
 
@@ -122,7 +122,7 @@ static __attribute__((noinline)) int boesfs_recall_everywhere_derived(struct den
 
 static __attribute__((noinline)) int boesfs_recall_everywhere_called(struct dentry *dentry)
 {
-	return boesfs_recall_anew(BOESFS_PART_CALLED, 0, dentry, BOESFS_HOW_EVERYWHERE);
+	return boesfs_recall_anew(BOESFS_PART_NAMED, 0, dentry, BOESFS_HOW_EVERYWHERE);
 }
 
 /* boesfs_recall() for @op on @dentry by every name it has. */
@@ -286,7 +286,7 @@ static __attribute__((noinline)) int boesfs_permission_untouched(struct inode *i
 
 static __attribute__((noinline)) int boesfs_permission_called(struct inode *inode)
 {
-	return boesfs_recall_shown(BOESFS_PART_CALLED, inode);
+	return boesfs_recall_shown(BOESFS_PART_NAMED, inode);
 }
 
 static __attribute__((noinline)) int boesfs_permission_note(struct boesfs_caller *caller, struct inode *inode)

@@ -190,7 +190,7 @@ static __attribute__((noinline)) int boesfs_recall_moved(enum boesfs_part part, 
 	int renewed;
 
 	/* VERIFIER: twice a way up would be too much to look at. */
-	if (part == BOESFS_PART_CALLED)
+	if (part == BOESFS_PART_NAMED)
 		return 0;
 	renewed = boesfs_recall_anew(part, mnt, old, 0);
 	if (old->d_parent != new->d_parent)

@@ -104,11 +104,11 @@ enum boesfs_part {
 	BOESFS_PART_LABELLED,
 	/*
 	 * If they come to nothing else. These return 1 if the two before are to be tried once more. BOESFS_PART_UNTOUCHED and
-	 * BOESFS_PART_CALLED do so only after BOESFS_RECALL_STALE.
+	 * BOESFS_PART_NAMED do so only after BOESFS_RECALL_STALE.
 	 */
 	BOESFS_PART_UNTOUCHED,
 	BOESFS_PART_DERIVED,
-	BOESFS_PART_CALLED,
+	BOESFS_PART_NAMED,
 };
 
 /* The parts that give a memo of the directory of @dentry. */
@@ -120,7 +120,7 @@ static __always_inline int boesfs_recall_anew(enum boesfs_part part, const struc
 	if (part == BOESFS_PART_DERIVED)
 		return boesfs_memo_derive(mnt, dentry, scope);
 	return boesfs_memo_renew_above(mnt, dentry, scope,
-				       part == BOESFS_PART_CALLED ? BOESFS_RENEW_CALLED : BOESFS_RENEW_UNTOUCHED);
+				       part == BOESFS_PART_NAMED ? BOESFS_RENEW_NAMED : BOESFS_RENEW_UNTOUCHED);
 }
 
 /*
@@ -147,7 +147,7 @@ static __always_inline int boesfs_recall_anew(enum boesfs_part part, const struc
 	})
 
 /* The parts after the first, which came to @first; each of them a call. */
-#define boesfs_recall_rest(first, shared, labelled, untouched, derived, called)                                        \
+#define boesfs_recall_rest(first, shared, labelled, untouched, derived, named)                                         \
 	({                                                                                                             \
 		int recalled_ = (first), stale_;                                                                       \
                                                                                                                        \
@@ -156,7 +156,7 @@ static __always_inline int boesfs_recall_anew(enum boesfs_part part, const struc
 		stale_ = recalled_ == BOESFS_RECALL_STALE;                                                             \
 		if (stale_ || recalled_ == BOESFS_RECALL_NOTHING) {                                                    \
 			recalled_ = BOESFS_RECALL_NOTHING;                                                             \
-			if ((stale_ && (untouched)) || (derived) || (stale_ && (called))) {                            \
+			if ((stale_ && (untouched)) || (derived) || (stale_ && (named)))  {                            \
 				recalled_ = (shared);                                                                  \
 				if (recalled_ == BOESFS_RECALL_NOTHING)                                                \
 					recalled_ = (labelled);                                                        \
@@ -180,7 +180,7 @@ static __always_inline int boesfs_recall_shown(enum boesfs_part part, struct ino
 			return 0;
 		return boesfs_memo_renew(0, inode, 0, (__u64)alias - bpf_core_field_offset(struct dentry, d_u.d_alias),
 					 BOESFS_SCOPE_SELF,
-					 part == BOESFS_PART_CALLED ? BOESFS_RENEW_CALLED : BOESFS_RENEW_UNTOUCHED);
+					 part == BOESFS_PART_NAMED ? BOESFS_RENEW_NAMED : BOESFS_RENEW_UNTOUCHED);
 	}
 	if (part == BOESFS_PART_LABELLED) {
 		begun = boesfs_recall_begin(bpf_get_current_task_btf(), &caller);
@@ -262,7 +262,7 @@ static __always_inline void boesfs_memo_compare_allowed(const struct boesfs_scra
 			return recall;                                                                                 \
 		recall = boesfs_recall_rest(recall, name##_recall_shared(ctx), name##_recall_labelled(ctx),            \
 					    name##_recall_untouched(ctx), name##_recall_derived(ctx),                  \
-					    name##_recall_called(ctx));                                                \
+					    name##_recall_named(ctx));                                                \
 		return recall <= 0 ? recall : name##_inside(ctx, recall);                                              \
 	}                                                                                                              \
 	static __always_inline int ____##name(unsigned long long *ctx, ##args, int recall)
@@ -286,9 +286,9 @@ static __always_inline void boesfs_memo_compare_allowed(const struct boesfs_scra
 	{                                                                                                              \
 		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_DERIVED)                           \
 	}                                                                                                              \
-	static __attribute__((noinline)) int name##_recall_called(unsigned long long *ctx)                             \
+	static __attribute__((noinline)) int name##_recall_named(unsigned long long *ctx)                             \
 	{                                                                                                              \
-		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_CALLED)                            \
+		BOESFS_CAST(____##name##_recall, ___bpf_ctx_cast(args), BOESFS_PART_NAMED)                            \
 	}                                                                                                              \
 	static __always_inline int ____##name##_recall(unsigned long long *ctx, ##args, enum boesfs_part part)
 

@@ -57,11 +57,11 @@ static __always_inline int boesfs_record_seal(__u64 file, __u32 what)
 SEC("raw_tp/boesfs_record")
 int boesfs_record(__u64 *args)
 {
-	__u32 slot = args[1], what = args[2], index = args[3];
+	__u32 slot = args[1], what = args[2], index = args[3], key = boesfs_mounts_key(slot, index);
 	__u64 file = boesfs_file_of(args[0]), mnt = 0, dentry = 0, mount, namespace = 0, exe = 0;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct boesfs_sandbox *sandbox = boesfs_sandbox_get(slot);
-	struct boesfs_mounts *recorded;
+	struct boesfs_mounts *piece;
 
 	if (what == BOESFS_RECORD_TOOL) {
 		if (task->mm)
@@ -84,14 +84,15 @@ int boesfs_record(__u64 *args)
 		boesfs_read(sandbox->mount_namespace_seq, mnt_namespace, namespace, seq);
 		return 1;
 	}
-	recorded = bpf_map_lookup_elem(&mounts, &slot);
-	if (!recorded || index >= BOESFS_MAX_MOUNTS)
+	piece = bpf_map_lookup_elem(&mounts, &key);
+	if (!piece || index >= BOESFS_MAX_MOUNTS)
 		return 0;
+	_Static_assert(!(BOESFS_MOUNTS_PIECE & (BOESFS_MOUNTS_PIECE - 1)), "what is left of a division by it");
 	/* VERIFIER: keeps the bound with the register. */
-	asm volatile("%0 &= %1" : "+r"(index) : "i"(BOESFS_MAX_MOUNTS - 1));
-	recorded->mount[index].mount = mount;
-	boesfs_read(recorded->mount[index].root, vfsmount, mnt, mnt_root);
-	boesfs_read(recorded->mount[index].superblock, vfsmount, mnt, mnt_sb);
+	asm volatile("%0 &= %1" : "+r"(index) : "i"(BOESFS_MOUNTS_PIECE - 1));
+	piece->mount[index].mount = mount;
+	boesfs_read(piece->mount[index].root, vfsmount, mnt, mnt_root);
+	boesfs_read(piece->mount[index].superblock, vfsmount, mnt, mnt_sb);
 	return 1;
 }
 

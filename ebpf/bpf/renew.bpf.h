@@ -2,13 +2,16 @@
 /*
  * Whether a directory is still where it was, though some directory was renamed since its memo was made.
  *
- * It is if none of those that were renamed since is on the way up from it. The last renames are known by the inodes'
- * numbers, of which a memo has a Bloom filter (1970) for its way.
+ * It is if none of those that were renamed since is on the way up from it. They are known by the inodes' numbers. Of the
+ * last renames each is looked for in a Bloom filter (1970) that a memo has for its way. Else there is a way up, on which
+ * each directory is asked when it was renamed: if that of the name was not, the one above is the one that was above; and
+ * so on.
  *
- * Else there is a way up that finds no rename under way, and a hash of the names on it. The state of the automaton follows
- * from the names alone: the memo holds again if the hash is the same, and nobody has to walk over the names. The hash is
- * the value of a polynomial that has the names for coefficients, modulo 2^61 - 1, where only the kernel knows (Carter,
- * Wegman 1979): of two ways at most one in 2^49 pairs has the same one, and which cannot be looked for.
+ * Where a directory's number may change, or says nothing, there is a way up that finds no rename under way, and a hash of
+ * the names on it. The state of the automaton follows from the names alone: the memo holds again if the hash is the same,
+ * and nobody has to walk over the names. The hash is the value of a polynomial that has the names for coefficients, modulo
+ * 2^61 - 1, where only the kernel knows (Carter, Wegman 1979): of two ways at most one in 2^49 pairs has the same one, and
+ * which cannot be looked for.
  */
 #ifndef BOESFS_RENEW_BPF_H
 #define BOESFS_RENEW_BPF_H
@@ -70,7 +73,7 @@ static __always_inline __u32 boesfs_mount_stillness(__u64 mount)
 }
 
 /* A way up from a directory. */
-struct boesfs_settle {
+struct boesfs_up {
 	/* Where it stands, as long as it is on the mount where it began; NULL looks at all by address. */
 	struct dentry *at;
 	/* Dentry, mount and that mount's root: where it stands. */
@@ -80,16 +83,43 @@ struct boesfs_settle {
 	/* The protected directory. */
 	__u64 anchor_mount;
 	__u64 anchor_dentry;
+	/* enum boesfs_place_found; BOESFS_FOUND_UNRESOLVED where a rename may be under way, or was. */
+	__u32 found;
+	__u32 reserved;
+};
+
+/* A way up that finds no rename under way, and the names on it. */
+struct boesfs_settle {
+	struct boesfs_up up;
 	/* The bits of all directories that were passed. */
 	__u64 chain;
 	/* The names' hash so far, and what a name below would be multiplied by. */
 	__u64 hash;
 	__u64 power;
-	/* enum boesfs_place_found; BOESFS_FOUND_UNRESOLVED where a rename may be under way. */
-	__u32 found;
 	/* A name was too long to be hashed. */
-	__u32 unhashed;
+	__u64 unhashed;
 };
+
+/* Whether the way is at the protected directory, where it ends, or at the root of the mount it is on. */
+static __always_inline __u32 boesfs_up_is_in(const struct boesfs_up *up, __u64 dentry)
+{
+	return dentry == up->anchor_dentry && up->mount == up->anchor_mount;
+}
+
+/* Goes on from the root of a mount at the place where that is mounted. Returns 0 if it is mounted nowhere. */
+static __always_inline __u32 boesfs_up_mount(struct boesfs_up *up)
+{
+	__u64 parent = 0;
+
+	boesfs_read(parent, mount, up->mount, mnt_parent);
+	if (parent == up->mount)
+		return 0;
+	boesfs_read(up->dentry, mount, up->mount, mnt_mountpoint);
+	up->mount = parent;
+	up->mount_root = 0;
+	boesfs_read(up->mount_root, vfsmount, boesfs_vfsmount_of(parent), mnt_root);
+	return 1;
+}
 
 /* Notes that the directory of the inode at @inode is on the way. */
 static __always_inline void boesfs_chain_add(struct boesfs_settle *s, __u64 inode)
@@ -150,7 +180,7 @@ static __always_inline void boesfs_hash_name(__u64 *hash, __u64 *power, const __
 /* The hash of all names and of where they end; 0 if there is none. */
 static __always_inline __u64 boesfs_hash_end(struct boesfs_settle *s)
 {
-	__u64 sum = boesfs_path_times(s->hash, boesfs_path_key) + s->found + 1;
+	__u64 sum = boesfs_path_times(s->hash, boesfs_path_key) + s->up.found + 1;
 
 	return s->unhashed ? 0 : boesfs_path_number(sum);
 }
@@ -159,13 +189,13 @@ static __always_inline __u64 boesfs_hash_end(struct boesfs_settle *s)
 static long boesfs_settle_near_body(__u32 i, void *ctx)
 {
 	struct boesfs_settle *s = ctx;
-	struct dentry *dentry = s->at, *parent;
+	struct dentry *dentry = s->up.at, *parent;
 	struct inode *inode;
 	__u32 len;
 
-	if ((__u64)dentry == s->mount_root || ((__u64)dentry == s->anchor_dentry && s->mount == s->anchor_mount))
+	if ((__u64)dentry == s->up.mount_root || boesfs_up_is_in(&s->up, (__u64)dentry))
 		return 1;
-	s->found = BOESFS_FOUND_UNRESOLVED;
+	s->up.found = BOESFS_FOUND_UNRESOLVED;
 	len = dentry->d_name.len;
 	if (len - 1 >= BOESFS_NAME_ROOM - 1 || dentry->d_flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
 		return 1;
@@ -175,8 +205,8 @@ static long boesfs_settle_near_body(__u32 i, void *ctx)
 	s->chain |= 1ull << boesfs_chain_bit(inode->i_ino);
 	if (inode->i_rwsem.count.counter & BOESFS_RWSEM_WRITER_LOCKED)
 		return 1;
-	s->at = parent;
-	s->found = BOESFS_FOUND_GOING;
+	s->up.at = parent;
+	s->up.found = BOESFS_FOUND_GOING;
 	return 0;
 }
 
@@ -185,36 +215,29 @@ static long boesfs_settle_body(__u32 i, void *ctx)
 {
 	struct boesfs_settle *s = ctx;
 	__u64 name[BOESFS_NAME_WORDS];
-	__u64 parent = 0, inode = 0, dentry = s->dentry;
+	__u64 parent = 0, inode = 0, dentry = s->up.dentry;
 	__u32 flags = 0, len = 0, stillness;
 	long count = BOESFS_RWSEM_WRITER_LOCKED;
 
-	if (dentry == s->anchor_dentry && s->mount == s->anchor_mount) {
-		s->found = BOESFS_FOUND_INSIDE;
+	if (boesfs_up_is_in(&s->up, dentry)) {
+		s->up.found = BOESFS_FOUND_INSIDE;
 		return 1;
 	}
-	s->found = BOESFS_FOUND_UNRESOLVED;
+	s->up.found = BOESFS_FOUND_UNRESOLVED;
 	boesfs_read(flags, dentry, dentry, d_flags);
 	if (flags & (BOESFS_DCACHE_OP_REVALIDATE | BOESFS_DCACHE_OP_NAMES))
 		return 1;
-	if (dentry == s->mount_root) {
-		boesfs_read(parent, mount, s->mount, mnt_parent);
-		if (parent == s->mount) {
-			s->found = BOESFS_FOUND_OUTSIDE;
+	if (dentry == s->up.mount_root) {
+		if (!boesfs_up_mount(&s->up)) {
+			s->up.found = BOESFS_FOUND_OUTSIDE;
 			return 1;
 		}
-		stillness = boesfs_mount_stillness(parent);
-		if (stillness == BOESFS_MOVES)
-			return 1;
-		boesfs_read(s->dentry, mount, s->mount, mnt_mountpoint);
-		boesfs_read(inode, dentry, s->dentry, d_inode);
-		boesfs_chain_add(s, inode);
+		stillness = boesfs_mount_stillness(s->up.mount);
 		if (stillness == BOESFS_KEEPS_STILL)
 			s->chain = BOESFS_CHAIN_ANY;
-		s->mount = parent;
-		s->mount_root = 0;
-		boesfs_read(s->mount_root, vfsmount, boesfs_vfsmount_of(parent), mnt_root);
-		return 0;
+		boesfs_read(inode, dentry, s->up.dentry, d_inode);
+		boesfs_chain_add(s, inode);
+		return stillness == BOESFS_MOVES;
 	}
 	boesfs_read(len, dentry, dentry, d_name.len);
 	if (len - 1 >= BOESFS_NAME_ROOM - 1 || !bpf_core_field_exists(((struct dentry *)0)->d_iname) ||
@@ -226,7 +249,7 @@ static long boesfs_settle_body(__u32 i, void *ctx)
 	boesfs_read(inode, dentry, parent, d_inode);
 	boesfs_chain_add(s, inode);
 	boesfs_read(count, inode, inode, i_rwsem.count.counter);
-	s->dentry = parent;
+	s->up.dentry = parent;
 	return count & BOESFS_RWSEM_WRITER_LOCKED;
 }
 
@@ -240,16 +263,62 @@ static __always_inline void boesfs_settle(struct boesfs_settle *s)
 	s->hash = *(volatile __u64 *)&boesfs_tally.zero;
 	s->power = boesfs_path_key ^ *(volatile __u64 *)&boesfs_tally.zero;
 	s->unhashed = 0;
-	s->found = BOESFS_FOUND_UNRESOLVED;
+	s->up.found = BOESFS_FOUND_UNRESOLVED;
 	if (!bpf_core_field_exists(((struct rw_semaphore *)0)->count))
 		return;
-	s->found = BOESFS_FOUND_GOING;
-	if (s->at && bpf_core_field_exists(((struct dentry *)0)->d_iname)) {
+	s->up.found = BOESFS_FOUND_GOING;
+	if (s->up.at && bpf_core_field_exists(((struct dentry *)0)->d_iname)) {
 		bpf_loop(BOESFS_CLIMB_STEPS, boesfs_settle_near_body, s, 0);
-		s->dentry = (__u64)s->at;
+		s->up.dentry = (__u64)s->up.at;
 	}
-	if (s->found == BOESFS_FOUND_GOING)
+	if (s->up.found == BOESFS_FOUND_GOING)
 		bpf_loop(BOESFS_CLIMB_STEPS, boesfs_settle_body, s, 0);
+}
+
+/* A way up on which no directory was renamed after the rename @since. */
+struct boesfs_unmoved {
+	struct boesfs_up up;
+	__u64 since;
+};
+
+/* One step up on the mount where the way began. Ends at its root, and below a directory that was renamed. */
+static long boesfs_unmoved_near_body(__u32 i, void *ctx)
+{
+	struct boesfs_unmoved *u = ctx;
+	struct dentry *dentry = u->up.at;
+
+	if ((__u64)dentry == u->up.mount_root || boesfs_up_is_in(&u->up, (__u64)dentry))
+		return 1;
+	if (boesfs_moved_since(dentry->d_inode->i_ino, u->since)) {
+		u->up.found = BOESFS_FOUND_UNRESOLVED;
+		return 1;
+	}
+	u->up.at = dentry->d_parent;
+	return 0;
+}
+
+/* One step up from a directory; ends below one that was renamed. */
+static long boesfs_unmoved_body(__u32 i, void *ctx)
+{
+	struct boesfs_unmoved *u = ctx;
+	__u64 inode = 0, dentry = u->up.dentry;
+	unsigned long number = 0;
+
+	if (boesfs_up_is_in(&u->up, dentry)) {
+		u->up.found = BOESFS_FOUND_INSIDE;
+		return 1;
+	}
+	u->up.found = BOESFS_FOUND_UNRESOLVED;
+	if (dentry == u->up.mount_root) {
+		if (boesfs_up_mount(&u->up))
+			return 0;
+		u->up.found = BOESFS_FOUND_OUTSIDE;
+		return 1;
+	}
+	boesfs_read(inode, dentry, dentry, d_inode);
+	boesfs_read(number, inode, inode, i_ino);
+	boesfs_read(u->up.dentry, dentry, dentry, d_parent);
+	return boesfs_moved_since(number, u->since);
 }
 
 /* What renewing looks for in a memo: the way of a task with the key's nsproxy, or the way of its label. */
@@ -296,36 +365,6 @@ static __attribute__((noinline)) int boesfs_memo_which(struct boesfs_memo *memo,
 	return boesfs_memo_which_call(memo, &renewal);
 }
 
-/* Looks at one more rename. */
-struct boesfs_recent_loop {
-	__u64 chain;
-	__u64 number;
-	__u32 touched;
-};
-
-static long boesfs_recent_body(__u32 i, void *ctx)
-{
-	struct boesfs_recent_loop *loop = ctx;
-	__u64 number = ++loop->number;
-	__u64 rename = *(volatile __u64 *)&boesfs_tally.recent[number % BOESFS_RECENT];
-
-	if (rename >> 12 == number && !((loop->chain >> (rename & 63) | loop->chain >> (rename >> 6 & 63)) & 1))
-		return 0;
-	loop->touched = 1;
-	return 1;
-}
-
-/* Whether none of the renames after the one that was number @from, up to @to, was of a directory on the way @chain. */
-__attribute__((noinline)) int boesfs_untouched_call(__u64 chain, __u64 from, __u64 to)
-{
-	struct boesfs_recent_loop loop = { .chain = chain, .number = from };
-
-	if (to - from > BOESFS_RECENT || boesfs_check_memos >= BOESFS_CHECK_BAD_PATHS)
-		return boesfs_check_memos == BOESFS_CHECK_BAD_RECENT;
-	bpf_loop(to - from, boesfs_recent_body, &loop, 0);
-	return !loop.touched;
-}
-
 /* Whether the protected directory of @anchor is not in the directory of @inode, and no rename of it is under way. */
 static __always_inline __u32 boesfs_anchor_rests(__u64 anchor, __u64 inode)
 {
@@ -338,17 +377,77 @@ static __always_inline __u32 boesfs_anchor_rests(__u64 anchor, __u64 inode)
 	return above != inode && !(count & BOESFS_RWSEM_WRITER_LOCKED);
 }
 
+/* The root of the mount that @way is of, which is @mnt where names of one mount are asked for, without @scope. */
+static __always_inline __u64 boesfs_way_root(const struct boesfs_memo_way *way, const struct vfsmount *mnt, __u32 scope)
+{
+	__u64 root = 0;
+
+	if (!scope)
+		return (__u64)mnt->mnt_root;
+	boesfs_read(root, vfsmount, way->key.mount, mnt_root);
+	return root;
+}
+
+/* Begins at the directory of @at, or of @address if that is NULL, on the mount of @way, which has the root @root. */
+static __always_inline __u32 boesfs_up_begin(struct boesfs_up *up, const struct boesfs_memo_way *way, __u64 root,
+					     struct dentry *at, __u64 address)
+{
+	const struct boesfs_sandbox *sandbox = boesfs_sandbox_get(way->slot);
+
+	if (!sandbox)
+		return 0;
+	up->at = at;
+	up->dentry = address;
+	up->mount = way->key.mount - bpf_core_field_offset(struct mount, mnt);
+	up->mount_root = root;
+	up->anchor_mount = sandbox->anchor_mount;
+	up->anchor_dentry = sandbox->anchor_dentry;
+	up->found = BOESFS_FOUND_GOING;
+	return 1;
+}
+
 /* Whether the directory @s begins with is where @way knew it, by its names. Its chain is the way up from there. */
-static __always_inline __u32 boesfs_is_called_so(struct boesfs_settle *s, const struct boesfs_memo_way *way)
+static __always_inline __u32 boesfs_is_named_so(struct boesfs_settle *s, const struct boesfs_memo_way *way)
 {
 	__u32 sequence = boesfs_rename_sequence();
 
-	if (!way->path || sequence & 1)
+	if (!way->path || sequence & 1 || boesfs_check_without(BOESFS_CHECK_BAD_PATHS))
 		return 0;
 	boesfs_settle(s);
-	return s->found <= BOESFS_FOUND_OUTSIDE &&
+	return s->up.found <= BOESFS_FOUND_OUTSIDE &&
 	       (boesfs_hash_end(s) == way->path || boesfs_check_memos == BOESFS_CHECK_BAD_PATHS) &&
 	       boesfs_rename_sequence() == sequence;
+}
+
+/*
+ * Whether no directory on the way up from that of @at, or of @address if that is NULL, was renamed since @way was known to
+ * hold. @root is of its mount; @renames is how many there were, before anything else was looked at.
+ */
+static __attribute__((noinline)) int boesfs_is_unmoved(const struct boesfs_memo_way *way, __u64 root, struct dentry *at,
+						       __u64 address, __u64 renames)
+{
+	struct boesfs_unmoved u = { .since = way->key.renames };
+
+	if (way->chain == BOESFS_CHAIN_ANY || *(volatile __u64 *)&boesfs_tally.noted != renames ||
+	    boesfs_check_without(BOESFS_CHECK_BAD_NUMBERS))
+		return 0;
+	boesfs_barrier();
+	/* Else some may not be noted, for all that as many are. */
+	if (boesfs_renames_now(BOESFS_CHECK_NOTHING) != renames)
+		return 0;
+	if (!boesfs_up_begin(&u.up, way, root, at, address))
+		return 0;
+	if (at) {
+		bpf_loop(BOESFS_CLIMB_STEPS, boesfs_unmoved_near_body, &u, 0);
+		u.up.dentry = (__u64)u.up.at;
+	}
+	if (u.up.found == BOESFS_FOUND_GOING)
+		bpf_loop(BOESFS_CLIMB_STEPS, boesfs_unmoved_body, &u, 0);
+	if (u.up.found > BOESFS_FOUND_OUTSIDE)
+		return 0;
+	if (boesfs_check_memos)
+		__sync_fetch_and_add(&boesfs_tally.unmoved, 1);
+	return 1;
 }
 
 /* Whether the memo that @way is of can be made to hold without a look at names that other mounts show. */
@@ -357,12 +456,34 @@ static __always_inline __u32 boesfs_memo_lasts(const struct boesfs_memo_way *way
 	return way->key.mount && (!scope || way->scope & BOESFS_SCOPE_ALONE);
 }
 
+/*
+ * The way of @memo that boesfs_memo_shared() or else boesfs_memo_known() would ask for with @mnt and @scope, if it can be
+ * made to hold, and its @sandbox; else NULL. @written is the memo's sequence, which must still be so afterwards.
+ */
+static __always_inline struct boesfs_memo_way *boesfs_memo_find(struct boesfs_memo *memo, const struct vfsmount *mnt,
+								 __u32 scope, const struct boesfs_sandbox **sandbox,
+								 __u32 *written)
+{
+	struct nsproxy *nsproxy = bpf_get_current_task_btf()->nsproxy;
+	struct boesfs_memo_way *way;
+	__u32 which;
+
+	*written = *(volatile __u32 *)&memo->sequence;
+	boesfs_barrier();
+	which = boesfs_memo_which(memo, mnt, scope);
+	if (*written & 1 || which >= BOESFS_MEMO_WAYS)
+		return 0;
+	way = &memo->way[which];
+	*sandbox = boesfs_memo_sandbox(way, (__u64)nsproxy->mnt_ns);
+	return *sandbox && boesfs_memo_lasts(way, scope) ? way : 0;
+}
+
 /* How a memo is renewed. */
 enum boesfs_renewing {
-	/* If no directory on the way was renamed, as far as the last renames tell. */
+	/* If no directory on the way was renamed, as far as their numbers tell. */
 	BOESFS_RENEW_UNTOUCHED,
 	/* If the names on the way are the same. */
-	BOESFS_RENEW_CALLED,
+	BOESFS_RENEW_NAMED,
 };
 
 /*
@@ -375,45 +496,33 @@ static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct 
 					     __u64 address, __u32 scope, enum boesfs_renewing how)
 {
 	struct boesfs_memo *memo = bpf_inode_storage_get(&memos, inode, 0, 0);
-	struct nsproxy *nsproxy = bpf_get_current_task_btf()->nsproxy;
 	__u64 renames = boesfs_renames_now(BOESFS_CHECK_NOTHING);
 	const struct boesfs_sandbox *sandbox;
 	struct boesfs_memo_way *way;
 	struct boesfs_settle s;
-	__u32 written, which;
+	__u32 written, untouched = 0;
 
 	if (!memo)
 		return 0;
-	written = *(volatile __u32 *)&memo->sequence;
-	boesfs_barrier();
-	which = boesfs_memo_which(memo, mnt, scope);
-	if (which >= BOESFS_MEMO_WAYS)
+	way = boesfs_memo_find(memo, mnt, scope, &sandbox, &written);
+	if (!way)
 		return 0;
-	way = &memo->way[which];
-	sandbox = boesfs_memo_sandbox(way, (__u64)nsproxy->mnt_ns);
-	if (!sandbox || written & 1 || !boesfs_memo_lasts(way, scope))
-		return 0;
-	/* The protected directory itself may have come into this one. */
-	if (sandbox->dir_len && !boesfs_anchor_rests(sandbox->anchor_dentry, (__u64)inode))
+	/* Into a directory outside the protected one itself may have come; not into one that is in it. */
+	if (way->node == BOESFS_NO_NODE && sandbox->dir_len &&
+	    !boesfs_anchor_rests(sandbox->anchor_dentry, (__u64)inode))
 		return 0;
 	s.chain = way->chain;
 	if (how == BOESFS_RENEW_UNTOUCHED) {
-		if (!boesfs_untouched_call(s.chain, way->key.renames, renames))
+		if (boesfs_untouched_call(s.chain, way->key.renames, renames))
+			untouched = 1;
+		else if (!boesfs_is_unmoved(way, boesfs_way_root(way, mnt, scope), at, address, renames))
 			return 0;
 	} else {
-		s.anchor_mount = sandbox->anchor_mount;
-		s.anchor_dentry = sandbox->anchor_dentry;
-		s.at = at;
-		s.dentry = address;
-		s.mount = way->key.mount - bpf_core_field_offset(struct mount, mnt);
-		s.mount_root = 0;
-		if (scope)
-			boesfs_read(s.mount_root, vfsmount, way->key.mount, mnt_root);
-		else
-			s.mount_root = (__u64)mnt->mnt_root;
+		if (!boesfs_up_begin(&s.up, way, boesfs_way_root(way, mnt, scope), at, address))
+			return 0;
 		if (s.chain != BOESFS_CHAIN_ANY)
 			s.chain = 1ull << boesfs_chain_bit(inode->i_ino);
-		if (!boesfs_is_called_so(&s, way))
+		if (!boesfs_is_named_so(&s, way))
 			return 0;
 	}
 	if (boesfs_renames_now(BOESFS_CHECK_NOTHING) != renames ||
@@ -427,8 +536,10 @@ static __always_inline int boesfs_memo_renew(const struct vfsmount *mnt, struct 
 	boesfs_memo_share(way, (way->nsproxy & 1) == BOESFS_NO_NSPROXY);
 	boesfs_barrier();
 	*(volatile __u32 *)&memo->sequence = written + 2;
-	if (boesfs_check_memos)
-		__sync_fetch_and_add(how == BOESFS_RENEW_CALLED ? &boesfs_tally.called : &boesfs_tally.untouched, 1);
+	if (boesfs_check_memos && how == BOESFS_RENEW_NAMED)
+		__sync_fetch_and_add(&boesfs_tally.named, 1);
+	else if (boesfs_check_memos && untouched)
+		__sync_fetch_and_add(&boesfs_tally.untouched, 1);
 	return 1;
 }
 

@@ -25,6 +25,8 @@ enum boesfs_check {
 	BOESFS_CHECK_BAD_PATHS,
 	/* And to memos that are renewed whichever directory was renamed last. */
 	BOESFS_CHECK_BAD_RECENT,
+	/* And to memos that are renewed whatever the numbers of the directories on their way say. */
+	BOESFS_CHECK_BAD_NUMBERS,
 };
 
 const volatile __u32 boesfs_check_memos = 0;
@@ -59,6 +61,12 @@ struct boesfs_caller {
 static __always_inline struct boesfs_sandbox *boesfs_sandbox_get(__u32 slot)
 {
 	return bpf_map_lookup_elem(&sandboxes, &slot);
+}
+
+/* Where the mount number @index of the sandbox in @slot is. */
+static __always_inline __u32 boesfs_mounts_key(__u32 slot, __u32 index)
+{
+	return slot * (BOESFS_MAX_MOUNTS / BOESFS_MOUNTS_PIECE) + index / BOESFS_MOUNTS_PIECE;
 }
 
 /* The path of the protected directory of the sandbox in @slot, of @len bytes; to be read with bpf_probe_read_kernel(). */

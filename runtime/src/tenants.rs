@@ -1,6 +1,6 @@
 //! Who is in the machine: one directory for each sandbox, by its name, below `/run/boesfs`.
 //!
-//! A directory's lock is held by the sandbox's supervisor and keeper for as long as one of them lives, however they end.
+//! A directory's own lock is held by the sandbox's supervisor and keeper for as long as one of them lives, however they end.
 //! So a lock that can be taken means that the sandbox is gone, and what is left of it is to be cleared away.
 
 use std::fs::{File, TryLockError};
@@ -155,9 +155,8 @@ pub fn claim(name: &str) -> Result<Claimed, ClaimError> {
     let failed = |source| ClaimError::File { path: directory.clone(), source };
     let mut patience = 3;
     loop {
-        let path = directory.join("lock");
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-        let opened = made.and_then(|()| File::options().create(true).append(true).mode(0o600).open(&path));
+        let opened = made.and_then(|()| File::open(&directory));
         let lock = match opened {
             // Cleared away meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -174,7 +173,7 @@ pub fn claim(name: &str) -> Result<Claimed, ClaimError> {
             Err(TryLockError::WouldBlock) => return Err(ClaimError::InUse(name.to_owned())),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        if !is_at(&lock, &path) {
+        if !is_at(&lock, &directory) {
             continue;
         }
         let claim = Claim { directory: directory.clone(), lock };
@@ -239,8 +238,7 @@ impl Found {
     /// Whether its supervisor or keeper lives.
     #[must_use]
     pub fn runs(&self) -> bool {
-        let lock = File::options().read(true).open(self.directory.join("lock"));
-        lock.is_ok_and(|lock| lock.try_lock_shared().is_err())
+        File::open(&self.directory).is_ok_and(|lock| lock.try_lock_shared().is_err())
     }
 
     /// Kills its processes and waits until they are gone; whether they are.
@@ -293,10 +291,10 @@ pub fn left() -> Vec<(Claim, Option<Tenant>)> {
     let entries = std::fs::read_dir(sandboxes()).into_iter().flatten().flatten();
     let taken = entries.filter_map(|entry| {
         let directory = entry.path();
-        let path = directory.join("lock");
-        let lock = File::options().append(true).open(&path).ok()?;
+        let lock = File::open(&directory).ok()?;
         lock.try_lock().ok()?;
-        is_at(&lock, &path).then(|| (Claim { directory: directory.clone(), lock }, read(&directory).ok()))
+        is_at(&lock, &directory)
+            .then(|| (Claim { directory: directory.clone(), lock }, read(&directory).ok()))
     });
     taken.collect()
 }

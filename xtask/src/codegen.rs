@@ -89,7 +89,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 77] = [
+    let numbers: [(&str, u64); 79] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -134,6 +134,8 @@ fn constants(out: &mut String) {
         ("MAX_POLICIES_HUGE", map::MAX_POLICIES[3].into()),
         ("BLOB_SLACK", memory::BLOB_SLACK as u64),
         ("MAX_MOUNTS", map::MAX_MOUNTS.into()),
+        ("MOUNTS_PIECE", map::MOUNTS_PIECE.into()),
+        ("MAX_MOUNTS_PIECES", map::MAX_MOUNTS_PIECES.into()),
         ("WORKS_PER_CPU", map::WORKS_PER_CPU.into()),
         ("CALL_PATH", map::CALL_PATH.into()),
         ("CALL_TEXT", map::CALL_TEXT.into()),

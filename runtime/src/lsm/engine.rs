@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::map::{
     Armed, BINDING_STRICT, BINDING_TRANSFERS, Binding, CALL_PATH, EngineRecord, Label, MAX_MOUNTS,
-    MAX_POLICIES, MAX_SANDBOXES, Mount, PolicyRecord, RECORD_ENGINE, RECORD_ROOT, RECORD_TOOL,
+    MAX_POLICIES, MAX_SANDBOXES, MOUNTS_PIECE, Mount, PolicyRecord, RECORD_ENGINE, RECORD_ROOT, RECORD_TOOL,
     SANDBOX_UNTOLD, SEAL_MAP, SEAL_PROGRAM, SHORT_DIR, Sandbox,
 };
 use boesfs_abi::memory::EVENT_RING;
@@ -215,14 +215,14 @@ impl Engine {
     }
 
     /// What the programs have counted: renames of directories, answers of memos that agreed with fresh ones, and others, and
-    /// memos that were renewed by the last renames, renewed by names, and derived.
-    pub(super) fn tally(&self) -> Result<[u64; 6], LoadError> {
+    /// memos that were renewed by the last renames, by the numbers and by the names on their way, and derived.
+    pub(super) fn tally(&self) -> Result<[u64; 7], LoadError> {
         let mut bytes = [0; hooks::TALLY_BYTES];
         let map = self.programs.map(hooks::TALLY)?;
         let read = bpf::map_lookup(map.as_fd(), &[0; 4], &mut bytes);
         read.map_err(|error| LoadError::map(hooks::TALLY, error))?;
         let (counts, _) = bytes.as_chunks::<8>();
-        Ok([0, 1, 2, 3, 4, 5].map(|at| u64::from_ne_bytes(counts[at])))
+        Ok([0, 1, 2, 3, 4, 5, 6].map(|at| u64::from_ne_bytes(counts[at])))
     }
 
     /// How many sandboxes there are.
@@ -268,12 +268,20 @@ impl Engine {
             }
         };
         self.put_dir(&key, enrolment.dir)?;
-        let no_mounts = [0; size_of::<Mount>() * MAX_MOUNTS as usize];
-        self.put("mounts", &self.maps.mounts, &key, &no_mounts)?;
+        self.room_for_mounts(slot, 1)?;
         half!(sandboxes, slot, Sandbox.dir_len).store(enrolment.dir.len() as u32, Ordering::Relaxed);
         half!(sandboxes, slot, Sandbox.ring).store(slot as u32, Ordering::Relaxed);
         self.limit(slot, enrolment.kill_after.unwrap_or(0));
         Ok(ring)
+    }
+
+    /// Has room for the places of so many mounts of the sandbox in `slot`, which has none recorded.
+    pub(super) fn room_for_mounts(&self, slot: usize, count: usize) -> Result<(), LoadError> {
+        let none = [0; size_of::<Mount>() * MOUNTS_PIECE as usize];
+        let pieces = count.div_ceil(MOUNTS_PIECE as usize);
+        mounts_keys(slot)
+            .take(pieces)
+            .try_for_each(|key| self.put("mounts", &self.maps.mounts, &key.to_ne_bytes(), &none))
     }
 
     fn put_dir(&self, key: &[u8], dir: &[u8]) -> Result<(), LoadError> {
@@ -530,8 +538,11 @@ impl Engine {
         let namespace = half!(sandboxes, slot, Sandbox.mount_namespace_id).load(Ordering::Relaxed);
         self.disarm(slot, namespace);
         let key = (slot as u32).to_ne_bytes();
-        for map in [&self.maps.dirs, &self.maps.long_dirs, &self.maps.mounts] {
+        for map in [&self.maps.dirs, &self.maps.long_dirs] {
             let _ = bpf::map_delete(map.as_fd(), &key);
+        }
+        for key in mounts_keys(slot) {
+            let _ = bpf::map_delete(self.maps.mounts.as_fd(), &key.to_ne_bytes());
         }
         let flags = half!(sandboxes, slot, Sandbox.flags).load(Ordering::Relaxed);
         if flags & SANDBOX_UNTOLD == 0 {
@@ -632,4 +643,10 @@ fn shared_table(place: PolicyPlace) -> u32 {
 /// Which of its two bindings a generation of the sandbox in `slot` has.
 fn binding_index(slot: usize, generation: u64) -> u32 {
     2 * slot as u32 + (generation & 1) as u32
+}
+
+/// Where the places of the mounts of the sandbox in `slot` are, piece after piece.
+fn mounts_keys(slot: usize) -> impl Iterator<Item = u32> {
+    const PIECES: u32 = MAX_MOUNTS / MOUNTS_PIECE;
+    (0..PIECES).map(move |piece| slot as u32 * PIECES + piece)
 }

@@ -20,7 +20,7 @@ use crate::sys::{self, bpf};
 pub(super) const RECORD: &str = "boesfs_record";
 
 /// Every map of the programs, each pinned under its name.
-pub(super) const MAPS: [&str; 21] = [
+pub(super) const MAPS: [&str; 22] = [
     "armed",
     "bindings",
     "dirs",
@@ -31,6 +31,7 @@ pub(super) const MAPS: [&str; 21] = [
     "long_dirs",
     "memos",
     "mounts",
+    "moved",
     "policies",
     "policies_huge",
     "policies_large",
@@ -47,7 +48,7 @@ pub(super) const MAPS: [&str; 21] = [
 /// Under which name the programs' variables are pinned: `struct boesfs_tally`.
 pub(super) const TALLY: &str = "tally";
 /// How many bytes it has: what is counted, one number that stays 0, and the last renames.
-pub(super) const TALLY_BYTES: usize = 56 + 8 * 128;
+pub(super) const TALLY_BYTES: usize = 72 + 8 * 128;
 
 /// The hooks that `image` needs, a bit each.
 pub(super) fn needed(image: &ValidImage) -> u64 {

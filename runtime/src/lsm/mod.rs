@@ -395,10 +395,10 @@ impl Engine for Lsm {
 
     fn teardown(&mut self) -> Result<(), EngineError> {
         if hooks::check_memos() != 0 {
-            let [renames, agreed, differed, untouched, called, derived] =
+            let [renames, agreed, differed, untouched, unmoved, named, derived] =
                 self.engine.tally().map_err(failed)?;
             eprintln!(
-                "memos: {agreed} agreed, {differed} differed, {renames} renames of directories, {untouched} untouched, {called} called as before, {derived} derived"
+                "memos: {agreed} agreed, {differed} differed, {renames} renames of directories, {untouched} untouched, {unmoved} unmoved, {named} named as before, {derived} derived"
             );
         }
         self.held.clear();

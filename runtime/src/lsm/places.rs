@@ -19,6 +19,7 @@ pub(super) fn record(engine: &Engine, slot: usize, inside: &Inside) -> Result<Ve
     let full = held.len() > MAX_MOUNTS as usize;
     held.truncate(MAX_MOUNTS as usize);
     let dir = sys::duplicate(&inside.dir).map_err(|error| LoadError::map("sandboxes", error))?;
+    engine.room_for_mounts(slot, held.len())?;
     let mut noted = engine.record(dir.as_fd(), slot, RECORD_DIR, 0)?;
     for (index, mount) in held.iter().enumerate() {
         noted &= engine.record(mount.as_fd(), slot, RECORD_MOUNT, index)?;

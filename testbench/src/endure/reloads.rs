@@ -47,6 +47,8 @@ struct Event {
     errno: String,
     verdict: String,
     rule: Rule,
+    /// When it was told.
+    time: String,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +74,9 @@ struct Side {
     rule: &'static str,
 }
 
+/// Events of a worker that are kept to be shown beside one that does not fit.
+const KEPT: usize = 4;
+
 /// What is known of one worker.
 #[derive(Default)]
 struct Worker {
@@ -83,6 +88,8 @@ struct Worker {
     generation: u64,
     /// Calls since then that were allowed.
     allowed: Vec<&'static str>,
+    /// The latest events that were judged, in words.
+    latest: VecDeque<String>,
 }
 
 /// Has `processes` make `operations` calls or more during `reloads` reloads.
@@ -286,12 +293,23 @@ impl Judge {
                 counted.by[side] += 1;
                 worker.generation = event.generation;
                 worker.allowed.clear();
+                worker.latest.push_back(event.words());
+                if worker.latest.len() > KEPT {
+                    worker.latest.pop_front();
+                }
             }
             worker.answers.pop_front();
             worker.at = (worker.at + 1) % CYCLE.len();
             counted.operations += 1;
         }
         Ok(())
+    }
+}
+
+impl Event {
+    fn words(&self) -> String {
+        let Self { generation, path, errno, verdict, rule, time, .. } = self;
+        format!("{verdict} {errno} of {path} by {} of generation {generation} at {time}", rule.id)
     }
 }
 
@@ -304,13 +322,24 @@ fn judge(
     answer: u8,
     event: &Event,
 ) -> Result<usize, EndureError> {
-    let Event { generation, policy, path, errno, verdict, rule } = event;
+    let Event { generation, policy, path, errno, verdict, rule, .. } = event;
     let wrong = |what: &str| {
+        let before: Vec<_> = worker.latest.iter().map(String::as_str).collect();
+        let behind: Vec<_> = worker.events.iter().take(KEPT).map(Event::words).collect();
         EndureError::broken(format!(
-            "{what}: {file} got {} after generation {}, and the event says {verdict} {errno} of {path} by {} of generation {generation}",
+            "{what}: {file} got {} after generation {}, and the event says {}; before it: {}; behind it: {}; answers behind it: {}",
             char::from(answer),
             worker.generation,
-            rule.id
+            event.words(),
+            before.join(", "),
+            behind.join(", "),
+            worker
+                .answers
+                .iter()
+                .skip(1)
+                .take(2 * KEPT)
+                .map(|answer| char::from(*answer))
+                .collect::<String>(),
         ))
     };
     // Odd generations are the first policy's, even ones the second's.
@@ -355,6 +384,7 @@ mod tests {
             errno: errno.into(),
             verdict: "deny".into(),
             rule: Rule { id: format!("{rule}-{file}-0") },
+            time: "12:00".into(),
         }
     }
 

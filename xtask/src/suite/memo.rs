@@ -29,14 +29,15 @@ const POLICIES: [(&str, &str); 6] = [
 ];
 /// `enum boesfs_check` of the programs, and the policies it is tried under: sound memos, ones that outlive renames, ones
 /// that outlive a reload, ones that are renewed wherever their directory has gone, and ones that are renewed whichever
-/// directory was renamed.
-const CHECKS: [(&str, Memos); 6] = [
+/// directory was renamed, by the last renames and by the numbers on the way.
+const CHECKS: [(&str, Memos); 7] = [
     ("1 memo", Memos::Sound),
     ("1 hide", Memos::Sound),
     ("2 hide", Memos::OutliveRenames),
     ("3 memo", Memos::OutliveReloads),
     ("4 memo", Memos::OutlivePaths),
     ("5 memo", Memos::OutliveRecent),
+    ("6 memo", Memos::OutliveNumbers),
 ];
 
 /// How memos are treated.
@@ -47,6 +48,7 @@ enum Memos {
     OutliveReloads,
     OutlivePaths,
     OutliveRecent,
+    OutliveNumbers,
 }
 
 /// Tries every kind and reports it.
@@ -92,7 +94,7 @@ fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> 
 }
 
 /// Reads `names: end` and `shut: end`, before which nothing else may be said, and, for each check, `reloads: 5`,
-/// `check: 1 memo`, `memos: 12 agreed, 0 differed, 34 renames of directories, 9 untouched, 5 called as before, 7
+/// `check: 1 memo`, `memos: 12 agreed, 0 differed, 34 renames of directories, 9 untouched, 8 unmoved, 5 named as before, 7
 /// derived`.
 fn judge(said: &str) -> Tally {
     let mut tally = Tally::default();
@@ -111,18 +113,27 @@ fn judge(said: &str) -> Tally {
         }
         let (reloads, line) = (reloads.next().unwrap_or_default(), memos.next().unwrap_or_default());
         let mut counts = line.split(", ").map_while(|part| part.split(' ').next()?.parse::<u64>().ok());
-        let counts = [(); 6].map(|()| counts.next());
+        let counts = [(); 7].map(|()| counts.next());
         let (
-            [Some(agreed), Some(differed), Some(renames), Some(untouched), Some(called), Some(derived)],
+            [
+                Some(agreed),
+                Some(differed),
+                Some(renames),
+                Some(untouched),
+                Some(unmoved),
+                Some(named),
+                Some(derived),
+            ],
             Ok(reloads),
         ) = (counts, reloads.parse::<u64>())
         else {
             return Tally::fail(format!("no counts of check {check} in: {said}"));
         };
         let renewed = match kind {
-            Memos::Sound => called.min(derived),
-            Memos::OutlivePaths => called,
+            Memos::Sound => unmoved.min(named).min(derived),
+            Memos::OutlivePaths => named,
             Memos::OutliveRecent => untouched,
+            Memos::OutliveNumbers => unmoved,
             Memos::OutliveRenames | Memos::OutliveReloads => ENOUGH_RENEWED,
         };
         if kind == Memos::Sound {
@@ -155,27 +166,28 @@ mod tests {
 
     #[test]
     fn only_broken_memos_may_differ() {
-        let said = |differed: [u64; 6]| {
+        let said = |differed: [u64; 7]| {
             let one = |((check, kind), differed)| {
                 let renames = if kind == Memos::OutliveReloads { 0 } else { 800 };
                 format!(
-                    "8 changes\n7 opened, 6 denied\nreloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, {renames} renames of directories, 300 untouched, 200 called as before, 100 derived\n"
+                    "8 changes\n7 opened, 6 denied\nreloads: 9\ncheck: {check}\nmemos: 900 agreed, {differed} differed, {renames} renames of directories, 300 untouched, 250 unmoved, 200 named as before, 100 derived\n"
                 )
             };
             "names: end\nshut: end\n".to_owned()
                 + &CHECKS.into_iter().zip(differed).map(one).collect::<String>()
         };
-        let right = said([0, 0, 1, 1, 1, 1]);
-        assert_eq!(judge(&right).passed, 7);
+        let right = said([0, 0, 1, 1, 1, 1, 1]);
+        assert_eq!(judge(&right).passed, 8);
         assert_eq!(judge(&format!("touched /above/named\n{right}")).failed, 1);
-        assert_eq!(judge(&said([1, 0, 1, 1, 1, 1])).failed, 1);
-        assert_eq!(judge(&said([0, 1, 1, 1, 1, 1])).failed, 1);
-        assert_eq!(judge(&said([0, 0, 0, 0, 0, 0])).failed, 4);
-        assert_eq!(judge(&right.replace("900", "1")).failed, 6);
-        assert_eq!(judge(&right.replace("reloads: 9", "reloads: 0")).failed, 6);
-        assert_eq!(judge(&right.replace("800", "0")).failed, 5);
+        assert_eq!(judge(&said([1, 0, 1, 1, 1, 1, 1])).failed, 1);
+        assert_eq!(judge(&said([0, 1, 1, 1, 1, 1, 1])).failed, 1);
+        assert_eq!(judge(&said([0, 0, 0, 0, 0, 0, 0])).failed, 5);
+        assert_eq!(judge(&right.replace("900", "1")).failed, 7);
+        assert_eq!(judge(&right.replace("reloads: 9", "reloads: 0")).failed, 7);
+        assert_eq!(judge(&right.replace("800", "0")).failed, 6);
         assert_eq!(judge(&right.replace("300 untouched", "0 untouched")).failed, 2);
-        assert_eq!(judge(&right.replace("200 called", "0 called")).failed, 3);
+        assert_eq!(judge(&right.replace("250 unmoved", "0 unmoved")).failed, 3);
+        assert_eq!(judge(&right.replace("200 named", "0 named")).failed, 3);
         assert_eq!(judge(&right.replace("100 derived", "0 derived")).failed, 2);
         assert_eq!(judge("names: end\nshut: end\ncheck: 1 memo\nmemos: 900 agreed").failed, 1);
         assert_eq!(judge("").failed, 1);

@@ -32,7 +32,7 @@ boesfs run --plane lsm --dir /above/named --outside allow shut.bin -- /bin/sh -c
     done 2>/dev/null
     echo shut: end'
 
-for round in "1 memo" "1 hide" "2 hide" "3 memo" "4 memo" "5 memo"; do
+for round in "1 memo" "1 hide" "2 hide" "3 memo" "4 memo" "5 memo" "6 memo"; do
     check=${round% *} policy=${round#* }
     BOESFS_CHECK_MEMOS=$check boesfs run --plane lsm --name churn --outside allow --events /dev/null $policy.bin -- \
         /bin/sh -c "echo >/churn-started; until [ -e /churn-go ]; do sleep 0.2; done

@@ -193,6 +193,23 @@ grep '"op":"open"' /tmp/ev.fold-lsm | grep SECRET | grep -q '"reason":"folds-cas
 grep '"op":"rename"' /tmp/ev.fold-lsm | grep -q '"args":\["/srv/fold/folding/again"\]' || fail "a denied move said $(cat /tmp/ev.fold-lsm)"
 umount /srv/fold
 
+# More mounts than are read at once: calls that are told no mount are judged by the last of them too. With more than are
+# recorded none of these calls is allowed.
+{ model; echo "p, /srv/many/20/f, setattr, deny"; } >/tmp/many.conf
+compile many
+for most in 20 70; do
+    n=$(ls /srv/many 2>/dev/null | wc -l)
+    while [ $n -lt $most ]; do
+        n=$((n + 1))
+        mkdir -p /srv/many/$n && mount -t tmpfs tmpfs /srv/many/$n && echo >/srv/many/$n/f && echo >/srv/many/$n/g || fail "mount $n"
+    done
+    boesfs run --plane lsm --dir /srv/many --events /tmp/ev.many-$most /tmp/many.bin -- sh -c 'for turn in 1 2; do
+        for name in 1/f 20/f 20/g; do touch /srv/many/$name && echo $name; done; done' >/tmp/out.many-$most 2>/dev/null
+done
+[ "$(tr '\n' ' ' </tmp/out.many-20)" = "1/f 20/g 1/f 20/g " ] || fail "many mounts: $(cat /tmp/out.many-20)"
+[ ! -s /tmp/out.many-70 ] && grep -q '"path":null.*"reason":"unresolved"' /tmp/ev.many-70 || fail "too many mounts: $(cat /tmp/out.many-70) $(cat /tmp/ev.many-70)"
+for n in $(ls /srv/many); do umount /srv/many/$n; done
+
 # A reload takes no older revision than the one before it.
 boesfsc keygen -o /tmp/key >/dev/null || fail "keygen"
 for revision in 1 2; do
