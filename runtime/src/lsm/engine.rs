@@ -26,7 +26,7 @@ use super::hooks::{self, Programs};
 use super::pins::{self, Lock};
 use super::record::{PolicyPlace, Records, half, word};
 use super::seal::{self, Seals};
-use super::wire::Wire as _;
+use super::wire::{Wire as _, field};
 use super::{subject, table};
 use crate::plane::{Seal, Told};
 use crate::sys::{Bell, SharedArray, bpf};
@@ -455,7 +455,7 @@ impl Engine {
         place: PolicyPlace,
         programs: &subject::Programs,
     ) -> Result<u32, LoadError> {
-        self.take_table(index);
+        self.take_own_table(index);
         if programs.0.is_empty() {
             return Ok(index);
         }
@@ -475,11 +475,19 @@ impl Engine {
         Ok(at)
     }
 
-    /// Takes the table at `index` away, if there is one. What is left there is replaced by the next.
+    /// Takes the table at `index` away. What is left there is replaced by the next.
     fn take_table(&self, index: u32) {
-        let (map, key) = (self.maps.tables.as_fd(), index.to_ne_bytes());
-        if matches!(bpf::map_lookup(map, &key, &mut [0; 4]), Ok(true)) {
-            let _ = bpf::map_delete(map, &key);
+        let _ = bpf::map_delete(self.maps.tables.as_fd(), &index.to_ne_bytes());
+    }
+
+    /// Takes away the table that the binding `index` has of its own, if it has one. That stands in the binding: on 6.1
+    /// even a look at an array of maps waits for every program that runs.
+    fn take_own_table(&self, index: u32) {
+        let mut bytes = [0; size_of::<Binding>()];
+        let read = bpf::map_lookup(self.maps.bindings.as_fd(), &index.to_ne_bytes(), &mut bytes);
+        let (table, count) = (field!(bytes, Binding.table: u32), field!(bytes, Binding.program_count: u32));
+        if read.is_ok() && table == index && count != 0 {
+            self.take_table(index);
         }
     }
 
@@ -514,8 +522,10 @@ impl Engine {
         self.records.set_uses(place, uses);
         if uses == 0 {
             let key = (place.slot as u32).to_ne_bytes();
-            self.take_table(shared_table(place));
-            self.records.set_table(place, 0);
+            if self.records.table(place) != 0 {
+                self.take_table(shared_table(place));
+                self.records.set_table(place, 0);
+            }
             // What is left there is replaced by the next policy.
             let _ = bpf::map_delete(self.maps.policies[place.class].as_fd(), &key);
         }
@@ -549,7 +559,7 @@ impl Engine {
             let _ = bpf::map_delete(self.maps.rings.as_fd(), &key);
         }
         for generation in [0, 1] {
-            self.take_table(binding_index(slot, generation));
+            self.take_own_table(binding_index(slot, generation));
         }
         for offset in (0..size_of::<Sandbox>()).step_by(8).rev() {
             sandboxes.word(slot, offset).store(0, Ordering::Release);
@@ -585,8 +595,8 @@ impl Engine {
         let mut bytes = [0; size_of::<Binding>()];
         let key = binding_index(slot, generation).to_ne_bytes();
         bpf::map_lookup(self.maps.bindings.as_fd(), &key, &mut bytes).ok()?;
-        let class = super::wire::field!(bytes, Binding.policy_class: u32) as usize;
-        let place = super::wire::field!(bytes, Binding.policy_slot: u32) as usize;
+        let class = field!(bytes, Binding.policy_class: u32) as usize;
+        let place = field!(bytes, Binding.policy_slot: u32) as usize;
         let known = MAX_POLICIES.get(class).is_some_and(|count| place < *count as usize);
         known.then_some(PolicyPlace { class, slot: place })
     }
@@ -605,7 +615,7 @@ impl Engine {
         let key = namespace.to_ne_bytes();
         // The number may be another sandbox's by now.
         if let Ok(true) = bpf::map_lookup(self.maps.armed.as_fd(), &key, &mut bytes)
-            && super::wire::field!(bytes, Armed.slot: u32) as usize == slot
+            && field!(bytes, Armed.slot: u32) as usize == slot
         {
             let _ = bpf::map_delete(self.maps.armed.as_fd(), &key);
         }

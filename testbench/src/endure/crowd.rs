@@ -41,8 +41,10 @@ pub struct Seen {
     pub started_in_user_space: f64,
     /// Bytes of the engine's maps for each sandbox more, by the kernel's account.
     pub map_bytes: f64,
-    /// Bytes of the kernel's own allocations for each sandbox more, names below /run and open files included.
+    /// Bytes of the kernel's own allocations for each sandbox more: its maps, names below /run and open files.
     pub slab_bytes: f64,
+    /// Bytes of what is written in files below /run, for each sandbox more, as the pages they take.
+    pub file_bytes: f64,
     /// An open and close with one sandbox in the machine, nanoseconds.
     pub open_alone: f64,
     /// The same with all of them.
@@ -98,7 +100,7 @@ pub fn run(sandboxes: usize, policies: usize, with_processes: usize) -> Result<S
         started.push(took);
     }
     let loaded: Vec<Arc<ValidImage>> = images.iter().map(|image| load(image)).collect::<Result<_, _>>()?;
-    let (maps, slab) = (map_bytes()?, slab_bytes()?);
+    let (maps, slab, files) = (map_bytes()?, memory("Slab:")?, memory("Shmem:")?);
     let mut enrolled = Vec::new();
     let mut claims: Vec<Claim> = Vec::new();
     for (at, image) in (with_processes + 1..sandboxes).zip(loaded.iter().cycle()) {
@@ -108,7 +110,8 @@ pub fn run(sandboxes: usize, policies: usize, with_processes: usize) -> Result<S
     }
     let more = enrolled.len().max(1) as f64;
     let map_bytes = (map_bytes()? as f64 - maps as f64) / more;
-    let slab_bytes = (slab_bytes()? as f64 - slab as f64) / more;
+    let slab_bytes = (memory("Slab:")? as f64 - slab as f64) / more;
+    let file_bytes = (memory("Shmem:")? as f64 - files as f64) / more;
     let open_among_all = gauge.measure()?;
     let before = children_in_user_space()?;
     for child in &mut running {
@@ -130,6 +133,7 @@ pub fn run(sandboxes: usize, policies: usize, with_processes: usize) -> Result<S
         started_in_user_space,
         map_bytes,
         slab_bytes,
+        file_bytes,
         open_alone,
         open_among_all,
         cleared,
@@ -240,10 +244,11 @@ fn children_in_user_space() -> Result<f64, EndureError> {
     Ok(usage.user_time().num_microseconds() as f64)
 }
 
-fn slab_bytes() -> Result<u64, EndureError> {
+/// How many bytes of memory the kernel accounts for under `name`.
+fn memory(name: &str) -> Result<u64, EndureError> {
     let path = "/proc/meminfo";
     let text = std::fs::read_to_string(path).map_err(EndureError::io(path))?;
-    number(&text, "Slab:").map(|kibibytes| kibibytes * 1024).ok_or(EndureError::Broken(text))
+    number(&text, name).map(|kibibytes| kibibytes * 1024).ok_or(EndureError::Broken(text))
 }
 
 fn number(text: &str, field: &str) -> Option<u64> {

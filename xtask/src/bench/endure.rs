@@ -83,7 +83,11 @@ const PARTS: [Part; 3] = [
                 "µs of that in user space, a mean by the kernel's account of all supervisors",
             ),
             ("map_bytes", "bytes of the engine's maps for each sandbox more"),
-            ("slab_bytes", "bytes of the kernel's own allocations for each more, names below /run included"),
+            (
+                "slab_bytes",
+                "bytes of the kernel's own allocations for each more: those maps, names below /run, open files",
+            ),
+            ("file_bytes", "bytes of pages that its record below /run takes"),
             ("open_alone", "ns for an open and close with one sandbox"),
             ("open_among_all", "ns for the same with all of them"),
             ("cleared", "seconds for `boesfs gc` to clear all away"),

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 use std::process::Command;
 use std::time::Duration;
 
-const TIMEOUT: Duration = Duration::from_secs(900);
+const TIMEOUT: Duration = Duration::from_secs(1200);
 /// How long each kind of memo is tried.
 const SECONDS: &str = "6";
 /// Answers that must have been compared, renames of directories, and memos that hold again after them in each of the ways
