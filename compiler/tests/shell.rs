@@ -139,29 +139,26 @@ struct Watched {
 
 impl Watched {
     fn new(folder: &Path, args: &[&str]) -> Self {
+        // One pipe for both streams: of two, nobody could tell which line came first.
+        let (out, into) = std::io::pipe().expect("a pipe");
         // Who runs the tests in the background may have interrupts ignored, and what they start inherits that.
-        let mut child = Command::new("env")
+        let child = Command::new("env")
             .args(["--default-signal=INT", env!("CARGO_BIN_EXE_boesfsc"), "watch"])
             .args(args)
             .current_dir(folder)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(into.try_clone().expect("a pipe"))
+            .stderr(into)
             .spawn()
             .expect("boesfsc starts");
         let (sender, lines) = channel();
-        let streams: [Box<dyn std::io::Read + Send>; 2] =
-            [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
-        for stream in streams {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
                 }
-            });
-        }
+            }
+        });
         Self { child, lines }
     }
 
