@@ -279,9 +279,15 @@ impl Engine {
     pub(super) fn room_for_mounts(&self, slot: usize, count: usize) -> Result<(), LoadError> {
         let none = [0; size_of::<Mount>() * MOUNTS_PIECE as usize];
         let pieces = count.div_ceil(MOUNTS_PIECE as usize);
-        mounts_keys(slot)
-            .take(pieces)
-            .try_for_each(|key| self.put("mounts", &self.maps.mounts, &key.to_ne_bytes(), &none))
+        for key in mounts_keys(slot).take(pieces) {
+            bpf::map_update(self.maps.mounts.as_fd(), &key.to_ne_bytes(), &none).map_err(
+                |error| match error.raw_os_error() {
+                    Some(libc::E2BIG) => LoadError::Full("mount"),
+                    _ => LoadError::map("mounts", error),
+                },
+            )?;
+        }
+        Ok(())
     }
 
     fn put_dir(&self, key: &[u8], dir: &[u8]) -> Result<(), LoadError> {
