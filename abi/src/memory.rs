@@ -69,8 +69,8 @@ pub fn policy(image: &ValidImage) -> MapMemory {
 }
 
 /// What a sandbox under `image` has of its own, with a protected directory whose path is short and with
-/// [`MOUNTS_PIECE`] mounts; as much again for each as many more. The ring is there if its events are wanted, and the table of programs is one
-/// for all sandboxes that have the same policy and see the same programs.
+/// [`MOUNTS_PIECE`] mounts; as much again for each as many more. The ring is there if its events are wanted, and the table of
+/// programs is one for all sandboxes that have the same policy and see the same programs.
 #[must_use]
 pub fn sandbox(image: &ValidImage) -> Vec<MapMemory> {
     // The subject of a whole sandbox is fixed when it starts: the kernel looks up no program.

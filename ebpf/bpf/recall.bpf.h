@@ -156,7 +156,7 @@ static __always_inline int boesfs_recall_anew(enum boesfs_part part, const struc
 		stale_ = recalled_ == BOESFS_RECALL_STALE;                                                             \
 		if (stale_ || recalled_ == BOESFS_RECALL_NOTHING) {                                                    \
 			recalled_ = BOESFS_RECALL_NOTHING;                                                             \
-			if ((stale_ && (untouched)) || (derived) || (stale_ && (named)))  {                            \
+			if ((stale_ && (untouched)) || (derived) || (stale_ && (named))) {                             \
 				recalled_ = (shared);                                                                  \
 				if (recalled_ == BOESFS_RECALL_NOTHING)                                                \
 					recalled_ = (labelled);                                                        \

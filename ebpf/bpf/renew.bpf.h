@@ -100,7 +100,7 @@ struct boesfs_settle {
 	__u64 unhashed;
 };
 
-/* Whether the way is at the protected directory, where it ends, or at the root of the mount it is on. */
+/* Whether @dentry, where the way stands, is the protected directory: there it ends. */
 static __always_inline __u32 boesfs_up_is_in(const struct boesfs_up *up, __u64 dentry)
 {
 	return dentry == up->anchor_dentry && up->mount == up->anchor_mount;

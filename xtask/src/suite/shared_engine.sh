@@ -210,6 +210,17 @@ done
 [ ! -s /tmp/out.many-70 ] && grep -q '"path":null.*"reason":"unresolved"' /tmp/ev.many-70 || fail "too many mounts: $(cat /tmp/out.many-70) $(cat /tmp/ev.many-70)"
 for n in $(ls /srv/many); do umount /srv/many/$n; done
 
+# A protected directory whose path just fits in the room for short ones, and one whose path does not.
+for length in 192 193; do
+    long=/srv/long/$(printf "%0$((length - 10))d" 0)
+    mkdir -p $long && echo >$long/a && echo >$long/b || fail "a directory of $length bytes"
+    { model; echo "p, $long/a, open, deny"; } >/tmp/long.conf
+    compile long
+    boesfs run --plane lsm --dir $long --events /tmp/ev.long-$length /tmp/long.bin -- \
+        sh -c 'for name in a b; do read -r x <$0/$name && echo $name; done' $long >/tmp/out.long 2>/dev/null
+    [ "$(cat /tmp/out.long)" = b ] && grep -q "\"path\":\"$long/a\"" /tmp/ev.long-$length || fail "a directory of $length bytes: $(cat /tmp/out.long /tmp/ev.long-$length)"
+done
+
 # A reload takes no older revision than the one before it.
 boesfsc keygen -o /tmp/key >/dev/null || fail "keygen"
 for revision in 1 2; do
