@@ -181,7 +181,9 @@ impl<'t> Printer<'t> {
         };
         // A blank before a `#` would make it a comment.
         let gap = if value.starts_with('#') { "" } else { " " };
-        let text = format!("{} ={gap}{value}", definition.key.text);
+        // What ends in a mark that is part of it takes another, and an empty line to go on with.
+        let end = if value.ends_with('\\') { " \\\n" } else { "" };
+        let text = format!("{} ={gap}{value}{end}", definition.key.text);
         match comments.as_slice() {
             [comment] if !text.contains('\n') => self.line(text.as_bytes(), comment),
             _ => {
@@ -194,6 +196,9 @@ impl<'t> Printer<'t> {
                 }
                 self.line(text.as_bytes(), b"");
             }
+        }
+        if !end.is_empty() {
+            self.out.push(b'\n');
         }
     }
 }

@@ -151,6 +151,23 @@ fn a_comment_does_not_turn_into_an_annotation() {
 }
 
 #[test]
+fn a_mark_that_is_part_of_a_value_does_not_go_on_with_the_next_line() {
+    for (text, expected) in [
+        ("e = && \\ \\", "e = && \\ \\\n\n"),
+        ("e = a \\ \\ # b\n\n\nd = c", "# b\ne = a\\ \\\n\n\nd = c\n"),
+        ("e = a \\\\ # b\n # c\nd = c", "# b\n# c\ne = a\\ \\\n\nd = c\n"),
+        ("e = \\ \\", "e = \\ \\\n\n"),
+        ("e = a \\\n \\ \\\n b", "e = a\\b\n"),
+    ] {
+        let text = format!("[policy_effect]\n{text}");
+        let once = formatted(text.as_bytes()).expect("an effect");
+        assert_eq!(String::from_utf8_lossy(&once), format!("[policy_effect]\n{expected}"));
+        assert_eq!(said(&once), said(text.as_bytes()));
+        assert_eq!(formatted(&once).as_deref(), Some(once.as_slice()));
+    }
+}
+
+#[test]
 fn a_wide_matcher_is_broken_at_its_outermost_operator() {
     let term = "(r.sub == p.sub && r.obj == p.obj && r.act == p.act)";
     let text = format!("[matchers]\nm = {term} || {term} || {term}\n");
@@ -192,6 +209,7 @@ fn policy() -> impl Strategy<Value = String> {
         1 => "\\[(policy|matchers|options|policy_effect|request_definition)\\]( # [a-z]{0,3})?\r?",
         1 => "m[0-9]? ?= ?!{0,2}\\(?r\\.(sub|obj) ?(==|!=|in|<) ?(p\\.x|\\('a', ?\"b\"\\)|-?[0-9]{1,2})\\)?( ?(&&|\\|\\|) ?\\\\?( # [a-z]{0,2})?\n? ?f\\(r\\.a ,b\\)){0,3}",
         1 => "e ?= ?(nearest \\()?some ?\\(where ?\\(p\\.eft ?== ?allow\\)\\)\\)?",
+        1 => "[ed] ?=( ?[a&=#\\\\ ]){0,5}( # [a-z]{0,2})?",
         1 => "r ?= ?[a-z]{1,3}( ?, ?[a-z]{1,3}){0,2}",
     ];
     proptest::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))

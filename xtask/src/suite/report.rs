@@ -20,7 +20,7 @@ pub struct Tally {
     pub failed: u64,
     /// What was left out.
     pub skips: Vec<Skip>,
-    /// One line for each failure that has a name.
+    /// What each failure that has a name says, in its first line above all.
     pub failures: Vec<String>,
 }
 
@@ -84,6 +84,13 @@ pub enum Row {
     Engine(String),
 }
 
+impl Row {
+    fn name(&self) -> &str {
+        let (Self::Step(name) | Self::Engine(name)) = self;
+        name
+    }
+}
+
 impl Report {
     /// Counts `tally` in the row.
     pub fn add(&mut self, row: Row, tally: Tally) {
@@ -103,10 +110,14 @@ impl Report {
         total
     }
 
-    /// The tables of steps and engines, the reasons, the failures and, as its last line, the totals.
+    /// What failures say beyond their first line, the tables of steps and engines, the reasons, the failures in a line
+    /// each and, as its last line, the totals.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut text = String::new();
+        for (name, failure) in self.failures().filter(|(_, failure)| failure.contains('\n')) {
+            line(&mut text, format_args!("==== {name} failed: {failure}\n"));
+        }
         let steps = self.rows.iter().filter_map(|(row, tally)| match row {
             Row::Step(name) => Some((name, tally)),
             Row::Engine(_) => None,
@@ -118,17 +129,31 @@ impl Report {
         table(&mut text, "step", steps);
         table(&mut text, "engine", engines);
         for (row, tally) in &self.rows {
-            let (Row::Step(name) | Row::Engine(name)) = row;
             for skip in &tally.skips {
-                line(&mut text, format_args!("skipped {name}: {}: {}", skip.count, skip.reason));
+                line(&mut text, format_args!("skipped {}: {}: {}", row.name(), skip.count, skip.reason));
             }
-            for failure in &tally.failures {
-                line(&mut text, format_args!("FAILED {name}: {failure}"));
-            }
+        }
+        // Last, for whoever sees only the end.
+        for (name, failure) in self.failures() {
+            line(&mut text, format_args!("FAILED {name}: {}", in_a_line(failure)));
         }
         line(&mut text, format_args!("{}", self.total()));
         text
     }
+
+    /// Each failure, behind the name of its row.
+    fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rows
+            .iter()
+            .flat_map(|(row, tally)| tally.failures.iter().map(move |what| (row.name(), what.as_str())))
+    }
+}
+
+/// The first and the last line of `text`.
+fn in_a_line(text: &str) -> String {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let (first, last) = (lines.next().unwrap_or_default(), lines.next_back());
+    last.map_or_else(|| first.to_owned(), |last| format!("{first} ... {last}"))
 }
 
 fn table<'a>(text: &mut String, title: &str, rows: impl Iterator<Item = (&'a String, &'a Tally)>) {
@@ -158,11 +183,10 @@ mod tests {
         report.add(Row::Step("cargo fmt".into()), Tally::pass());
         report.add(Row::Engine("lsm (6.1)".into()), Tally::skip("no network"));
         report.add(Row::Engine("lsm (6.1)".into()), Tally::fail("case a"));
+        report.add(Row::Step("cargo fmt".into()), Tally::fail("one\ntwo\n\nthree\n"));
         let summary = report.summary();
-        assert!(summary.ends_with("\n1 passed, 1 failed, 1 skipped\n"), "{summary}");
-        assert!(
-            summary.contains("skipped lsm (6.1): 1: no network\nFAILED lsm (6.1): case a\n"),
-            "{summary}"
-        );
+        let end = "\nskipped lsm (6.1): 1: no network\nFAILED cargo fmt: one ... three\nFAILED lsm (6.1): case a\n1 passed, 2 failed, 1 skipped\n";
+        assert!(summary.ends_with(end), "{summary}");
+        assert!(summary.starts_with("==== cargo fmt failed: one\ntwo\n\nthree\n"), "{summary}");
     }
 }
