@@ -1,5 +1,6 @@
 //! The command line of the testbench.
 
+use std::ffi::OsString;
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -162,6 +163,13 @@ enum EndureWorker {
     Ask { dir: PathBuf, index: u8 },
     /// Says which pinned objects of a directory it can open.
     Reach { dir: PathBuf },
+    /// Says that it runs another program; fails if it is told that it may not.
+    Pose { program: PathBuf },
+    /// Runs a command and traces it.
+    Trace {
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
     /// Makes an empty directory one in which case does not count.
     FoldCase { dir: PathBuf },
     /// Looks until it is killed.
@@ -191,6 +199,8 @@ fn endure_worker(what: &EndureWorker) -> anyhow::Result<()> {
         EndureWorker::AskTogether { dir, workers } => endure::worker::ask_together(dir, *workers)?,
         EndureWorker::Ask { dir, index } => endure::worker::ask(dir, *index)?,
         EndureWorker::Reach { dir } => endure::worker::reach(dir)?,
+        EndureWorker::Pose { program } => endure::worker::pose(program)?,
+        EndureWorker::Trace { command } => endure::worker::trace(command)?,
         EndureWorker::FoldCase { dir } => endure::worker::fold_case(dir)?,
         EndureWorker::Watch { dir, pause } => {
             endure::worker::watch(dir, std::time::Duration::from_millis(*pause))?;

@@ -147,6 +147,7 @@ impl Engine {
             self.seals.add(self.programs.map(map)?.as_fd(), SEAL_MAP)?;
         }
         seal::close(&self.records);
+        seal::check_untraced().inspect_err(|_| seal::open(&self.records))?;
         self.seal_programs()
     }
 

@@ -107,6 +107,11 @@ pub enum LoadError {
         "an engine that is not sealed is running, and its objects may be in other hands: end its sandboxes first"
     )]
     Unsealed,
+    /// A seal would have a hand in it.
+    #[error(
+        "the engine cannot be sealed: process {0} of this program is traced, and whoever does that is under the seal"
+    )]
+    Traced(u32),
     /// It was not found out what to seal.
     #[error(
         "the engine cannot be sealed: the kernel does not tell which program this is, or where its names are"

@@ -1,6 +1,10 @@
 //! The seal: which maps and programs are the engine's, so that only the program that sealed it gets at them.
 
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use boesfs_abi::map::EngineRecord;
@@ -37,4 +41,38 @@ pub(super) fn close(records: &Records) {
 /// It no longer is: its end has come.
 pub(super) fn open(records: &Records) {
     word!(records.engine, 0, EngineRecord.sealed).store(0, Ordering::Release);
+}
+
+/// Refuses a seal that somebody is behind: who traces a process of this program does with it as he likes. Nobody begins to once
+/// there is a seal.
+pub(super) fn check_untraced() -> Result<(), LoadError> {
+    match traced() {
+        Ok(None) => Ok(()),
+        Ok(Some(process)) => Err(LoadError::Traced(process)),
+        Err(_) => Err(LoadError::Seal),
+    }
+}
+
+/// A process of this program that is traced.
+fn traced() -> io::Result<Option<u32>> {
+    let program = |process: &Path| fs::metadata(process.join("exe")).map(|file| (file.dev(), file.ino()));
+    let own = program(Path::new("/proc/self"))?;
+    for entry in fs::read_dir("/proc")? {
+        let process = entry?;
+        let Some(number) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // Kernel threads have no program, and what has ended has none any more.
+        if program(&process.path()).is_ok_and(|other| other == own) && is_traced(&process.path()) {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether any thread of `process` is traced, as far as it is still there.
+fn is_traced(process: &Path) -> bool {
+    let threads = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
+    let mut told = threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
+    told.any(|status| {
+        status.lines().any(|line| line.strip_prefix("TracerPid:").is_some_and(|tracer| tracer.trim() != "0"))
+    })
 }

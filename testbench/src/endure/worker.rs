@@ -1,15 +1,21 @@
 //! What runs in the sandboxes of endurance tests: asks, and tells what it was answered.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use boesfs_runtime::sys::bpf;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use rustix::fs::IFlags;
+use rustix::io::Errno;
 
 use super::stage::{BOTH, FREE, ONE, PROGRAM, TWO};
 
@@ -61,6 +67,40 @@ pub fn reach(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Says that it runs `program`, which the kernel takes from nobody whose own program is still mapped.
+///
+/// # Errors
+/// EPERM, if not even that may be said, and whatever keeps `program` from being opened.
+pub fn pose(program: &Path) -> io::Result<()> {
+    match rustix::process::set_executable_file(File::open(program)?.as_fd()) {
+        Err(Errno::BUSY) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(()) => Err(io::Error::other("a program was taken for another")),
+    }
+}
+
+/// Runs `command` from its first system call on under a tracer that has it do as it likes.
+///
+/// # Errors
+/// If it does not run, cannot be traced or ends with another status than 0.
+pub fn trace(command: &[OsString]) -> io::Result<()> {
+    // Stopped before it is what is to be traced.
+    let child =
+        Command::new("/bin/sh").args(["-c", "kill -STOP $$; exec \"$@\"", "sh"]).args(command).spawn()?;
+    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+    waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
+    ptrace::seize(pid, ptrace::Options::empty())?;
+    kill(pid, Signal::SIGCONT)?;
+    loop {
+        match waitpid(pid, None)? {
+            WaitStatus::Exited(_, 0) => return Ok(()),
+            WaitStatus::Stopped(_, signal) => ptrace::cont(pid, signal)?,
+            WaitStatus::PtraceEvent(..) => ptrace::cont(pid, None)?,
+            ended => return Err(io::Error::other(format!("{ended:?}"))),
+        }
+    }
 }
 
 fn answer(path: &Path) -> u8 {

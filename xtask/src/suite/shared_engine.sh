@@ -286,9 +286,16 @@ tamper() {
     boesfs-testbench endure-worker reach "$ENGINE" >/tmp/reached || fail "reach"
     grep -v '/link_' /tmp/reached | grep -q . && echo reached "$(grep -c /tally /tmp/reached)"
     ls /proc/$SEALED/map_files >/dev/null 2>&1 && cat /proc/$SEALED/maps >/dev/null 2>&1 && echo looked
+    boesfs-testbench endure-worker pose "$(command -v boesfs)" 2>/tmp/said.pose && echo posed
+    boesfs-testbench endure-worker trace boesfs ps >/dev/null 2>/tmp/said.trace && echo traced
+    # The tool has no loader here that could be misled; where the kernel keeps one from that, it bounds the stack as well.
+    (ulimit -s unlimited && boesfs run --plane lsm --dir /srv/d /tmp/a.bin -- grep -q 'stack size *unlimited' /proc/self/limits) && echo kept
     mount -o remount,ro /sys/fs/bpf 2>/dev/null && echo remounted && mount -o remount,rw /sys/fs/bpf
     true
 }
+boesfs-testbench endure-worker trace boesfs run --plane lsm --seal --dir /srv/d /tmp/a.bin -- true >/tmp/said.watched 2>&1 && fail "sealed by a process that is traced"
+grep -q 'is traced' /tmp/said.watched || fail "a seal by a traced process: $(cat /tmp/said.watched)"
+nothing_left "a seal by a traced process"
 for seal in "" --seal; do
     $START /tmp/ev.sealed $seal --name sealed /tmp/a.bin -- sh -c "touch /tmp/ready.sealed$seal; exec sleep 1000" 2>/tmp/said.sealed &
     SEALED=$!
@@ -306,7 +313,7 @@ for seal in "" --seal; do
     wait $SEALED
     nothing_left "a sandbox with seal '$seal'"
 done
-[ "$(tr '\n' ' ' </tmp/tampered)" = "planted moved reloaded reached 1 looked remounted " ] || fail "without a seal: $(cat /tmp/tampered)"
+[ "$(tr '\n' ' ' </tmp/tampered)" = "planted moved reloaded reached 1 looked posed traced kept remounted " ] || fail "without a seal: $(cat /tmp/tampered)"
 [ -z "$(cat /tmp/tampered--seal)" ] || fail "with a seal: $(cat /tmp/tampered--seal)"
 
 # What is refused before anything runs, in these words and no others; nothing stays, and the name is free.
