@@ -6,8 +6,8 @@ use std::process::Command;
 use super::{BenchError, KernelChoice, Setting, Workspace, image, in_guest};
 use crate::process;
 
-const SETTINGS: [&str; 5] =
-    ["baseline", "landlock", "free:use-10", "confined:use-10", "confined:everything-10"];
+const SETTINGS: [&str; 6] =
+    ["baseline", "filter", "landlock", "free:use-10", "confined:use-10", "confined:everything-10"];
 /// What is packed and unpacked: this repository's own sources.
 const SOURCES: [&str; 5] = ["abi", "compiler", "docs", "grammar", "policies"];
 /// What is compiled.

@@ -21,6 +21,7 @@ for setting; do
     case $setting in
     baseline) sh /work/jobs ;;
     landlock) layer='--landlock /' sh /work/jobs ;;
+    filter) layer=--filter sh /work/jobs ;;
     free:*)
         . ./idle.sh
         idle "$policy"

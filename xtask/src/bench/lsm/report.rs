@@ -203,14 +203,16 @@ fn jobs(results: &Results<'_>, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\n### Whole jobs\n")?;
     writeln!(
         out,
-        "| job | baseline, instructions | not confined | confined | confined, everything denied | Landlock |\n|---|---:|---:|---:|---:|---:|"
+        "| job | baseline, instructions | filter | not confined | confined, beyond the filter | confined in all | everything denied | Landlock |\n|---|---:|---:|---:|---:|---:|---:|---:|"
     )?;
     for what in results.subjects(0) {
         writeln!(
             out,
-            "| {what} | {} | {} | {} | {} | {} |",
+            "| {what} | {} | {} | {} | {} | {} | {} | {} |",
             results.absolute("jobs:baseline", what, 0),
+            results.beyond("jobs:baseline", "jobs:filter", what, 0),
             results.beyond("jobs:baseline", "jobs:free:use-10", what, 0),
+            results.beyond("jobs:filter", "jobs:confined:use-10", what, 0),
             results.beyond("jobs:baseline", "jobs:confined:use-10", what, 0),
             results.beyond("jobs:baseline", "jobs:confined:everything-10", what, 0),
             results.beyond("jobs:baseline", "jobs:landlock", what, 0),
