@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a decision works on: one buffer for everything, because a BPF stack holds 512 bytes, and the one
- * way to read a policy. Pure C: no BPF helper is called here, in walk.h, decide.h or judge.h, so that the host's
+ * way to read a policy. Pure C: no BPF helper is called here, in walk.h, decide.h, moves.h or judge.h, so that the host's
  * compiler builds the same code for tests.
  *
  * Long loops are cut into steps over state in this buffer. Who includes these headers drives them: with a for

@@ -1,6 +1,6 @@
 //! What decides in the kernel: BPF objects, and the same C as a library for the host.
 //!
-//! The sources are in `bpf/`: pure decision headers (`walk.h`, `decide.h`, `judge.h`), the programs of the lsm plane
+//! The sources are in `bpf/`: pure decision headers (`walk.h`, `decide.h`, `moves.h`, `judge.h`), the programs of the lsm plane
 //! (`boesfs.bpf.c`) and the program of the `bpf` engine (`decide.bpf.c`). The verifier must know how large a policy is,
 //! so policies come in sizes: [`SizeClass`]. The lsm plane has maps for all of them, an object of the `bpf` engine is
 //! compiled for one.
