@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::process::Command;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use super::LIMIT;
 use super::scene::place_prober;
@@ -10,6 +11,9 @@ use crate::engine::RealPlane;
 
 /// Rows of the list of attempts that every path-based sandbox must survive.
 pub(super) const ROWS: u32 = 58;
+
+/// How long a program may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What comes of an attempt on a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +105,25 @@ pub fn attempts() -> io::Result<Vec<Attempt>> {
     let folder = tempfile::tempdir()?;
     let prober = folder.path().join("prober");
     place_prober(&prober)?;
-    let output = Command::new(&prober).arg("table").output()?;
+    let output = run_written(Command::new(&prober).arg("table"))?;
     if !output.status.success() {
         return Err(io::Error::other(format!("the prober lists nothing: {}", output.status)));
     }
     String::from_utf8_lossy(&output.stdout).lines().map(attempt).collect()
+}
+
+/// Runs a program that this process has just written. One that another thread begins at that moment has it open for writing until
+/// it runs its own.
+fn run_written(command: &mut Command) -> io::Result<Output> {
+    let began = Instant::now();
+    loop {
+        match command.output() {
+            Err(busy) if busy.kind() == io::ErrorKind::ExecutableFileBusy && began.elapsed() < PATIENCE => {
+                std::thread::yield_now();
+            }
+            done => return done,
+        }
+    }
 }
 
 fn attempt(line: &str) -> io::Result<Attempt> {
