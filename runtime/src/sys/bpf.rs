@@ -22,6 +22,8 @@ const BPF_MAP_FREEZE: libc::c_int = 22;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_MAP_TYPE_RINGBUF: u32 = 27;
+/// The kinds of maps whose values are there once for each processor.
+const PER_PROCESSOR: [u32; 4] = [5, 6, 10, 21];
 const BPF_F_INNER_MAP: u32 = 1 << 12;
 const BPF_LSM_MAC: u32 = 27;
 const BPF_PROG_TYPE_SYSCALL: u32 = 31;
@@ -42,28 +44,43 @@ impl MapElement {
     }
 }
 
-/// Sets the value of `key` in `map`. Both must have the length the map was made with.
+/// Sets the value of `key` in `map`, which must not have a value for each processor.
 ///
 /// # Errors
-/// What bpf(2) says.
+/// `InvalidInput` unless both have the length the map was made with; what bpf(2) says.
 pub fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
+    check_lengths(map, key, Some(value))?;
     bpf(BPF_MAP_UPDATE_ELEM, &MapElement::new(map, key, value.as_ptr() as u64)).map(drop)
 }
 
-/// Reads the value of `key` in `map` into `value`; whether there is one. Both must have the length the map was made with.
+/// Reads the value of `key` in `map`, which must not have a value for each processor, into `value`; whether there is one.
 ///
 /// # Errors
-/// What bpf(2) says.
+/// `InvalidInput` unless both have the length the map was made with; what bpf(2) says.
 pub fn map_lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+    check_lengths(map, key, Some(value))?;
     present(bpf_mut(BPF_MAP_LOOKUP_ELEM, &mut MapElement::new(map, key, value.as_mut_ptr() as u64)))
 }
 
 /// Takes `key` out of `map`; whether it was there.
 ///
 /// # Errors
-/// What bpf(2) says.
+/// `InvalidInput` unless it has the length the map was made with; what bpf(2) says.
 pub fn map_delete(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<bool> {
+    check_lengths(map, key, None)?;
     present(bpf(BPF_MAP_DELETE_ELEM, &MapElement::new(map, key, 0)))
+}
+
+/// The kernel takes as much as a map's keys and values have, whatever there is.
+fn check_lengths(map: BorrowedFd<'_>, key: &[u8], value: Option<&[u8]>) -> io::Result<()> {
+    let shape = shape(map)?;
+    let fits = |length: u32, bytes: &[u8]| bytes.len() == length as usize;
+    let one_each = !PER_PROCESSOR.contains(&shape.kind);
+    if one_each && fits(shape.key_len, key) && value.is_none_or(|value| fits(shape.value_len, value)) {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
 }
 
 fn present(result: io::Result<c_long>) -> io::Result<bool> {
@@ -150,18 +167,29 @@ pub fn id_of(object: BorrowedFd<'_>) -> io::Result<u32> {
     Ok(info[1])
 }
 
+struct Shape {
+    kind: u32,
+    key_len: u32,
+    value_len: u32,
+    entries: u32,
+}
+
+fn shape(map: BorrowedFd<'_>) -> io::Result<Shape> {
+    let mut info = [0u32; 5];
+    let length = size_of_val(&info) as u32;
+    let mut request = InfoRequest { object: map.as_raw_fd() as u32, length, info: info.as_mut_ptr() as u64 };
+    bpf_mut(BPF_OBJ_GET_INFO_BY_FD, &mut request)?;
+    let [kind, _, key_len, value_len, entries] = info;
+    Ok(Shape { kind, key_len, value_len, entries })
+}
+
 /// Bytes of a value and number of values of `map`, if it is an array.
 ///
 /// # Errors
 /// What bpf(2) says; `InvalidData` if it is something else.
 pub fn array_shape(map: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
-    // Kind, number, bytes of a key, bytes of a value, number of values.
-    let mut info = [0u32; 5];
-    let length = size_of_val(&info) as u32;
-    let mut request = InfoRequest { object: map.as_raw_fd() as u32, length, info: info.as_mut_ptr() as u64 };
-    bpf_mut(BPF_OBJ_GET_INFO_BY_FD, &mut request)?;
-    match info {
-        [BPF_MAP_TYPE_ARRAY, _, 4, value_len, entries] => Ok((value_len, entries)),
+    match shape(map)? {
+        Shape { kind: BPF_MAP_TYPE_ARRAY, key_len: 4, value_len, entries } => Ok((value_len, entries)),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
@@ -355,4 +383,36 @@ fn bpf_mut<T>(command: libc::c_int, attributes: &mut T) -> io::Result<c_long> {
     let result: c_long =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
     super::check(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_or_value_of_another_length_is_refused() {
+        let map = match array_create(8, 2, false) {
+            Err(error) if !nix::unistd::Uid::effective().is_root() => {
+                return println!("skipped: only root makes maps here ({error})");
+            }
+            map => map.unwrap(),
+        };
+        let map = map.as_fd();
+        let refused = |error: io::Error| error.kind() == io::ErrorKind::InvalidInput;
+        let (key, mut value) = ([1, 0, 0, 0], [7; 8]);
+        map_update(map, &key, &value).unwrap();
+        for length in [0, 4, 7, 9, 16] {
+            assert!(map_update(map, &key, &vec![1; length]).is_err_and(refused), "{length}");
+            assert!(map_lookup(map, &key, &mut vec![0; length]).is_err_and(refused), "{length}");
+        }
+        for length in [0, 3, 5, 8] {
+            assert!(map_update(map, &vec![0; length], &value).is_err_and(refused), "{length}");
+            assert!(map_lookup(map, &vec![0; length], &mut value).is_err_and(refused), "{length}");
+            assert!(map_delete(map, &vec![0; length]).is_err_and(refused), "{length}");
+        }
+        assert!(map_lookup(map, &key, &mut value).unwrap());
+        assert_eq!(value, [7; 8]);
+    }
 }
