@@ -152,7 +152,7 @@ static __always_inline __u32 boesfs_check_without(__u32 bad)
 {
 	if (!boesfs_check_memos || boesfs_check_memos == bad)
 		return 0;
-	return boesfs_check_memos >= BOESFS_CHECK_BAD_PATHS || bpf_get_prandom_u32() & 1;
+	return boesfs_check_memos > BOESFS_CHECK_MEMOS || bpf_get_prandom_u32() & 1;
 }
 
 /* Whether none of the renames after the one that was number @from, up to @to, was of a directory on the way @chain. */

@@ -33,28 +33,76 @@ pub fn prepare(root: &Path) -> io::Result<()> {
     std::fs::write(root.join("pair-b/inner/plain.dat"), "b")
 }
 
+/// How long the tree stays as it is after one change of every [`TURNS`] rounds: whoever opens names comes to run meanwhile.
+const REST: Duration = Duration::from_millis(10);
+const TURNS: u64 = 2;
+/// Changes of a round: five at each level, and two directories exchanged.
+const STEPS: u64 = 5 * LEVELS.len() as u64 + 1;
+
+/// The changes that were made, and how many were tried.
+#[derive(Default)]
+struct Changes {
+    made: u64,
+    tried: u64,
+}
+
+impl Changes {
+    /// Counts one, and rests after each in turn, so that every state of the tree is seen for a while.
+    fn count<T>(&mut self, change: rustix::io::Result<T>) {
+        self.made += u64::from(change.is_ok());
+        let (round, step) = (self.tried / STEPS, self.tried % STEPS);
+        self.tried += 1;
+        if round.is_multiple_of(TURNS) && step == round / TURNS % STEPS {
+            std::thread::sleep(REST);
+        }
+    }
+}
+
+/// Every so many rounds names are put right.
+const MENDED: u64 = 8;
+
+/// Gives files their names back that whoever opens them gave another, and was then denied to undo that.
+fn mend(root: &Path) {
+    let inner = ["pair-a", "pair-b"].map(|pair| root.join(pair).join("inner"));
+    for here in (0..=LEVELS.len()).map(|depth| folder(root, depth)).chain(inner) {
+        for path in FILES.map(|file| here.join(file)) {
+            let (other, link) = other_names(&path);
+            let _ = fs::renameat_with(CWD, &other, CWD, &path, RenameFlags::NOREPLACE);
+            let _ = fs::unlink(&link);
+        }
+    }
+}
+
 /// Moves directories and files to and fro, exchanges directories, makes and removes hard links, for so long. Gives how
 /// many changes were made. Names that others hold up are left for the next round.
 #[must_use]
 pub fn change(root: &Path, time: Duration) -> u64 {
     let start = Instant::now();
-    let mut changes = 0;
+    let mut changes = Changes::default();
     while start.elapsed() < time {
+        if (changes.tried / STEPS).is_multiple_of(MENDED) {
+            mend(root);
+        }
         for depth in (1..=LEVELS.len()).rev() {
             let here = folder(root, depth);
             let there = folder(root, depth - 1).join(MOVED);
-            changes += u64::from(fs::rename(&here, &there).is_ok());
-            changes += u64::from(fs::rename(&there, &here).is_ok());
+            changes.count(fs::rename(&here, &there));
+            changes.count(fs::rename(&there, &here));
             let (file, other) = (here.join(FILES[0]), here.join(FILES[2]));
-            changes += u64::from(fs::renameat_with(CWD, &file, CWD, &other, RenameFlags::EXCHANGE).is_ok());
+            changes.count(fs::renameat_with(CWD, &file, CWD, &other, RenameFlags::EXCHANGE));
             let link = folder(root, depth - 1).join("linked.key");
-            changes += u64::from(fs::link(&file, &link).is_ok());
-            changes += u64::from(fs::unlink(&link).is_ok());
+            changes.count(fs::link(&file, &link));
+            changes.count(fs::unlink(&link));
         }
         let (a, b) = (root.join("pair-a"), root.join("pair-b"));
-        changes += u64::from(fs::renameat_with(CWD, &a, CWD, &b, RenameFlags::EXCHANGE).is_ok());
+        changes.count(fs::renameat_with(CWD, &a, CWD, &b, RenameFlags::EXCHANGE));
     }
-    changes
+    changes.made
+}
+
+/// The names that a file is moved and linked to.
+fn other_names(path: &Path) -> (PathBuf, PathBuf) {
+    (path.with_extension("moved"), path.with_extension("link"))
 }
 
 /// Changes times, and moves and links to another name in the directory: what else is answered by memos.
@@ -62,7 +110,7 @@ fn touch(path: &Path) {
     let now = Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW };
     let _ =
         fs::utimensat(CWD, path, &Timestamps { last_access: now, last_modification: now }, AtFlags::empty());
-    let (other, link) = (path.with_extension("moved"), path.with_extension("link"));
+    let (other, link) = other_names(path);
     if fs::rename(path, &other).is_ok() {
         let _ = fs::rename(&other, path);
     }

@@ -1,6 +1,5 @@
 # Answers of memos against fresh ones while names move and policies are reloaded, inside the machine: sh memo.sh SECONDS.
 # Says how often they were the same, for memos as they are and for ones that are made to be wrong.
-boesfs-testbench churn --prepare /churn || exit 125
 
 # What is remembered of the directory that the protected one lies in says nothing of that one; what is known of two names
 # allows no move that gives a right; and what lies in a hidden directory is as hidden the third time.
@@ -34,6 +33,8 @@ boesfs run --plane lsm --dir /above/named --outside allow shut.bin -- /bin/sh -c
 
 for round in "1 memo" "1 hide" "2 hide" "3 memo" "4 memo" "5 memo" "6 memo"; do
     check=${round% *} policy=${round#* }
+    rm -rf /churn
+    boesfs-testbench churn --prepare /churn || exit 125
     BOESFS_CHECK_MEMOS=$check boesfs run --plane lsm --name churn --outside allow --events /dev/null $policy.bin -- \
         /bin/sh -c "echo >/churn-started; until [ -e /churn-go ]; do sleep 0.2; done
             exec /usr/local/bin/boesfs-testbench churn --seconds $1 /churn" 2>/said &
