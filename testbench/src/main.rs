@@ -170,6 +170,12 @@ enum EndureWorker {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+    /// Runs a command that is killed at a call of bpf(2); fails if it does not make so many.
+    CutShort {
+        calls: u64,
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
     /// Makes an empty directory one in which case does not count.
     FoldCase { dir: PathBuf },
     /// Looks until it is killed.
@@ -201,6 +207,9 @@ fn endure_worker(what: &EndureWorker) -> anyhow::Result<()> {
         EndureWorker::Reach { dir } => endure::worker::reach(dir)?,
         EndureWorker::Pose { program } => endure::worker::pose(program)?,
         EndureWorker::Trace { command } => endure::worker::trace(command)?,
+        EndureWorker::CutShort { calls, command } => {
+            anyhow::ensure!(endure::worker::cut_short(*calls, command)?, "there are fewer calls");
+        }
         EndureWorker::FoldCase { dir } => endure::worker::fold_case(dir)?,
         EndureWorker::Watch { dir, pause } => {
             endure::worker::watch(dir, std::time::Duration::from_millis(*pause))?;

@@ -417,7 +417,9 @@ impl Engine {
         }
         // Whoever still has a label of this sandbox is barred from here on.
         half!(sandboxes, slot, Sandbox.flags).fetch_or(boesfs_abi::map::SANDBOX_KILLED, Ordering::Relaxed);
-        let generation = word!(sandboxes, slot, Sandbox.generation).load(Ordering::Relaxed);
+        // Before the policy's use is taken, or whoever does this again after it was cut short would take another's: of one
+        // too many `put_right` knows.
+        let generation = word!(sandboxes, slot, Sandbox.generation).swap(0, Ordering::AcqRel);
         if generation != 0
             && let Some(place) = self.bound(slot, generation)
         {

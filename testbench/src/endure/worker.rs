@@ -86,13 +86,7 @@ pub fn pose(program: &Path) -> io::Result<()> {
 /// # Errors
 /// If it does not run, cannot be traced or ends with another status than 0.
 pub fn trace(command: &[OsString]) -> io::Result<()> {
-    // Stopped before it is what is to be traced.
-    let child =
-        Command::new("/bin/sh").args(["-c", "kill -STOP $$; exec \"$@\"", "sh"]).args(command).spawn()?;
-    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-    waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
-    ptrace::seize(pid, ptrace::Options::empty())?;
-    kill(pid, Signal::SIGCONT)?;
+    let pid = seize(command, ptrace::Options::empty())?;
     loop {
         match waitpid(pid, None)? {
             WaitStatus::Exited(_, 0) => return Ok(()),
@@ -101,6 +95,45 @@ pub fn trace(command: &[OsString]) -> io::Result<()> {
             ended => return Err(io::Error::other(format!("{ended:?}"))),
         }
     }
+}
+
+/// Runs `command` and kills it when it begins its call of bpf(2) number `calls`, counted from 1; whether it came to that.
+///
+/// # Errors
+/// If it does not run or cannot be traced.
+pub fn cut_short(calls: u64, command: &[OsString]) -> io::Result<bool> {
+    let pid = seize(command, ptrace::Options::PTRACE_O_TRACESYSGOOD)?;
+    let (mut seen, mut begins) = (0, false);
+    loop {
+        let signal = match waitpid(pid, None)? {
+            WaitStatus::PtraceSyscall(_) => {
+                begins = !begins;
+                seen += u64::from(begins && ptrace::getregs(pid)?.orig_rax == nix::libc::SYS_bpf as u64);
+                if seen == calls {
+                    kill(pid, Signal::SIGKILL)?;
+                    waitpid(pid, None)?;
+                    return Ok(true);
+                }
+                None
+            }
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            WaitStatus::PtraceEvent(..) => None,
+            _ => return Ok(false),
+        };
+        ptrace::syscall(pid, signal)?;
+    }
+}
+
+/// Starts `command`, traced from before it runs.
+fn seize(command: &[OsString], options: ptrace::Options) -> io::Result<Pid> {
+    // Stopped before it is what is to be traced.
+    let child =
+        Command::new("/bin/sh").args(["-c", "kill -STOP $$; exec \"$@\"", "sh"]).args(command).spawn()?;
+    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+    waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
+    ptrace::seize(pid, options)?;
+    kill(pid, Signal::SIGCONT)?;
+    Ok(pid)
 }
 
 fn answer(path: &Path) -> u8 {

@@ -65,6 +65,31 @@ nothing_left "reloads"
 boesfs-testbench endure kills --kills "$KILLS" || fail "kills"
 nothing_left "kills"
 
+# A clearing that is killed at any of its calls of bpf(2), and made again, takes nothing from a sandbox with the same policy.
+$START /dev/null --name beside /tmp/a.bin -- sh -c 'echo >/tmp/ready.beside; while true; do (: </srv/d/a) && echo >/tmp/lapse; sleep 0.05; done' 2>/dev/null &
+BESIDE=$!
+await /tmp/ready.beside
+CUT=0
+while [ ! -e /tmp/cut.all ]; do
+    CUT=$((CUT + 1))
+    rm -f /tmp/ready.cut
+    $START /dev/null --name cut /tmp/a.bin -- sh -c 'echo >/tmp/ready.cut; exec sleep 1000' 2>/tmp/said.cut &
+    VICTIM=$!
+    await /tmp/ready.cut
+    kill -9 $VICTIM
+    wait $VICTIM
+    boesfs-testbench endure-worker cut-short $CUT boesfs gc >/dev/null 2>&1 || echo >/tmp/cut.all
+    boesfs run --plane lsm --dir /srv/d --name cut /tmp/a.bin -- sh -c ': </srv/d/a' 2>/dev/null && fail "opened after a clearing was cut short at $CUT"
+    [ "$(attached)" -gt 0 ] && [ "$(boesfs ps | grep -c beside)" = 1 ] || fail "a clearing that was cut short at $CUT took the sandbox beside away"
+done
+[ "$CUT" -gt 10 ] || fail "a clearing makes $CUT calls of bpf(2)"
+boesfs run --plane lsm --dir /srv/d --outside allow /tmp/b.bin -- sleep 0.5 || fail "a sandbox beside"
+[ ! -e /tmp/lapse ] || fail "what is denied was opened beside clearings that were cut short"
+boesfs kill beside
+wait $BESIDE
+boesfs gc >/dev/null
+nothing_left "clearings that were cut short"
+
 # Two policies at once, one of them shared.
 START="boesfs run --plane lsm --dir /srv/d --events"
 for name in one two three; do
