@@ -13,7 +13,7 @@ use std::time::Duration;
 const SCRIPT: &str = include_str!("shared_engine.sh");
 /// What the script ends with.
 const PASSED: &str = "passed: all";
-const TIMEOUT: Duration = Duration::from_secs(900);
+const TIMEOUT: Duration = Duration::from_secs(1200);
 
 /// Runs the script on each kernel, side by side, and reports it.
 pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {

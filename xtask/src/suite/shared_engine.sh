@@ -65,30 +65,46 @@ nothing_left "reloads"
 boesfs-testbench endure kills --kills "$KILLS" || fail "kills"
 nothing_left "kills"
 
-# A clearing that is killed at any of its calls of bpf(2), and made again, takes nothing from a sandbox with the same policy.
-$START /dev/null --name beside /tmp/a.bin -- sh -c 'echo >/tmp/ready.beside; while true; do (: </srv/d/a) && echo >/tmp/lapse; sleep 0.05; done' 2>/dev/null &
-BESIDE=$!
-await /tmp/ready.beside
-CUT=0
-while [ ! -e /tmp/cut.all ]; do
-    CUT=$((CUT + 1))
+# A clearing, a reload and a start that are killed at any of their calls of bpf(2), and made again, take nothing from sandboxes
+# beside them with the same policy.
+sed 's/no-a/no-c/' /tmp/a.conf >/tmp/c.conf
+boesfsc build --allow all /tmp/c.conf -o /tmp/c.bin >/tmp/said.build 2>&1 || fail "build: $(cat /tmp/said.build)"
+for name in beside other; do
+    $START /dev/null --name $name /tmp/a.bin -- sh -c "echo >/tmp/ready.$name; while true; do (: </srv/d/a) && echo >/tmp/lapse.$name; sleep 0.05; done" 2>/dev/null &
+    await /tmp/ready.$name
+done
+victim() {
     rm -f /tmp/ready.cut
     $START /dev/null --name cut /tmp/a.bin -- sh -c 'echo >/tmp/ready.cut; exec sleep 1000' 2>/tmp/said.cut &
     VICTIM=$!
     await /tmp/ready.cut
     kill -9 $VICTIM
     wait $VICTIM
-    boesfs-testbench endure-worker cut-short $CUT boesfs gc >/dev/null 2>&1 || echo >/tmp/cut.all
-    boesfs run --plane lsm --dir /srv/d --name cut /tmp/a.bin -- sh -c ': </srv/d/a' 2>/dev/null && fail "opened after a clearing was cut short at $CUT"
-    [ "$(attached)" -gt 0 ] && [ "$(boesfs ps | grep -c beside)" = 1 ] || fail "a clearing that was cut short at $CUT took the sandbox beside away"
-done
-[ "$CUT" -gt 10 ] || fail "a clearing makes $CUT calls of bpf(2)"
-boesfs run --plane lsm --dir /srv/d --outside allow /tmp/b.bin -- sleep 0.5 || fail "a sandbox beside"
-[ ! -e /tmp/lapse ] || fail "what is denied was opened beside clearings that were cut short"
-boesfs kill beside
-wait $BESIDE
+}
+# cut STEP COMMAND: kills it at each call, STEP further each time, until it makes no more.
+cut() {
+    STEP=$1 CUT=1
+    shift
+    while
+        [ "$2" != gc ] || victim
+        boesfs-testbench endure-worker cut-short $CUT "$@" >/dev/null 2>&1
+    do
+        boesfs run --plane lsm --dir /srv/d --name cut /tmp/a.bin -- sh -c ': </srv/d/a' 2>/dev/null && fail "opened after $2 was cut short at $CUT"
+        [ "$(attached)" -gt 0 ] || fail "nothing is attached after $2 was cut short at $CUT"
+        [ ! -e /tmp/lapse.beside ] && [ ! -e /tmp/lapse.other ] || fail "what is denied was opened beside $2, cut short at $CUT"
+        CUT=$((CUT + STEP))
+    done
+    [ $CUT -gt 10 ] || fail "$2 makes $CUT calls of bpf(2)"
+}
+cut 1 boesfs gc
+cut 1 boesfs reload beside /tmp/c.bin
+cut 4 boesfs run --plane lsm --dir /srv/d --name cut /tmp/a.bin -- true
+boesfs run --plane lsm --dir /srv/d /tmp/b.bin -- sleep 0.5 || fail "a sandbox beside"
+[ ! -e /tmp/lapse.beside ] && [ ! -e /tmp/lapse.other ] || fail "what is denied was opened beside what was cut short"
+for name in beside other; do boesfs kill $name || fail "kill $name"; done
+wait
 boesfs gc >/dev/null
-nothing_left "clearings that were cut short"
+nothing_left "what was cut short"
 
 # Two policies at once, one of them shared.
 START="boesfs run --plane lsm --dir /srv/d --events"
