@@ -59,6 +59,8 @@ policy a open /srv/d/a
 policy b open /srv/d/b
 policy read read /srv/d/b
 
+START="boesfs run --plane lsm --dir /srv/d --events"
+
 # Reloads while eight processes ask, and agents killed at any moment: `cargo xtask bench endure` is the long form.
 boesfs-testbench endure reloads --operations "$OPERATIONS" --reloads "$RELOADS" || fail "reloads"
 nothing_left "reloads"
@@ -107,7 +109,6 @@ boesfs gc >/dev/null
 nothing_left "what was cut short"
 
 # Two policies at once, one of them shared.
-START="boesfs run --plane lsm --dir /srv/d --events"
 for name in one two three; do
     policy=a
     [ $name != three ] || policy=b
