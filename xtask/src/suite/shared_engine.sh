@@ -106,6 +106,7 @@ boesfs run --plane lsm --dir /srv/d /tmp/b.bin -- sleep 0.5 || fail "a sandbox b
 for name in beside other; do boesfs kill $name || fail "kill $name"; done
 wait
 boesfs gc >/dev/null
+rm /tmp/ready.beside /tmp/ready.other /tmp/ready.cut
 nothing_left "what was cut short"
 
 # Two policies at once, one of them shared.
