@@ -53,26 +53,37 @@ pub(super) fn check_untraced() -> Result<(), LoadError> {
     }
 }
 
-/// A process of this program that is traced.
+/// A process of this program that is traced. What cannot be looked at is an error: it might be one.
 fn traced() -> io::Result<Option<u32>> {
     let program = |process: &Path| fs::metadata(process.join("exe")).map(|file| (file.dev(), file.ino()));
     let own = program(Path::new("/proc/self"))?;
     for entry in fs::read_dir("/proc")? {
         let process = entry?;
         let Some(number) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // Kernel threads have no program, and what has ended has none any more.
-        if program(&process.path()).is_ok_and(|other| other == own) && is_traced(&process.path()) {
+        let process = process.path();
+        if unless_gone(program(&process))? == Some(own) && unless_gone(is_traced(&process))? == Some(true) {
             return Ok(Some(number));
         }
     }
     Ok(None)
 }
 
-/// Whether any thread of `process` is traced, as far as it is still there.
-fn is_traced(process: &Path) -> bool {
-    let threads = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
-    let mut told = threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
-    told.any(|status| {
-        status.lines().any(|line| line.strip_prefix("TracerPid:").is_some_and(|tracer| tracer.trim() != "0"))
-    })
+/// What was found, or nothing if the process has ended; kernel threads never had a program.
+fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Whether any thread of `process` is traced.
+fn is_traced(process: &Path) -> io::Result<bool> {
+    for thread in fs::read_dir(process.join("task"))? {
+        let status = unless_gone(fs::read_to_string(thread?.path().join("status")))?.unwrap_or_default();
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+        if tracer.is_some_and(|tracer| tracer.trim() != "0") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -70,7 +70,7 @@ nothing_left "kills"
 # A clearing, a reload and a start that are killed at any of their calls of bpf(2), and made again, take nothing from sandboxes
 # beside them with the same policy.
 sed 's/no-a/no-c/' /tmp/a.conf >/tmp/c.conf
-boesfsc build --allow all /tmp/c.conf -o /tmp/c.bin >/tmp/said.build 2>&1 || fail "build: $(cat /tmp/said.build)"
+compile c
 for name in beside other; do
     $START /dev/null --name $name /tmp/a.bin -- sh -c "echo >/tmp/ready.$name; while true; do (: </srv/d/a) && echo >/tmp/lapse.$name; sleep 0.05; done" 2>/dev/null &
     await /tmp/ready.$name
