@@ -18,7 +18,7 @@ pub const MOUNTS_PIECE: u32 = 8;
 /// How many such values one engine holds.
 pub const MAX_MOUNTS_PIECES: u32 = 4 * MAX_SANDBOXES;
 /// How many calls can be judged at once on one processor; further ones are denied as exhausted.
-pub const WORKS_PER_CPU: u32 = 8;
+pub const WORKS_PER_CPU: u32 = 16;
 /// In a [`Call`]'s `never`: what follows is a text, and `label` is to be its class.
 pub const CALL_TEXT: u32 = 2;
 /// The room for a path or name that follows a structure.
@@ -73,10 +73,14 @@ pub const MAX_SEALS: u32 = 1 << 16;
 pub const LABEL_ENTERING: u32 = 1 << 0;
 /// `pending` is meant.
 pub const LABEL_PENDING: u32 = 1 << 1;
+/// No number of execs, or any.
+pub const EXEC_ANY: u64 = u64::MAX;
+/// How many labels wait for their tasks to be given them.
+pub const MAX_ORPHANS: u32 = 1 << 10;
 
 wire_struct! {
     /// What the kernel knows of a task in a sandbox: the value of task storage.
-    pub struct Label(40) {
+    pub struct Label(56) {
         /// Index of the sandbox.
         slot: u32,
         /// The subject's class, under the policy of `generation`.
@@ -91,6 +95,11 @@ wire_struct! {
         generation: u64,
         /// The generation whose policy numbers the pending class.
         pending_generation: u64,
+        /// The task's execs, as the kernel counts them, when the class was found: it is of no other program.
+        /// [`EXEC_ANY`]: it is of each, until one is noted.
+        exec: u64,
+        /// The same after the exec that `pending` and the end of [`LABEL_ENTERING`] wait for.
+        pending_exec: u64,
     }
 }
 

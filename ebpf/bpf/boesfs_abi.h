@@ -54,7 +54,7 @@ typedef unsigned long long __u64;
 #define BOESFS_MAX_MOUNTS 0x40u
 #define BOESFS_MOUNTS_PIECE 0x8u
 #define BOESFS_MAX_MOUNTS_PIECES 0x10000u
-#define BOESFS_WORKS_PER_CPU 0x8u
+#define BOESFS_WORKS_PER_CPU 0x10u
 #define BOESFS_CALL_PATH 0x1000u
 #define BOESFS_CALL_TEXT 0x2u
 #define BOESFS_SANDBOX_KILLED 0x2u
@@ -79,6 +79,8 @@ typedef unsigned long long __u64;
 #define BOESFS_MAX_SEALS 0x10000u
 #define BOESFS_LABEL_ENTERING 0x1u
 #define BOESFS_LABEL_PENDING 0x2u
+#define BOESFS_EXEC_ANY 0xffffffffffffffffu
+#define BOESFS_MAX_ORPHANS 0x400u
 #define BOESFS_OP_COUNT 0x16u
 #define BOESFS_OPS_ALL 0x3fffffu
 #define BOESFS_OPS_MAKING 0x530u
@@ -494,8 +496,13 @@ struct boesfs_label {
 	__u64 generation;
 	/* The generation whose policy numbers the pending class. */
 	__u64 pending_generation;
+	/* The task's execs, as the kernel counts them, when the class was found: it is of no other program.
+	 * `EXEC_ANY`: it is of each, until one is noted. */
+	__u64 exec;
+	/* The same after the exec that `pending` and the end of `LABEL_ENTERING` wait for. */
+	__u64 pending_exec;
 };
-_Static_assert(sizeof(struct boesfs_label) == 40, "size of boesfs_label");
+_Static_assert(sizeof(struct boesfs_label) == 56, "size of boesfs_label");
 _Static_assert(__builtin_offsetof(struct boesfs_label, slot) == 0, "boesfs_label.slot");
 _Static_assert(__builtin_offsetof(struct boesfs_label, class) == 4, "boesfs_label.class");
 _Static_assert(__builtin_offsetof(struct boesfs_label, pending) == 8, "boesfs_label.pending");
@@ -503,6 +510,8 @@ _Static_assert(__builtin_offsetof(struct boesfs_label, flags) == 12, "boesfs_lab
 _Static_assert(__builtin_offsetof(struct boesfs_label, sandbox) == 16, "boesfs_label.sandbox");
 _Static_assert(__builtin_offsetof(struct boesfs_label, generation) == 24, "boesfs_label.generation");
 _Static_assert(__builtin_offsetof(struct boesfs_label, pending_generation) == 32, "boesfs_label.pending_generation");
+_Static_assert(__builtin_offsetof(struct boesfs_label, exec) == 40, "boesfs_label.exec");
+_Static_assert(__builtin_offsetof(struct boesfs_label, pending_exec) == 48, "boesfs_label.pending_exec");
 
 /* One sandbox. All zeros where there is none. */
 struct boesfs_sandbox {

@@ -79,7 +79,7 @@ int BOESFS_PROG(boesfs_userns_create, const struct cred *cred, int ret)
 static __always_inline int boesfs_peek(struct task_struct *who, struct task_struct *whom, int ret)
 {
 	struct boesfs_caller caller;
-	struct boesfs_label *label;
+	struct boesfs_label label;
 	__u32 confinement;
 
 	if (ret)
@@ -89,13 +89,13 @@ static __always_inline int boesfs_peek(struct task_struct *who, struct task_stru
 		return 0;
 	if (confinement != BOESFS_CONFINED)
 		return -BOESFS_EPERM_NUMBER;
-	label = bpf_task_storage_get(&labels, whom, 0, 0);
-	if (!label || label->sandbox != caller.label->sandbox || !boesfs_bind(&caller))
+	if (!boesfs_label_copy(whom, &label) || label.sandbox != caller.sandbox->id || !boesfs_bind(&caller))
 		return -BOESFS_EPERM_NUMBER;
 	if (!(caller.binding->flags & BOESFS_BINDING_CLASSES))
 		return 0;
-	/* Who has done nothing since a reload has a class of before: it is not looked into until it has. */
-	if (label->class != caller.label->class || label->generation != caller.label->generation)
+	/* Who has done nothing since a reload has a class of before: it does not look, nor is it looked into, until it has. */
+	if (caller.class_generation != caller.generation || label.generation != caller.generation ||
+	    label.class != caller.class || !boesfs_is_of_program(whom, &label))
 		return -BOESFS_EPERM_NUMBER;
 	return 0;
 }

@@ -38,6 +38,9 @@ enum boesfs_syscall {
 #define BOESFS_FS_IOC_SETVERSION 0x40087602u
 #define BOESFS_FS_IOC32_SETVERSION 0x40047602u
 #define BOESFS_FS_IOC_FSSETXATTR 0x401c5820u
+#define BOESFS_EXT4_IOC_SETVERSION 0x40086604u
+#define BOESFS_FS_IOC_ENABLE_VERITY 0x40806685u
+#define BOESFS_BTRFS_IOC_SUBVOL_SETFLAGS 0x4008941au
 
 /*
  * The number of the system call the current task is in, if its registers tell. A worker of io_uring has those of whoever
@@ -282,7 +285,8 @@ static __always_inline int boesfs_ioctl(struct file *file, __u32 cmd, int ret)
 	w = &caller.scratch->work;
 	boesfs_args_unknown(w);
 	if (cmd == BOESFS_FS_IOC_SETFLAGS || cmd == BOESFS_FS_IOC32_SETFLAGS || cmd == BOESFS_FS_IOC_SETVERSION ||
-	    cmd == BOESFS_FS_IOC32_SETVERSION || cmd == BOESFS_FS_IOC_FSSETXATTR) {
+	    cmd == BOESFS_FS_IOC32_SETVERSION || cmd == BOESFS_FS_IOC_FSSETXATTR || cmd == BOESFS_EXT4_IOC_SETVERSION ||
+	    cmd == BOESFS_FS_IOC_ENABLE_VERITY || cmd == BOESFS_BTRFS_IOC_SUBVOL_SETFLAGS) {
 		op = BOESFS_OP_SETATTR;
 		w->args.absent = 7;
 	} else {

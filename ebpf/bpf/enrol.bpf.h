@@ -8,6 +8,8 @@
 /* What the kernel says of an exec: the task's root and working directory are shared; it is traced. */
 #define BOESFS_LSM_UNSAFE_SHARE 1
 #define BOESFS_LSM_UNSAFE_PTRACE 2
+/* To be tried again. */
+#define BOESFS_EAGAIN_NUMBER 11
 
 /* A new task inherits its parent's label; one that cannot be given it is not made. io_uring's workers come here too. */
 SEC("lsm/task_alloc")
@@ -16,18 +18,23 @@ int BOESFS_PROG(boesfs_task_alloc, struct task_struct *task, unsigned long clone
 	struct boesfs_caller caller;
 	struct boesfs_label label;
 	__u32 confinement;
+	__u64 key;
 
 	if (ret)
 		return ret;
 	confinement = boesfs_confinement(bpf_get_current_task_btf(), &caller);
 	if (confinement == BOESFS_BARRED)
 		return -BOESFS_EACCES_NUMBER;
-	if (!caller.label)
+	if (caller.label)
+		label = *caller.label;
+	else if (confinement == BOESFS_FREE && !(caller.flags & BOESFS_LABEL_ENTERING))
 		return 0;
-	label = *caller.label;
-	if (!bpf_task_storage_get(&labels, task, &label, BPF_LOCAL_STORAGE_GET_F_CREATE))
-		return -BOESFS_EACCES_NUMBER;
-	return 0;
+	else if (!boesfs_label_copy(bpf_get_current_task_btf(), &label))
+		return -BOESFS_EAGAIN_NUMBER;
+	if (bpf_task_storage_get(&labels, task, &label, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		return 0;
+	key = (__u64)task;
+	return bpf_map_update_elem(&orphans, &key, &label, 0) ? -BOESFS_EAGAIN_NUMBER : 0;
 }
 
 /* Compares the climb's path, or its last name, with a program of the policy's subjects. */
@@ -138,19 +145,25 @@ int BOESFS_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct f
 {
 	struct boesfs_caller caller;
 	struct boesfs_scratch *s;
-	__u32 confinement, class;
+	__u32 confinement, class, entering;
 
 	if (ret)
 		return ret;
 	confinement = boesfs_confinement(bpf_get_current_task_btf(), &caller);
 	if (confinement == BOESFS_BARRED)
 		return -BOESFS_EACCES_NUMBER;
-	if (!caller.label)
+	entering = caller.flags & BOESFS_LABEL_ENTERING;
+	if (confinement == BOESFS_FREE && !entering)
 		return 0;
-	/* One that is entering is free, and its sandbox has not been looked for. */
-	caller.sandbox = boesfs_sandbox_get(caller.label->slot);
-	if (!caller.sandbox || caller.sandbox->id != caller.label->sandbox || !boesfs_bind(&caller))
+	if (!caller.sandbox || !boesfs_bind(&caller))
 		return -BOESFS_EACCES_NUMBER;
+	if (caller.label) {
+		if (entering)
+			caller.label->pending_exec = bpf_get_current_task_btf()->self_exec_id + 1;
+	} else if (caller.flags) {
+		/* Nothing would end the entering, or what is noted of an exec that failed would be taken for this one's. */
+		return -BOESFS_EAGAIN_NUMBER;
+	}
 	if (!(caller.binding->flags & BOESFS_BINDING_CLASSES))
 		return 0;
 	if (!boesfs_scratch_take(&caller))
@@ -163,15 +176,16 @@ int BOESFS_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct f
 	class = s->program_class;
 	boesfs_scratch_give(&caller);
 	/* Who traces the task, or shares its root and working directory, would have a hand in the other program. */
-	if (class != caller.label->class && !(caller.label->flags & BOESFS_LABEL_ENTERING) &&
-	    bprm->unsafe & (BOESFS_LSM_UNSAFE_SHARE | BOESFS_LSM_UNSAFE_PTRACE))
+	if (class != caller.class && !entering && bprm->unsafe & (BOESFS_LSM_UNSAFE_SHARE | BOESFS_LSM_UNSAFE_PTRACE))
 		return -BOESFS_EPERM_NUMBER;
-	caller.label->pending = class;
-	caller.label->pending_generation = caller.generation;
-	caller.label->flags |= BOESFS_LABEL_PENDING;
+	if (caller.label) {
+		caller.label->pending = class;
+		caller.label->pending_generation = caller.generation;
+		caller.label->pending_exec = bpf_get_current_task_btf()->self_exec_id + 1;
+		caller.label->flags |= BOESFS_LABEL_PENDING;
+	}
 	/* Classes of two generations cannot be compared. */
-	if ((class != caller.label->class || caller.generation != caller.label->generation) &&
-	    !(caller.label->flags & BOESFS_LABEL_ENTERING))
+	if ((class != caller.class || caller.generation != caller.class_generation) && !entering)
 		bpf_bprm_opts_set(bprm, BPF_F_BPRM_SECUREEXEC);
 	return 0;
 }
@@ -186,11 +200,13 @@ int BPF_PROG(boesfs_bprm_committed_creds, struct linux_binprm *bprm)
 	if (boesfs_is_elsewhere() || task->nsproxy->mnt_ns->ns.inum == boesfs_host_namespace)
 		return 0;
 	label = bpf_task_storage_get(&labels, task, 0, 0);
-	if (!label)
+	/* boesfs_label_says() sees for itself that the exec is past. */
+	if (!label || !label->flags || label->pending_exec != task->self_exec_id)
 		return 0;
 	if (label->flags & BOESFS_LABEL_PENDING) {
 		label->class = label->pending;
 		label->generation = label->pending_generation;
+		label->exec = label->pending_exec;
 	}
 	label->flags = 0;
 	return 0;

@@ -178,6 +178,28 @@ struct mm_struct {
 	struct file *exe_file;
 };
 
+struct bpf_map {
+	__u32 id;
+};
+
+struct bpf_local_storage_map {
+	struct bpf_map map;
+};
+
+struct bpf_local_storage_data {
+	struct bpf_local_storage_map *smap;
+	__u8 data[8];
+};
+
+struct bpf_local_storage_elem {
+	struct hlist_node snode;
+	struct bpf_local_storage_data sdata;
+};
+
+struct bpf_local_storage {
+	struct hlist_head list;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -189,10 +211,8 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct mm_struct *mm;
-};
-
-struct bpf_map {
-	__u32 id;
+	__u64 self_exec_id;
+	struct bpf_local_storage *bpf_storage;
 };
 
 struct bpf_prog_aux {

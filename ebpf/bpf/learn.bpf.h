@@ -253,7 +253,7 @@ static __always_inline void boesfs_memo_begin(struct boesfs_caller *caller)
 
 	boesfs_memo_key(caller, 0, &way->key, boesfs_check_memos);
 	boesfs_memo_share(way, caller->binding->program_count);
-	way->slot = caller->label->slot;
+	way->slot = caller->slot;
 	/* A task that is in another namespace by now sees other mounts than those that are counted. No sandbox is called 0. */
 	if (!boesfs_memo_serves(caller))
 		way->key.sandbox = 0;
@@ -340,7 +340,7 @@ static __always_inline int boesfs_ask_and_learn(struct boesfs_caller *caller, co
 /* Whether what is found afresh is to be remembered, after a memo was looked for. */
 static __always_inline __u32 boesfs_is_news(const struct boesfs_caller *caller, int recall)
 {
-	return recall == BOESFS_RECALL_NOTHING && !caller->is_known;
+	return recall == BOESFS_RECALL_NOTHING && !(boesfs_check_memos && caller->scratch->is_known);
 }
 
 /* Judges @op on @dentry by every name it has and ends the call. The tuple is in the work. */

@@ -13,6 +13,17 @@ struct {
 	__type(value, struct boesfs_label);
 } labels SEC(".maps");
 
+/*
+ * Labels of tasks that could not be given them, by the task's address, until they can. Before 6.2 a processor's whole
+ * task storage is out of reach while one that has been preempted there holds it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, BOESFS_MAX_ORPHANS);
+	__type(key, __u64);
+	__type(value, struct boesfs_label);
+} orphans SEC(".maps");
+
 /* The sandboxes, by a label's slot. User space writes single words of it while programs read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -161,9 +161,9 @@ static __always_inline void boesfs_memo_key(const struct boesfs_caller *caller, 
 					    struct boesfs_memo_key *key, __u32 check)
 {
 	key->sandbox = caller->sandbox->id;
-	key->who = (check == BOESFS_CHECK_BAD_GENERATIONS ? 0 : caller->generation << 32) | caller->label->class;
+	key->who = (check == BOESFS_CHECK_BAD_GENERATIONS ? 0 : caller->generation << 32) | caller->class;
 	key->mount = (__u64)mnt;
-	key->mounts = caller->namespace->event;
+	key->mounts = bpf_get_current_task_btf()->nsproxy->mnt_ns->event;
 	key->renames = boesfs_renames_now(check);
 }
 
@@ -210,8 +210,8 @@ static __always_inline struct boesfs_memo_way *boesfs_memo_way_of(struct boesfs_
 /* Whether memos of the sandbox's view hold for the caller, whose class is of the generation that decides. */
 static __always_inline __u32 boesfs_memo_serves(const struct boesfs_caller *caller)
 {
-	return (__u64)caller->namespace == caller->sandbox->mount_namespace &&
-	       caller->label->generation == caller->generation;
+	return (__u64)bpf_get_current_task_btf()->nsproxy->mnt_ns == caller->sandbox->mount_namespace &&
+	       caller->class_generation == caller->generation;
 }
 
 /* What @class may do in row @label of the policy @b. */
@@ -353,7 +353,7 @@ static __always_inline __u32 boesfs_memo_known(const struct boesfs_caller *calle
 	held = way->scope | BOESFS_MEMO_HELD;
 	row = boesfs_memo_row(dentry, &r, way, &n, known);
 	if (row == BOESFS_ROW_ELSEWHERE)
-		return boesfs_memo_walk(&n, &r, boesfs_binding_of(caller), caller->label->class, known) ? held : 0;
+		return boesfs_memo_walk(&n, &r, boesfs_binding_of(caller), caller->class, known) ? held : 0;
 	return row == BOESFS_ROW_KNOWN ? held : 0;
 }
 
@@ -380,10 +380,11 @@ static __always_inline struct boesfs_memo_way *boesfs_memo_shared_way(struct boe
 	return 0;
 }
 
-/* The sandbox of @way, if it still is what the way is of and may do anything, or NULL. */
-static __always_inline const struct boesfs_sandbox *boesfs_memo_sandbox(const struct boesfs_memo_way *way, __u64 namespace)
+/* The sandbox of @way, in @slot, if it still is what the way is of and may do anything, or NULL. */
+static __always_inline const struct boesfs_sandbox *boesfs_memo_sandbox(const struct boesfs_memo_way *way, __u32 slot,
+									__u64 namespace)
 {
-	const struct boesfs_sandbox *sandbox = boesfs_sandbox_get(way->slot);
+	const struct boesfs_sandbox *sandbox = boesfs_sandbox_get(slot);
 
 	if (!sandbox || sandbox->id != way->key.sandbox || sandbox->flags & BOESFS_SANDBOX_KILLED ||
 	    sandbox->mount_namespace != namespace)
@@ -407,7 +408,8 @@ static __always_inline __u32 boesfs_memo_shared(struct task_struct *task, const 
 	const struct boesfs_memo_way *way;
 	struct boesfs_reading r;
 	struct boesfs_name n;
-	__u32 row, index;
+	__u32 row, index, slot;
+	__u64 who;
 
 	if (!boesfs_memo_read(dentry, &r))
 		return 0;
@@ -416,21 +418,24 @@ static __always_inline __u32 boesfs_memo_shared(struct task_struct *task, const 
 		return 0;
 	if (way->key.renames != renames)
 		return BOESFS_MEMO_STALE;
-	sandbox = boesfs_memo_sandbox(way, (__u64)namespace);
+	/* Read once, before the reading ends: afterwards the way may be another sandbox's. */
+	slot = *(const volatile __u32 *)&way->slot;
+	who = *(const volatile __u64 *)&way->key.who;
+	sandbox = boesfs_memo_sandbox(way, slot, (__u64)namespace);
 	if (!sandbox || (check != BOESFS_CHECK_BAD_GENERATIONS &&
-			 (__u32) * (volatile __u64 *)&sandbox->generation != way->key.who >> 32))
+			 (__u32) * (volatile __u64 *)&sandbox->generation != who >> 32))
 		return 0;
 	row = boesfs_memo_row(dentry, &r, way, &n, known);
 	if (row == BOESFS_ROW_NONE)
 		return 0;
 	if (row == BOESFS_ROW_ELSEWHERE || binding) {
-		index = 2 * way->slot + (way->key.who >> 32 & 1);
+		index = 2 * slot + (who >> 32 & 1);
 		bound = bpf_map_lookup_elem(&bindings, &index);
 		if (!bound)
 			return 0;
 		if (binding)
 			*binding = bound;
-		if (row == BOESFS_ROW_ELSEWHERE && !boesfs_memo_walk(&n, &r, bound, (__u32)way->key.who, known))
+		if (row == BOESFS_ROW_ELSEWHERE && !boesfs_memo_walk(&n, &r, bound, (__u32)who, known))
 			return 0;
 	}
 	return BOESFS_MEMO_HELD;
@@ -482,7 +487,7 @@ static __always_inline __u32 boesfs_memo_shows_shared(struct task_struct *task, 
 		return 0;
 	if (way->key.renames != renames)
 		return BOESFS_MEMO_STALE;
-	sandbox = boesfs_memo_sandbox(way, (__u64)namespace);
+	sandbox = boesfs_memo_sandbox(way, way->slot, (__u64)namespace);
 	if (!sandbox || (__u32) * (volatile __u64 *)&sandbox->generation != way->key.who >> 32)
 		return 0;
 	boesfs_barrier();

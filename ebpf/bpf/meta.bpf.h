@@ -291,8 +291,8 @@ static __attribute__((noinline)) int boesfs_permission_called(struct inode *inod
 
 static __attribute__((noinline)) int boesfs_permission_note(struct boesfs_caller *caller, struct inode *inode)
 {
-	caller->known_sequence = boesfs_rename_sequence();
-	caller->is_known = !!(boesfs_memo_shows(caller, inode, boesfs_check_memos) & BOESFS_MEMO_HELD);
+	caller->scratch->known_sequence = boesfs_rename_sequence();
+	caller->scratch->is_known = !!(boesfs_memo_shows(caller, inode, boesfs_check_memos) & BOESFS_MEMO_HELD);
 	return 0;
 }
 

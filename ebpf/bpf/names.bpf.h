@@ -223,12 +223,12 @@ static __attribute__((noinline)) int boesfs_memo_note_move(struct boesfs_caller 
 {
 	int says;
 
-	caller->known_sequence = boesfs_rename_sequence();
+	caller->scratch->known_sequence = boesfs_rename_sequence();
 	says = boesfs_memo_moves(caller, mnt, old, new, what & 31, what & ~31u, boesfs_check_memos);
-	caller->is_known = says != BOESFS_RECALL_NOTHING && says != BOESFS_RECALL_STALE;
+	caller->scratch->is_known = says != BOESFS_RECALL_NOTHING && says != BOESFS_RECALL_STALE;
 	/* Where a memo does not allow, it says nothing that could be compared. */
 	if (says != BOESFS_RECALL_ALLOWS)
-		caller->known_sequence = 1;
+		caller->scratch->known_sequence = 1;
 	return 0;
 }
 

@@ -84,7 +84,7 @@ int BOESFS_MEMO_PROG(boesfs_file_open, struct file *file, int ret)
 	found = boesfs_place(&caller, 0, file->f_path.mnt, file->f_path.dentry, boesfs_kind_of(mode));
 	stray = boesfs_stray(w, found, BOESFS_STRAY_DENY, op, 0);
 	/* A program's memory is not for programs of other rights. */
-	if (bpf_get_current_task_btf()->flags & BOESFS_PF_DUMPCORE && caller.scratch->program_count)
+	if (bpf_get_current_task_btf()->flags & BOESFS_PF_DUMPCORE && caller.binding->program_count)
 		denied = boesfs_deny(w, BOESFS_REASON_CONFINED, BOESFS_EACCES_NUMBER, op, 0);
 	else if (stray == BOESFS_STRAY_JUDGE)
 		denied = boesfs_judge_open_call(w, flags, mode) != 0;

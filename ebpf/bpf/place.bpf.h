@@ -11,7 +11,6 @@
 #define BOESFS_PLACE_BPF_H
 
 #include "task.bpf.h"
-#include <bpf/bpf_core_read.h>
 
 enum boesfs_place_found {
 	BOESFS_FOUND_INSIDE = BOESFS_INSIDE,
@@ -43,13 +42,6 @@ enum boesfs_place_found {
 #define BOESFS_DCACHE_OP_NAMES 3u
 /* An inode of a directory in which case does not count. */
 #define BOESFS_S_CASEFOLD (1u << 15)
-
-/* Reads @member of the kernel's structure @type at @from. What @from is made of must not be relocated with it. */
-#define boesfs_read(to, type, from, member)                                                                            \
-	({                                                                                                             \
-		__u64 from_ = (from);                                                                                  \
-		bpf_core_read(&(to), sizeof(to), &((struct type *)from_)->member);                                     \
-	})
 
 /* The part of @mount that file systems see. */
 static __always_inline __u64 boesfs_vfsmount_of(__u64 mount)

@@ -292,18 +292,18 @@ static __always_inline void boesfs_memo_compare_allowed(const struct boesfs_scra
 	}                                                                                                              \
 	static __always_inline int ____##name##_recall(unsigned long long *ctx, ##args, enum boesfs_part part)
 
-/* What a memo says, into the caller: half of the times by its namespaces, as far as they tell, else by its label. */
+/* What a memo says, into the work buffer: half of the times by its namespaces, as far as they tell, else by its label. */
 static __always_inline void boesfs_memo_note_way(struct boesfs_caller *caller, const struct vfsmount *mnt,
 						 struct dentry *dentry, __u32 scope)
 {
 	__u32 held = 0;
 
 	if (bpf_get_prandom_u32() & 1)
-		held = boesfs_memo_shared(bpf_get_current_task_btf(), mnt, dentry, &caller->known, boesfs_check_memos,
+		held = boesfs_memo_shared(bpf_get_current_task_btf(), mnt, dentry, &caller->scratch->known, boesfs_check_memos,
 					  scope, 0);
 	if (!(held & BOESFS_MEMO_HELD))
-		held = boesfs_memo_known(caller, mnt, dentry, &caller->known, boesfs_check_memos, scope);
-	caller->is_known = !!(held & BOESFS_MEMO_HELD);
+		held = boesfs_memo_known(caller, mnt, dentry, &caller->scratch->known, boesfs_check_memos, scope);
+	caller->scratch->is_known = !!(held & BOESFS_MEMO_HELD);
 }
 
 /*
@@ -313,7 +313,7 @@ static __always_inline void boesfs_memo_note_way(struct boesfs_caller *caller, c
 static __attribute__((noinline)) int boesfs_memo_note(struct boesfs_caller *caller, const struct vfsmount *mnt,
 						      struct dentry *dentry)
 {
-	caller->known_sequence = boesfs_rename_sequence();
+	caller->scratch->known_sequence = boesfs_rename_sequence();
 	boesfs_memo_note_way(caller, mnt, dentry, 0);
 	return 0;
 }
@@ -321,7 +321,7 @@ static __attribute__((noinline)) int boesfs_memo_note(struct boesfs_caller *call
 /* The same of @dentry by every name that it has. */
 static __attribute__((noinline)) int boesfs_memo_note_everywhere(struct boesfs_caller *caller, struct dentry *dentry)
 {
-	caller->known_sequence = boesfs_rename_sequence();
+	caller->scratch->known_sequence = boesfs_rename_sequence();
 	boesfs_memo_note_way(caller, 0, dentry, BOESFS_SCOPE_NAMES);
 	return 0;
 }
@@ -330,10 +330,9 @@ static __attribute__((noinline)) int boesfs_memo_note_everywhere(struct boesfs_c
 #define BOESFS_BEGIN_AND(caller, ret, note)                                                                            \
 	do {                                                                                                           \
 		BOESFS_KNOW(caller, ret);                                                                              \
-		(caller).is_known = 0;                                                                                 \
+		BOESFS_TAKE(caller);                                                                                   \
 		if (boesfs_check_memos)                                                                                \
 			(note);                                                                                        \
-		BOESFS_TAKE(caller);                                                                                   \
 	} while (0)
 
 #define BOESFS_BEGIN_NOTED(caller, ret, mnt, dentry)                                                                   \

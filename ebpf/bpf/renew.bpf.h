@@ -358,7 +358,12 @@ static __attribute__((noinline)) int boesfs_memo_which(struct boesfs_memo *memo,
 	which = boesfs_memo_which_call(memo, &renewal);
 	if (which < BOESFS_MEMO_WAYS)
 		return which;
-	if (boesfs_recall_begin(task, &caller) != BOESFS_RECALL_KNOWN || !boesfs_memo_serves(&caller))
+	/* A label that cannot be had renews nothing. VERIFIER: here is no room on the stack to seek it. */
+	caller.label = bpf_task_storage_get(&labels, task, 0, 0);
+	if (!caller.label || boesfs_label_says(task, caller.label, &caller) != BOESFS_CONFINED)
+		return BOESFS_MEMO_WAYS;
+	boesfs_generation_read(&caller);
+	if (!boesfs_memo_serves(&caller))
 		return BOESFS_MEMO_WAYS;
 	boesfs_memo_key(&caller, mnt, &renewal.key, BOESFS_CHECK_NOTHING);
 	renewal.labelled = 1;
@@ -474,7 +479,7 @@ static __always_inline struct boesfs_memo_way *boesfs_memo_find(struct boesfs_me
 	if (*written & 1 || which >= BOESFS_MEMO_WAYS)
 		return 0;
 	way = &memo->way[which];
-	*sandbox = boesfs_memo_sandbox(way, (__u64)nsproxy->mnt_ns);
+	*sandbox = boesfs_memo_sandbox(way, way->slot, (__u64)nsproxy->mnt_ns);
 	return *sandbox && boesfs_memo_lasts(way, scope) ? way : 0;
 }
 

@@ -253,11 +253,13 @@ static __always_inline int boesfs_end(struct boesfs_caller *caller, __u32 denied
 			return -BOESFS_EACCES_NUMBER;                                                                  \
 	} while (0)
 
-/* Begins the judging of a call whose caller is known. */
+/* Begins the judging of a call whose caller is known. What cannot be judged for want of a work buffer is counted as lost. */
 #define BOESFS_TAKE(caller)                                                                                            \
 	do {                                                                                                           \
-		if (!boesfs_scratch_take(&(caller)))                                                                   \
+		if (!boesfs_scratch_take(&(caller))) {                                                                 \
+			__sync_fetch_and_add(&(caller).sandbox->dropped, 1);                                           \
 			return -BOESFS_EACCES_NUMBER;                                                                  \
+		}                                                                                                      \
 		boesfs_work_begin(&(caller));                                                                          \
 	} while (0)
 
@@ -265,7 +267,6 @@ static __always_inline int boesfs_end(struct boesfs_caller *caller, __u32 denied
 #define BOESFS_BEGIN(caller, ret)                                                                                      \
 	do {                                                                                                           \
 		BOESFS_KNOW(caller, ret);                                                                              \
-		(caller).is_known = 0;                                                                                 \
 		BOESFS_TAKE(caller);                                                                                   \
 	} while (0)
 

@@ -4,6 +4,17 @@
 #define BOESFS_TASK_BPF_H
 
 #include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+
+/* Reads @member of the kernel's structure @type at @from. What @from is made of must not be relocated with it. */
+#define boesfs_read(to, type, from, member)                                                                            \
+	({                                                                                                             \
+		__u64 from_ = (from);                                                                                  \
+		bpf_core_read(&(to), sizeof(to), &((struct type *)from_)->member);                                     \
+	})
+
+/* How many local storages of one task are looked at. */
+#define BOESFS_TASK_STORAGES 32
 
 /* Inode number of the mount namespace of whoever started the engine. */
 const volatile __u32 boesfs_host_namespace = 0;
@@ -36,26 +47,25 @@ enum boesfs_confinement {
 	BOESFS_FREE,
 	/* In one: judge. */
 	BOESFS_CONFINED,
-	/* In one that may do nothing more, or whose state cannot be had: deny without a word. */
+	/* In one that may do nothing more: deny without a word. So is who has come into one from outside. */
 	BOESFS_BARRED,
 };
 
 struct boesfs_caller {
-	/* The mount namespace the task is in. */
-	struct mnt_namespace *namespace;
+	/* To be written to; NULL if there is none, or it could only be read. */
 	struct boesfs_label *label;
 	struct boesfs_sandbox *sandbox;
+	/* What the label says: which sandbox, enum BOESFS_LABEL_*, the class, and the generation that it is of; 0 is none. */
+	__u32 slot;
+	__u32 flags;
+	__u32 class;
+	/* Which work buffer it has. */
+	__u32 work;
+	__u64 class_generation;
 	/* The generation that decides this call. */
 	__u64 generation;
 	struct boesfs_binding *binding;
-	/* A work buffer, and what gives it back. */
 	struct boesfs_scratch *scratch;
-	__u32 cpu;
-	__u32 bit;
-	/* What a memo says, which is compared with what is found afresh: for tests. */
-	struct boesfs_known known;
-	__u32 is_known;
-	__u32 known_sequence;
 };
 
 static __always_inline struct boesfs_sandbox *boesfs_sandbox_get(__u32 slot)
@@ -91,36 +101,108 @@ static __always_inline __u32 boesfs_is_elsewhere(void)
 	return (__u64)bpf_get_current_task_btf()->nsproxy == boesfs_init_nsproxy;
 }
 
+/* Whether @label's class is of the program that @task runs. */
+static __always_inline __u32 boesfs_is_of_program(const struct task_struct *task, const struct boesfs_label *label)
+{
+	return label->exec == BOESFS_EXEC_ANY || label->exec == task->self_exec_id;
+}
+
+/*
+ * Whether @task, which has @label, is confined. That an exec is past is seen by the kernel's count of them, for the label
+ * may not have been to be had when it was. Of a program that nothing was noted of, the class is looked for.
+ */
+static __always_inline __u32 boesfs_label_says(struct task_struct *task, const struct boesfs_label *label,
+					       struct boesfs_caller *caller)
+{
+	__u32 flags = label->flags;
+
+	caller->slot = label->slot;
+	caller->flags = flags;
+	caller->class = label->class;
+	caller->class_generation = boesfs_is_of_program(task, label) ? label->generation : 0;
+	if (flags && label->pending_exec == task->self_exec_id) {
+		if (flags & BOESFS_LABEL_PENDING) {
+			caller->class = label->pending;
+			caller->class_generation = label->pending_generation;
+		}
+		caller->flags = 0;
+	}
+	caller->sandbox = boesfs_sandbox_get(label->slot);
+	if (caller->sandbox && caller->sandbox->id != label->sandbox)
+		caller->sandbox = 0;
+	if (caller->flags & BOESFS_LABEL_ENTERING)
+		return BOESFS_FREE;
+	if (!caller->sandbox || caller->sandbox->flags & BOESFS_SANDBOX_KILLED)
+		return BOESFS_BARRED;
+	return BOESFS_CONFINED;
+}
+
+/* Copies the label of @task, whoever holds the task storage of this processor. Returns 0 if it has none. */
+static __always_inline __u32 boesfs_label_copy(struct task_struct *task, struct boesfs_label *to)
+{
+	__u64 storage = 0, node = 0, data, map, key = (__u64)task;
+	struct boesfs_label *orphan;
+	__u32 id;
+
+	boesfs_read(storage, task_struct, (__u64)task, bpf_storage);
+	boesfs_read(node, bpf_local_storage, storage, list.first);
+	for (__u32 i = 0; i < BOESFS_TASK_STORAGES && node; i++) {
+		data = node - bpf_core_field_offset(struct bpf_local_storage_elem, snode) +
+		       bpf_core_field_offset(struct bpf_local_storage_elem, sdata);
+		map = 0;
+		id = 0;
+		boesfs_read(map, bpf_local_storage_data, data, smap);
+		boesfs_read(id, bpf_local_storage_map, map, map.id);
+		if (id == ((struct bpf_map *)&labels)->id)
+			return !bpf_probe_read_kernel(
+				to, sizeof(*to),
+				(void *)(data + bpf_core_field_offset(struct bpf_local_storage_data, data)));
+		boesfs_read(node, hlist_node, node, next);
+	}
+	orphan = bpf_map_lookup_elem(&orphans, &key);
+	if (!orphan)
+		return 0;
+	*to = *orphan;
+	return 1;
+}
+
+/*
+ * As boesfs_label_says(), of a label that could not be had. What lives in a sandbox's mount namespace must have one.
+ * VERIFIER: a function of its own, for the room on the stack.
+ */
+static __attribute__((noinline)) int boesfs_label_sought(struct task_struct *task, struct boesfs_caller *caller)
+{
+	struct boesfs_label label;
+	__u64 key = (__u64)task;
+
+	if (!boesfs_label_copy(task, &label))
+		return BOESFS_BARRED;
+	if (task == bpf_get_current_task_btf() &&
+	    bpf_task_storage_get(&labels, task, &label, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		bpf_map_delete_elem(&orphans, &key);
+	return boesfs_label_says(task, &label, caller);
+}
+
 /* Whether @task is in a sandbox. A task that is setting up its sandbox, before its command, is free. */
 static __always_inline __u32 boesfs_confinement(struct task_struct *task, struct boesfs_caller *caller)
 {
 	__u32 namespace;
 
-	caller->sandbox = 0;
 	caller->label = bpf_task_storage_get(&labels, task, 0, 0);
-	caller->namespace = task->nsproxy->mnt_ns;
-	/*
-	 * No label, or none to be had: on 6.1 the look-up fails under contention. What lives in a sandbox's mount
-	 * namespace has one.
-	 */
-	if (!caller->label) {
-		namespace = caller->namespace->ns.inum;
-		return namespace != boesfs_host_namespace && boesfs_is_armed(task, namespace) ? BOESFS_BARRED :
-												   BOESFS_FREE;
-	}
-	if (caller->label->flags & BOESFS_LABEL_ENTERING)
+	if (caller->label)
+		return boesfs_label_says(task, caller->label, caller);
+	caller->sandbox = 0;
+	caller->flags = 0;
+	namespace = task->nsproxy->mnt_ns->ns.inum;
+	if (namespace == boesfs_host_namespace || !boesfs_is_armed(task, namespace))
 		return BOESFS_FREE;
-	caller->sandbox = boesfs_sandbox_get(caller->label->slot);
-	if (!caller->sandbox || caller->sandbox->id != caller->label->sandbox ||
-	    caller->sandbox->flags & BOESFS_SANDBOX_KILLED)
-		return BOESFS_BARRED;
-	return BOESFS_CONFINED;
+	return boesfs_label_sought(task, caller);
 }
 
 /* The binding of the generation that decides, or 0. */
 static __always_inline struct boesfs_binding *boesfs_binding_of(const struct boesfs_caller *caller)
 {
-	__u32 index = 2 * caller->label->slot + (caller->generation & 1);
+	__u32 index = 2 * caller->slot + (caller->generation & 1);
 
 	return bpf_map_lookup_elem(&bindings, &index);
 }
@@ -158,8 +240,7 @@ static __always_inline __u32 boesfs_scratch_take(struct boesfs_caller *caller)
 		caller->scratch = bpf_map_lookup_elem(&scratches, &index);
 		if (!caller->scratch)
 			return 0;
-		caller->cpu = cpu;
-		caller->bit = i;
+		caller->work = index;
 		return 1;
 	}
 	return 0;
@@ -167,10 +248,11 @@ static __always_inline __u32 boesfs_scratch_take(struct boesfs_caller *caller)
 
 static __always_inline void boesfs_scratch_give(struct boesfs_caller *caller)
 {
-	__u64 *bits = bpf_map_lookup_elem(&taken, &caller->cpu);
+	__u32 cpu = caller->work / BOESFS_WORKS_PER_CPU;
+	__u64 *bits = bpf_map_lookup_elem(&taken, &cpu);
 
 	if (bits)
-		__sync_fetch_and_and(bits, ~(1ull << (caller->bit & 63)));
+		__sync_fetch_and_and(bits, ~(1ull << caller->work % BOESFS_WORKS_PER_CPU));
 }
 
 /* What the scratch needs to find a program's class. */
@@ -189,19 +271,29 @@ static __always_inline void boesfs_subjects_of(struct boesfs_scratch *s, const s
 /* The class of what the current task runs, into the scratch. */
 __attribute__((noinline)) int boesfs_own_class_call(struct boesfs_scratch *s);
 
-/* The caller's class is a number of another generation's: finds what it is now. */
+/* The caller's class is a number of another generation's, or of another program's: finds what it is now. */
 static __always_inline void boesfs_reclassify(struct boesfs_caller *caller)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct boesfs_scratch *s = caller->scratch;
+	struct boesfs_label *label = caller->label;
 
 	if (caller->binding->flags & BOESFS_BINDING_CLASSES) {
 		boesfs_subjects_of(s, caller->binding, caller->sandbox->mount_namespace);
 		boesfs_own_class_call(s);
-		caller->label->class = s->program_class;
+		caller->class = s->program_class;
 	} else {
-		caller->label->class = caller->binding->other_class;
+		caller->class = caller->binding->other_class;
 	}
-	caller->label->generation = caller->generation;
+	caller->class_generation = caller->generation;
+	if (!label)
+		return;
+	label->class = caller->class;
+	label->generation = caller->generation;
+	label->exec = task->self_exec_id;
+	/* What is noted of an exec that is past must not count for more than what was found after it. */
+	if (label->pending_exec == label->exec)
+		label->flags = 0;
 }
 
 /* Fills the work of a call: who asks, by which policy, where its protected directory is. */
@@ -211,9 +303,9 @@ static __always_inline void boesfs_work_begin(struct boesfs_caller *caller)
 	const struct boesfs_binding *binding = caller->binding;
 	struct boesfs_work *w = &caller->scratch->work;
 
-	if (caller->label->generation != caller->generation)
+	if (caller->class_generation != caller->generation)
 		boesfs_reclassify(caller);
-	w->request.class = caller->label->class;
+	w->request.class = caller->class;
 	w->request.known = BOESFS_BIT(BOESFS_FIELD_UID) | BOESFS_BIT(BOESFS_FIELD_GID);
 	w->request.absent = 0;
 	w->request.value[BOESFS_FIELD_UID] = task->cred->fsuid.val;
@@ -229,13 +321,10 @@ static __always_inline void boesfs_work_begin(struct boesfs_caller *caller)
 	w->dir_text_node = binding->dir_text_node;
 	w->dir_text_inside = binding->dir_text_inside;
 	caller->scratch->generation = caller->generation;
-	caller->scratch->slot = caller->label->slot;
-	caller->scratch->class = caller->label->class;
-	if (boesfs_check_memos) {
-		caller->scratch->known = caller->known;
-		caller->scratch->is_known = caller->is_known;
-		caller->scratch->known_sequence = caller->known_sequence;
-	}
+	caller->scratch->slot = caller->slot;
+	caller->scratch->class = caller->class;
+	if (boesfs_check_memos)
+		caller->scratch->is_known = 0;
 }
 
 #endif

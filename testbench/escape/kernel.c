@@ -130,6 +130,26 @@ static int console_driven(struct scene *s)
 	return GAINED;
 }
 
+/* Snapshots and subvolumes of btrfs and bcachefs, and files of XFS by their handles: no hook is told their names. */
+static int made_unnamed(struct scene *s)
+{
+	static const unsigned int requests[] = {
+		0x50009401, 0x5000940e, 0x5000940f, 0x50009417, 0x50009418, 0x5000943f, 0x40489426, 0x4020bc10,
+		0x4020bc11, 0xc038586b, 0xc038586c, 0x4058587a, 0x4048587b,
+	};
+	static char arguments[4096];
+	int directory = STEP(open("/", O_RDONLY | O_DIRECTORY));
+
+	(void)s;
+	for (unsigned int i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		if (ioctl(directory, requests[i], arguments) == 0)
+			return GAINED;
+		if (errno != EPERM)
+			return -errno;
+	}
+	return -EPERM;
+}
+
 /* A 32-bit system call from a 64-bit program. */
 static int called_as_32_bit(struct scene *s)
 {
@@ -254,6 +274,8 @@ const struct attempt kernel_attempts[] = {
 	{ "iopl", 0, NOWHERE, ports_opened, "`iopl`", "seccomp", .uncontrolled = true },
 	{ "tiocsti", 30, NOWHERE, input_put, "`TIOCSTI`", "seccomp", .may_lack = true },
 	{ "tioclinux", 0, NOWHERE, console_driven, "`TIOCLINUX`", "seccomp", .uncontrolled = true },
+	{ "snapshot", 30, NOWHERE, made_unnamed, "`ioctl`s that make snapshots, or open by handles, without a hook", "seccomp",
+	  .uncontrolled = true },
 	{ "int80", 58, SEALED, called_as_32_bit, "32-bit calls by `int 0x80`", "seccomp kills", .closed = true,
 	  .also = BY_SIGNAL - SIGSYS, .may_lack = true, .untold = BY_SECCOMP },
 	{ "x32", 58, SEALED, called_as_x32, "x32 calls", "seccomp kills", .closed = true, .also = BY_SIGNAL - SIGSYS,

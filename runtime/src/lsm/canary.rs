@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use boesfs_abi::layout::NO_CLASS;
-use boesfs_abi::map::Label;
+use boesfs_abi::map::{EXEC_ANY, Label};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -35,6 +35,8 @@ pub(super) fn check(engine: &Engine, slot: usize, id: u64) -> Result<(), String>
         pending: NO_CLASS,
         sandbox: id,
         generation: FIRST_GENERATION,
+        exec: EXEC_ANY,
+        pending_exec: EXEC_ANY,
         ..Label::default()
     };
     let labelled = engine.label(task.as_fd(), &label).map_err(|error| error.to_string());

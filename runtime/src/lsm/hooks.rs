@@ -20,7 +20,7 @@ use crate::sys::{self, bpf};
 pub(super) const RECORD: &str = "boesfs_record";
 
 /// Every map of the programs, each pinned under its name.
-pub(super) const MAPS: [&str; 22] = [
+pub(super) const MAPS: [&str; 23] = [
     "armed",
     "bindings",
     "dirs",
@@ -32,6 +32,7 @@ pub(super) const MAPS: [&str; 22] = [
     "memos",
     "mounts",
     "moved",
+    "orphans",
     "policies",
     "policies_huge",
     "policies_large",

@@ -33,7 +33,7 @@ use std::sync::atomic::Ordering;
 use aya::maps::{Map, MapData, RingBuf};
 use boesfs_abi::image::{State, ValidImage};
 use boesfs_abi::layout::NO_CLASS;
-use boesfs_abi::map::{BINDING_CLASSES, Binding, LABEL_ENTERING, Label, SANDBOX_KILLED, Sandbox};
+use boesfs_abi::map::{BINDING_CLASSES, Binding, EXEC_ANY, LABEL_ENTERING, Label, SANDBOX_KILLED, Sandbox};
 
 pub use self::engine::Strictness;
 use self::engine::{Enrolment, FIRST_GENERATION};
@@ -296,6 +296,8 @@ impl Lsm {
             pending: NO_CLASS,
             sandbox: enrolled.id,
             generation: FIRST_GENERATION,
+            exec: EXEC_ANY,
+            pending_exec: EXEC_ANY,
             ..Label::default()
         };
         self.engine.label(inside.init.as_fd(), &label)?;

@@ -32,7 +32,7 @@ bytes_of! {
         flags, table, program_count, reserved,
     }
     Call { known, absent, op, class, path_len, never, label, deny, cell, entry, reason, error, report, reserved }
-    Label { slot, class, pending, flags, sandbox, generation, pending_generation }
+    Label { slot, class, pending, flags, sandbox, generation, pending_generation, exec, pending_exec }
     Program { class, len, is_name, reserved }
 }
 

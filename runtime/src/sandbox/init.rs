@@ -317,22 +317,21 @@ fn wait_and_exec(
     Err(exec(&session.candidates, session))
 }
 
+/// How often an exec is tried that the kernel says is to be tried again.
+const EXEC_TRIES: u32 = 100_000;
+
 /// Executes the first of `candidates` that is there; returns why none could be.
 fn exec(candidates: &[CString], session: &Session) -> Failure {
     let command = crate::events::escape(session.command[0].to_bytes());
     let mut found = None;
     for candidate in candidates {
-        let error = match execve(candidate, &session.command, &session.environment) {
-            Ok(never) => match never {},
-            Err(error) => error,
-        };
-        match error {
+        match execute(candidate, session) {
             // There, but its interpreter is not.
             Errno::ENOENT if exists(candidate) => {
                 return Failure::Exec { command, reason: "its interpreter does not exist".into() };
             }
             Errno::ENOENT | Errno::ENOTDIR => {}
-            Errno::EACCES => found = Some(error),
+            Errno::EACCES => found = Some(Errno::EACCES),
             error => return Failure::Exec { command, reason: error.desc().to_lowercase() },
         }
     }
@@ -340,6 +339,20 @@ fn exec(candidates: &[CString], session: &Session) -> Failure {
         Some(error) => Failure::Exec { command, reason: error.desc().to_lowercase() },
         None => Failure::NotFound { command },
     }
+}
+
+/// Executes `candidate`; returns why it cannot be. The lsm plane may ask to try again.
+fn execute(candidate: &CString, session: &Session) -> Errno {
+    for _ in 0..EXEC_TRIES {
+        match execve(candidate, &session.command, &session.environment) {
+            Ok(never) => match never {},
+            Err(Errno::EAGAIN) => {
+                let _ = nix::sched::sched_yield();
+            }
+            Err(error) => return error,
+        }
+    }
+    Errno::EAGAIN
 }
 
 fn exists(path: &CString) -> bool {

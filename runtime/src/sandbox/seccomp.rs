@@ -74,8 +74,32 @@ const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET) as u32;
 const CLONE_NEWTIME: u32 = 0x80;
 
-/// `ioctl` requests that put input into a terminal shared with the outside.
-const DENIED_IOCTLS: [u32; 2] = [libc::TIOCSTI as u32, libc::TIOCLINUX as u32];
+/// `ioctl` requests that are denied, as the kernel compares them: whole.
+const DENIED_IOCTLS: [u32; 17] = [
+    // Input for a terminal that is shared with the outside.
+    libc::TIOCSTI as u32,
+    libc::TIOCLINUX as u32,
+    // No hook is told the names that these make and remove: btrfs's SNAP_CREATE, SUBVOL_CREATE, SNAP_DESTROY and their
+    // second versions.
+    0x5000_9401,
+    0x5000_940e,
+    0x5000_940f,
+    0x5000_9417,
+    0x5000_9418,
+    0x5000_943f,
+    // bcachefs's SUBVOLUME_CREATE and SUBVOLUME_DESTROY.
+    0x4020_bc10,
+    0x4020_bc11,
+    // What a whole file system holds: btrfs's SEND, TREE_SEARCH and TREE_SEARCH_V2.
+    0x4048_9426,
+    0xd000_9411,
+    0xc070_9411,
+    // XFS's OPEN, READLINK, ATTRLIST and ATTRMULTI_BY_HANDLE: objects without a path.
+    0xc038_586b,
+    0xc038_586c,
+    0x4058_587a,
+    0x4048_587b,
+];
 
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xc000_003e;
@@ -119,9 +143,7 @@ pub fn filter(watches: Watches) -> Vec<sock_filter> {
     program.if_equal(libc::SYS_clone3 as u32, ret_errno(libc::ENOSYS));
     program.if_argument_has(libc::SYS_clone, 0, NEW_NAMESPACES);
     program.if_argument_has(libc::SYS_unshare, 0, NEW_NAMESPACES | CLONE_NEWTIME);
-    for request in DENIED_IOCTLS {
-        program.if_argument_is(libc::SYS_ioctl, 1, request);
-    }
+    program.if_argument_is(libc::SYS_ioctl, 1, &DENIED_IOCTLS);
     match watches {
         Watches::Open => {}
         Watches::Closed => {
@@ -172,12 +194,15 @@ impl Program {
         self.load(NUMBER);
     }
 
-    /// EPERM for `number` with argument `index` equal to `value` in the 32 bits the kernel looks at.
-    fn if_argument_is(&mut self, number: i64, index: u32, value: u32) {
-        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, number as u32);
+    /// EPERM for `number` with argument `index` equal to one of `values`, of which there are fewer than 127, in the 32 bits
+    /// the kernel looks at.
+    fn if_argument_is(&mut self, number: i64, index: u32, values: &[u32]) {
+        let over = u8::try_from(2 * values.len() + 2).expect("INVARIANT: a jump over so many is short");
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, over, number as u32);
         self.load(argument_low(index));
-        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value);
-        self.ret(ret_errno(libc::EPERM));
+        for value in values {
+            self.if_equal(*value, ret_errno(libc::EPERM));
+        }
         self.load(NUMBER);
     }
 }
