@@ -176,6 +176,13 @@ enum EndureWorker {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+    /// Has processes open `a` and `b` of a directory, and a program of another class open `b`, over and over; fails if `a`
+    /// is ever denied, or `b` otherwise than with ENOENT and, by the program, EROFS.
+    CrowdIn { dir: PathBuf, program: PathBuf, processes: usize, rounds: usize },
+    /// The same, of one process.
+    Press { dir: PathBuf, program: PathBuf, rounds: usize },
+    /// Ends with the error number of opening a file.
+    Look { file: PathBuf },
     /// Makes an empty directory one in which case does not count.
     FoldCase { dir: PathBuf },
     /// Looks until it is killed.
@@ -210,6 +217,11 @@ fn endure_worker(what: &EndureWorker) -> anyhow::Result<()> {
         EndureWorker::CutShort { calls, command } => {
             anyhow::ensure!(endure::worker::cut_short(*calls, command)?, "there are fewer calls");
         }
+        EndureWorker::CrowdIn { dir, program, processes, rounds } => {
+            endure::press::together(dir, program, *processes, *rounds)?;
+        }
+        EndureWorker::Press { dir, program, rounds } => endure::press::alone(dir, program, *rounds)?,
+        EndureWorker::Look { file } => endure::press::look(file),
         EndureWorker::FoldCase { dir } => endure::worker::fold_case(dir)?,
         EndureWorker::Watch { dir, pause } => {
             endure::worker::watch(dir, std::time::Duration::from_millis(*pause))?;

@@ -119,6 +119,9 @@ struct VmArgs {
     /// The security modules that are active
     #[arg(long, default_value = vm::LSM, value_name = "LIST")]
     lsm: String,
+    /// Let tasks be preempted anywhere in the kernel
+    #[arg(long)]
+    preempt: bool,
     /// Take the project's programs as they were last built, if they were
     #[arg(long)]
     no_build: bool,
@@ -323,6 +326,7 @@ fn run_vm(workspace: &Workspace, args: VmArgs) -> anyhow::Result<ExitCode> {
         binaries,
         clock: if args.icount { vm::Clock::Instructions } else { vm::Clock::Wall },
         lsm: args.lsm,
+        preempt: if args.preempt { vm::Preempt::Full } else { vm::Preempt::AsBuilt },
         timeout: Duration::from_secs(args.timeout),
         command: args.command,
     };

@@ -36,6 +36,7 @@ pub(crate) fn count(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Resu
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
         lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: ["boesfs-testbench", "verified"].map(str::to_owned).to_vec(),
     };

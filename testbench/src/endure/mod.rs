@@ -5,6 +5,8 @@
 
 pub mod crowd;
 pub mod kills;
+pub mod press;
+pub mod press;
 mod refused;
 pub mod reloads;
 mod stage;

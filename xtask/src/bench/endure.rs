@@ -153,6 +153,7 @@ fn in_guest(workspace: &Workspace, kernel: &KernelChoice, part: &Part) -> Result
         binaries: binaries::built(workspace),
         clock: part.clock,
         lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: command.map(|word| (*word).to_owned()).collect(),
     };

@@ -123,6 +123,7 @@ fn guest(workspace: &Workspace, scratch: &Path) -> Result<u8, DemoError> {
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
         lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: ["sh", "guest.sh"].map(String::from).into(),
     };

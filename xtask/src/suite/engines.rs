@@ -148,8 +148,16 @@ pub(super) fn counted_in(
     timeout: Duration,
 ) -> Result<String, NotRun> {
     let binaries = binaries::built(workspace);
-    let job =
-        Job { kernel, add: Vec::new(), binaries, clock: Clock::Wall, lsm: vm::LSM.into(), timeout, command };
+    let job = Job {
+        kernel,
+        add: Vec::new(),
+        binaries,
+        clock: Clock::Wall,
+        lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
+        timeout,
+        command,
+    };
     let mut tee = Tee::default();
     match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
         Ok(status) => finished(status.into(), tee.text()),

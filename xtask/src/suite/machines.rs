@@ -40,6 +40,7 @@ fn boot(workspace: &Workspace, kernel: KernelChoice, version: &str, requirements
         binaries: Vec::new(),
         clock: Clock::Wall,
         lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: vec!["sh".into(), "-c".into(), script],
     };

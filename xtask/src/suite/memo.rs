@@ -83,6 +83,7 @@ fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> 
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
         lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: ["sh", "memo.sh", SECONDS].map(str::to_owned).to_vec(),
     };

@@ -6,6 +6,7 @@ mod escape;
 mod fuzz;
 mod machines;
 mod memo;
+mod preempted;
 mod report;
 mod shared_engine;
 mod verified;
@@ -64,7 +65,7 @@ impl Requirements {
 /// A step: a title, and what it does to the report.
 type Step = (&'static str, fn(&Workspace, &Requirements, &mut Report, &str));
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     ("set-up", |workspace, _, report, title| {
         let purposes = [Purpose::Build, Purpose::Machines, Purpose::Fuzz];
         report.add(step(title), passed(setup::ensure(workspace, &purposes)));
@@ -89,6 +90,7 @@ const STEPS: [Step; 16] = [
     ("shared engine", |workspace, requirements, report, _| {
         shared_engine::run(workspace, requirements, report);
     }),
+    ("preempted", |workspace, requirements, report, _| preempted::run(workspace, requirements, report)),
     ("without BPF", |workspace, requirements, report, _| {
         without_bpf::run(workspace, requirements, report);
     }),

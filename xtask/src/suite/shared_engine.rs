@@ -41,6 +41,7 @@ fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requireme
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
         lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: vec!["sh".into(), "-c".into(), SCRIPT.into()],
     };

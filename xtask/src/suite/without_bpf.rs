@@ -24,6 +24,7 @@ fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requireme
         binaries: binaries::built(workspace),
         clock: Clock::Wall,
         lsm: LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: vec!["sh".into(), "-c".into(), SCRIPT.into()],
     };

@@ -34,6 +34,7 @@ pub(super) struct Machine {
     pub clock: Clock,
     /// The security modules that are active.
     pub lsm: String,
+    pub preempt: super::Preempt,
     /// The longest it may run.
     pub timeout: Duration,
 }
@@ -177,7 +178,11 @@ fn qemu(scratch: &Path, machine: &Machine) -> Command {
     };
     command.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(&machine.initramfs);
     let lsm = &machine.lsm;
-    let line = format!("console=ttyS0 loglevel=5 panic=-1 oops=panic lsm={lsm} rdinit=/init");
+    let preempt = match machine.preempt {
+        super::Preempt::AsBuilt => "",
+        super::Preempt::Full => "preempt=full ",
+    };
+    let line = format!("console=ttyS0 loglevel=5 panic=-1 oops=panic {preempt}lsm={lsm} rdinit=/init");
     command.arg("-append").arg(line).arg("-chardev");
     command.arg(format!("file,id=console,path={}", option_value(&scratch.join("console"))));
     for name in ["stdout", "stderr", "status"] {

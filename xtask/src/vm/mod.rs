@@ -48,6 +48,15 @@ pub fn lacks_kernel(error: &anyhow::Error) -> bool {
 /// The security modules of a machine in which the lsm plane works.
 pub const LSM: &str = "landlock,bpf";
 
+/// Where the kernel lets a task be preempted that runs in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preempt {
+    /// Where it was built for.
+    AsBuilt,
+    /// Anywhere.
+    Full,
+}
+
 /// What is to run inside, and on what.
 #[derive(Debug)]
 pub struct Job {
@@ -61,6 +70,8 @@ pub struct Job {
     pub clock: Clock,
     /// The security modules that are active, separated by commas.
     pub lsm: String,
+    /// Where tasks are preempted.
+    pub preempt: Preempt,
     /// The longest the machine may run.
     pub timeout: Duration,
     /// Program and arguments, not empty.
@@ -89,6 +100,7 @@ pub fn run(
         initramfs,
         clock: job.clock,
         lsm: job.lsm.clone(),
+        preempt: job.preempt,
         timeout: job.timeout,
     };
     Ok(boot::boot(scratch.path(), &machine, stdout, stderr)?)

@@ -274,6 +274,7 @@ fn in_guest(
         binaries: binaries::built(workspace),
         clock: Clock::Instructions,
         lsm: vm::LSM.into(),
+        preempt: vm::Preempt::AsBuilt,
         timeout: TIMEOUT,
         command,
     };
