@@ -10,8 +10,6 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::ptrace;
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, chdir, execve, fchdir, pivot_root};
 
 use super::fixtures::Collection;
@@ -21,7 +19,7 @@ use super::mounts::{self, Tree};
 use super::plan::{EntryStep, Fixture, InitStep, NewRoot, Step};
 use super::{Session, seccomp};
 use crate::plane::ExecGate;
-use crate::sys::{self, Cloned, Depth, Wait};
+use crate::sys::{self, Change, Cloned, Depth, Wait};
 
 /// What the init is given by the keeper.
 #[derive(Debug)]
@@ -243,12 +241,12 @@ impl Init<'_> {
 
     fn arm(&self, entry: &Entry) -> io::Result<Option<Ending>> {
         loop {
-            match waitpid(entry.pid, None)? {
-                WaitStatus::Stopped(_, Signal::SIGTRAP) => break,
+            match sys::waitpid(entry.pid.as_raw())?.1 {
+                Change::Stopped(libc::SIGTRAP) => break,
                 // Sent by somebody meanwhile; it is passed on.
-                WaitStatus::Stopped(_, signal) => ptrace::cont(entry.pid, signal)?,
+                Change::Stopped(signal) => sys::ptrace_continue(entry.pid.as_raw(), signal)?,
                 other => {
-                    if let Some(ending) = ending(other)? {
+                    if let Some(ending) = ending(other) {
                         return Ok(Some(ending));
                     }
                 }
@@ -263,30 +261,21 @@ impl Init<'_> {
 /// Reaps every process that ends until `entry` does.
 fn reap_until_ended(entry: Pid) -> io::Result<Ending> {
     loop {
-        match waitpid(None, None) {
-            Ok(status) if status.pid() == Some(entry) => {
-                if let Some(ending) = ending(status)? {
-                    return Ok(ending);
-                }
-            }
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+        let (child, change) = sys::waitpid(-1)?;
+        if child == entry.as_raw()
+            && let Some(ending) = ending(change)
+        {
+            return Ok(ending);
         }
     }
 }
 
-fn ending(status: WaitStatus) -> io::Result<Option<Ending>> {
-    Ok(match status {
-        WaitStatus::Exited(_, status) => {
-            Some(Ending::Exited(u8::try_from(status & 0xff).map_err(io::Error::other)?))
-        }
-        WaitStatus::Signaled(_, signal, _) => Some(Ending::Signaled(signal as i32)),
-        WaitStatus::Stopped(..)
-        | WaitStatus::PtraceEvent(..)
-        | WaitStatus::PtraceSyscall(_)
-        | WaitStatus::Continued(_)
-        | WaitStatus::StillAlive => None,
-    })
+fn ending(change: Change) -> Option<Ending> {
+    match change {
+        Change::Exited(status) => Some(Ending::Exited(status)),
+        Change::Signaled(signal) => Some(Ending::Signaled(signal)),
+        Change::Stopped(_) | Change::Continued => None,
+    }
 }
 
 /// The life of the entry process up to its exec.

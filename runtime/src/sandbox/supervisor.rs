@@ -8,7 +8,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid};
 
 use super::message::{self, Failure, Message};
@@ -97,7 +96,7 @@ fn start(config: &Config, engine: &mut dyn Engine) -> Result<Started, Failure> {
                     .and_then(|()| message::send(control.as_fd(), &Message::Mapped, &[]));
                 if let Err(error) = mapped {
                     let _ = sys::pidfd_kill(pidfd.as_fd(), libc::SIGKILL);
-                    let _ = waitpid(*pid, None);
+                    let _ = sys::waitpid(pid.as_raw());
                     return Err(failure(error));
                 }
             }

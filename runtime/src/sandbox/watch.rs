@@ -8,7 +8,6 @@ use boesfs_abi::verdict::{Level, Verdict};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::wait::waitpid;
 
 use super::Config;
 use super::message::{self, Ending, Failure, Message};
@@ -278,7 +277,7 @@ impl<'a> Watch<'a> {
 
     /// Waits until no process is left, and takes what they have left to say.
     fn bury(&mut self) {
-        let _ = waitpid(self.started.keeper, None);
+        let _ = sys::waitpid(self.started.keeper.as_raw());
         if let Some(init) = &self.init {
             // The keeper may have died first; the kernel then kills the init, and its pid namespace with it.
             let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];
