@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use boesfs_runtime::events::Log;
 use boesfs_runtime::plane::{Engine, EngineError, ExecGate, Inside, Plane};
 use boesfs_runtime::sandbox::root::Root;
-use boesfs_runtime::sandbox::{Config, Ending, Failure, Outcome, protected_directory, run};
+use boesfs_runtime::sandbox::{Beginning, Config, Ending, Failure, Outcome, protected_directory, run};
 use clap::{Parser, ValueEnum};
 
 #[derive(Parser)]
@@ -101,5 +101,5 @@ fn outcome(engine: &mut Nothing) -> Result<Outcome, Box<dyn std::error::Error>> 
         kill_after: None,
         denies_watching: false,
     };
-    Ok(run(&config, engine, &mut Log::counting()))
+    Ok(run(&config, engine, &mut Log::counting(), Beginning::Free))
 }

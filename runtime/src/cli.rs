@@ -102,7 +102,8 @@ pub struct RunArgs {
     /// Run only a policy that is signed by the public key in FILE. May be repeated: one of them.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
-    /// Remember in FILE which revision of each release ran, and never run an older one.
+    /// Remember in FILE which revision of each release ran, and never run an older one. What could not be set up or executed
+    /// has not run.
     #[arg(long, value_name = "FILE", requires = "trust")]
     pub ledger: Option<PathBuf>,
     /// Check everything, print what would be done, and do nothing.

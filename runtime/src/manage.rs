@@ -155,7 +155,7 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
     warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
     warn(policy::check_coverage(&image, Plane::Lsm).map_err(Refusal::new)?);
     if let (Some(signed), Some(ledger)) = (vouched, &args.ledger) {
-        trust::record_revision(ledger, signed, &image.id_hex()).map_err(Refusal::new)?;
+        trust::check_revision(ledger, signed, &image.id_hex()).map_err(Refusal::new)?;
     }
     let kill_after = image.kill_after();
     let setup = Setup {
@@ -173,7 +173,11 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
         seal: Seal::AsItIs,
     };
     let strictness = if args.strict { Strictness::Strict } else { Strictness::AsOpened };
-    control::reload(&found, &setup, strictness, &file).map_err(Refusal::new)
+    let record = || match (setup.image.signed(), &args.ledger) {
+        (Some(signed), Some(ledger)) => trust::record_revision(ledger, signed, &setup.image.id_hex()),
+        _ => Ok(()),
+    };
+    control::reload(&found, &setup, strictness, &file, record).map_err(Refusal::new)
 }
 
 /// Kills a sandbox; the exit status.

@@ -19,7 +19,7 @@ use crate::plane::{EngineError, Entry, Plane, Seal, Setup, Told, exec_gate};
 use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
-use crate::sandbox::{self, Config, Ending, Failure, Outcome};
+use crate::sandbox::{self, Beginning, Config, Ending, Failure, Outcome};
 use crate::tenants::{self, Tenant, TenantPlane};
 use crate::trust;
 
@@ -84,6 +84,8 @@ struct Prepared {
     kill_after_override: Option<NonZeroU64>,
     told: Told,
     seal: Seal,
+    /// Where its revision is to be written down.
+    ledger: Option<PathBuf>,
 }
 
 fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
@@ -104,9 +106,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
     }
     warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
     if let (Some(signed), Some(ledger)) = (vouched, &args.ledger) {
-        let id = image.id_hex();
-        let settle = if args.dry_run { trust::check_revision } else { trust::record_revision };
-        settle(ledger, signed, &id).map_err(Refusal::new)?;
+        trust::check_revision(ledger, signed, &image.id_hex()).map_err(Refusal::new)?;
     }
     let config = Config {
         name: args.name.clone().unwrap_or_else(|| format!("sandbox-{}", std::process::id())),
@@ -127,6 +127,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         kill_after_override: args.kill_after,
         seal: if args.seal { Seal::Wanted } else { Seal::AsItIs },
         told: if wanted { Told::Somebody(args.event_rate) } else { Told::Nobody },
+        ledger: args.ledger.clone(),
     })
 }
 
@@ -197,7 +198,9 @@ impl Prepared {
                 return Err(Refusal::new(error));
             }
         }
-        let outcome = sandbox::run(&self.config, &mut *engine, &mut log);
+        let mut record = || self.record_revision();
+        let beginning = self.beginning(&mut record);
+        let outcome = sandbox::run(&self.config, &mut *engine, &mut log, beginning);
         if let Some(complaint) = log.complaint() {
             eprintln!("boesfs: {complaint}");
         }
@@ -208,6 +211,22 @@ impl Prepared {
             eprintln!("boesfs: {} events", log.written());
         }
         Ok(self.status(&outcome))
+    }
+
+    /// What lets the command begin: `record`, if there is a ledger.
+    fn beginning<'a>(&self, record: &'a mut dyn FnMut() -> Result<(), Failure>) -> Beginning<'a> {
+        match self.ledger {
+            Some(_) => Beginning::After(record),
+            None => Beginning::Free,
+        }
+    }
+
+    /// Writes down that the policy runs, for which everything else must be ready: what has not run must not stand in the way
+    /// of older revisions.
+    fn record_revision(&self) -> Result<(), Failure> {
+        let (Some(signed), Some(ledger)) = (self.image.signed(), &self.ledger) else { return Ok(()) };
+        trust::record_revision(ledger, signed, &self.config.policy)
+            .map_err(|error| Failure::setup("write down the revision", error))
     }
 
     /// Takes the sandbox's name for the fuse plane; who may not write the list of sandboxes does without.
@@ -260,7 +279,8 @@ impl Prepared {
     }
 
     fn print_plan(&self, plane: Plane, format: Format) -> Result<u8, Refusal> {
-        let plan = self.config.plan(plane, exec_gate(plane)).map_err(Refusal::new)?;
+        let gate = self.beginning(&mut || Ok(())).gate(exec_gate(plane));
+        let plan = self.config.plan(plane, gate).map_err(Refusal::new)?;
         let mut text = match format {
             Format::Human => plan.to_string(),
             Format::Json => {

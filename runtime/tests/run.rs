@@ -356,6 +356,29 @@ fn a_user_without_privileges_can_enforce() {
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), user);
 }
 
+#[test]
+fn nothing_runs_whose_revision_cannot_be_written_down() {
+    let place = Place::denying(&[Op::Unlink]);
+    let key = SecretKey::generate().unwrap();
+    let (signed, trusted) = (place.path().join("signed"), place.path().join("key.pub"));
+    let image = fs::read(&place.policy).unwrap();
+    fs::write(&signed, sign(&image, &key, &Release::new("web", 1).unwrap()).unwrap()).unwrap();
+    fs::write(&trusted, key.public().to_pem()).unwrap();
+    let full = place.path().join("full");
+    fs::create_dir(&full).unwrap();
+    let ran = with_mounts(&format!(
+        "mount -t tmpfs -o size=4k none {full}; echo taken >{full}/room; ls {full}; \
+         {} run --plane fuse --dir {} --trust {} --ledger {full}/ledger {} -- echo ran || echo status $?; ls {full}",
+        env!("CARGO_BIN_EXE_boesfs"),
+        place.protected().display(),
+        trusted.display(),
+        signed.display(),
+        full = full.display(),
+    ));
+    assert_eq!((ran.status, ran.out.as_str()), (0, "room\nstatus 125\nledger.lock\nroom\n"), "{}", ran.err);
+    assert!(ran.err.starts_with("boesfs: cannot write down the revision: ledger"), "{}", ran.err);
+}
+
 /// Compares `actual` with the file `name`; writes it with `UPDATE_GOLDEN=1`.
 fn golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans").join(name);
@@ -468,6 +491,21 @@ fn only_what_is_trusted_and_not_older_runs() {
     {
         let ran = run(policy, options);
         assert_eq!(ran.status, 0, "{options:?}: {}", ran.err);
+    }
+    let tool = place.protected().join("free").to_str().unwrap().to_owned();
+    let nowhere = format!("{tool}/events");
+    // What does not come to run is not written down: the older revision that is next would be refused.
+    for (policy, options, command, status) in [
+        (&newer, vec!["--events", &nowhere], "echo", 125),
+        (&newer, vec!["--permissive"], "echo", 125),
+        (&newer, vec![], "no-such-command", 127),
+        (&newer, vec![], &tool, 126),
+        (&second, vec![], "true", 0),
+    ] {
+        let mut sandbox = boesfs();
+        sandbox.args(["run", "--plane", "fuse", "--dir"]).arg(place.protected()).args(remember);
+        let ran = said(sandbox.args(options).args([policy, "--", command]));
+        assert_eq!(ran.status, status, "{command}: {}", ran.err);
     }
     let mut forged = fs::read(&second).unwrap();
     *forged.last_mut().unwrap() ^= 1;

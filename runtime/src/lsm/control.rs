@@ -15,6 +15,7 @@ use super::subject::Subjects;
 use super::{below, binding, clear_one, failed};
 use crate::plane::{EngineError, Setup};
 use crate::tenants::{self, Found, Place};
+use crate::trust::TrustError;
 
 /// A sandbox as its engine knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +68,21 @@ fn is_ours(engine: &Engine, place: &Place) -> bool {
 }
 
 /// Has the sandbox `found` decided by the policy of `setup` from now on; the number of its generation. `file` is the
-/// policy's image as it was read.
+/// policy's image as it was read; `record` is called when nothing else stands in the way any more.
 ///
 /// Every call is decided whole by the one policy or the other. Descriptors that are open stay open; what is done with
 /// them is judged by the policy at that time as far as its hooks see it, and under a strict one wherever they are read,
 /// written or mapped. The policy's kill limit counts from now on, unless the sandbox was started with one of its own.
 ///
 /// # Errors
-/// If the sandbox is gone or another build's, or the kernel refuses something: then everything is as before.
-pub fn reload(found: &Found, setup: &Setup, strictness: Strictness, file: &[u8]) -> Result<u64, EngineError> {
+/// If the sandbox is gone or another build's, or the kernel or `record` refuses something: then everything is as before.
+pub fn reload(
+    found: &Found,
+    setup: &Setup,
+    strictness: Strictness,
+    file: &[u8],
+    record: impl FnOnce() -> Result<(), TrustError>,
+) -> Result<u64, EngineError> {
     let gone = || EngineError::new(crate::plane::Plane::Lsm, "the sandbox has ended");
     let place = found.tenant.engine.as_ref().ok_or_else(gone)?;
     if place.build != ENGINE {
@@ -103,7 +110,8 @@ pub fn reload(found: &Found, setup: &Setup, strictness: Strictness, file: &[u8])
     };
     let keep = |generation| {
         tenants::keep_policy(&found.directory, generation, &setup.image.id_hex(), file)
-            .map_err(|source| LoadError::read(found.directory.clone(), source))
+            .map_err(|source| LoadError::read(found.directory.clone(), source))?;
+        Ok(record()?)
     };
     engine.rebind(&lock, &enrolment, keep).map_err(failed)
 }

@@ -222,8 +222,8 @@ impl Init<'_> {
         Ok(Entry { pid, socket: here, gate, _dir: dir })
     }
 
-    /// Lets the entry process exec, and arms the plane between its exec and its first instruction if it asks for
-    /// that; how it ended, if a signal was faster.
+    /// Lets the entry process exec. If it is to be stopped then, arms the plane and asks the supervisor between its exec and
+    /// its first instruction; how it ended, if a signal was faster.
     fn let_go(&self, entry: &Entry) -> Result<Option<Ending>, Failure> {
         let setup = |error| Failure::setup("let the command go", error);
         message::expect(&self.session.control, &Message::Go).map_err(setup)?;
@@ -235,7 +235,13 @@ impl Init<'_> {
         }
         match entry.gate {
             ExecGate::Open => Ok(None),
-            ExecGate::Stopped => self.arm(entry).map_err(|error| Failure::setup("arm the plane", error)),
+            ExecGate::Stopped => {
+                let ended = self.arm(entry).map_err(|error| Failure::setup("arm the plane", error))?;
+                if ended.is_none() {
+                    self.begin(entry).map_err(setup)?;
+                }
+                Ok(ended)
+            }
         }
     }
 
@@ -253,8 +259,13 @@ impl Init<'_> {
             }
         }
         keeper::ask_to_arm(self.birth.gate.as_fd())?;
-        ptrace::detach(entry.pid, None)?;
         Ok(None)
+    }
+
+    fn begin(&self, entry: &Entry) -> io::Result<()> {
+        message::send(self.session.control.as_fd(), &Message::Held, &[])?;
+        message::expect(&self.session.control, &Message::Begin)?;
+        Ok(ptrace::detach(entry.pid, None)?)
     }
 }
 

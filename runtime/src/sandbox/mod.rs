@@ -67,6 +67,25 @@ pub struct Config {
     pub denies_watching: bool,
 }
 
+/// What lets a command begin that has been executed and is judged.
+pub enum Beginning<'a> {
+    /// The plane alone.
+    Free,
+    /// This besides, which is called once: with a failure nothing of the command runs.
+    After(&'a mut dyn FnMut() -> Result<(), Failure>),
+}
+
+impl Beginning<'_> {
+    /// How the entry process is let go, where the plane asks for `gate`.
+    #[must_use]
+    pub fn gate(&self, gate: ExecGate) -> ExecGate {
+        match self {
+            Self::Free => gate,
+            Self::After(_) => ExecGate::Stopped,
+        }
+    }
+}
+
 /// Why a directory cannot be protected.
 #[derive(Debug, thiserror::Error)]
 pub enum DirError {

@@ -9,11 +9,11 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use super::Config;
 use super::message::{self, Ending, Failure, Message};
 use super::supervisor::Started;
+use super::{Beginning, Config};
 use crate::events::{Cause, Event, Log, Packet, Record};
-use crate::plane::{Engine, Inside};
+use crate::plane::{Engine, ExecGate, Inside};
 use crate::sys::{self, Wait};
 
 /// How a sandbox ended.
@@ -35,11 +35,12 @@ const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Si
 /// `ssi_code` of a signal the terminal sent: to the whole foreground process group, the command included.
 const SI_KERNEL: i32 = 0x80;
 
-pub(super) struct Watch<'a> {
+pub(super) struct Watch<'a, 'b> {
     config: &'a Config,
     engine: &'a mut dyn Engine,
     log: &'a mut Log,
     started: Started,
+    beginning: Beginning<'b>,
     stage: Stage,
     init: Option<OwnedFd>,
     entry: Option<(u32, OwnedFd)>,
@@ -57,24 +58,26 @@ pub(super) struct Watch<'a> {
 enum Stage {
     /// Nothing of the command has run.
     SettingUp,
-    /// The entry process may exec at any time.
+    /// The command may begin at any time.
     LetGo,
     /// It has.
     Running,
 }
 
-impl<'a> Watch<'a> {
+impl<'a, 'b> Watch<'a, 'b> {
     pub(super) fn new(
         config: &'a Config,
         engine: &'a mut dyn Engine,
         log: &'a mut Log,
         started: Started,
+        beginning: Beginning<'b>,
     ) -> Self {
         Self {
             config,
             engine,
             log,
             started,
+            beginning,
             stage: Stage::SettingUp,
             init: None,
             entry: None,
@@ -155,12 +158,13 @@ impl<'a> Watch<'a> {
                 let (entry, root, dir) = (next()?, next()?, next()?);
                 self.let_go(entry, root, dir).map_err(|error| Failure::setup("attach", error))?;
             }
+            Message::Held => self.let_begin()?,
             Message::Started => self.stage = Stage::Running,
             Message::Ended(ending) => self.ending = Some(ending),
             Message::Failed(failure) => {
                 self.failure.get_or_insert(failure);
             }
-            Message::Mapped | Message::Go => {
+            Message::Mapped | Message::Go | Message::Begin => {
                 return Err(Failure::setup("hear from the sandbox", format!("unexpected {message:?}")));
             }
         }
@@ -172,8 +176,21 @@ impl<'a> Watch<'a> {
         let inside = Inside { init: sys::duplicate(init)?, entry: sys::duplicate(&entry)?, root, dir };
         self.engine.attach(&inside).map_err(io::Error::other)?;
         self.entry = Some((sys::pidfd_pid(entry.as_fd())?, entry));
-        self.stage = Stage::LetGo;
+        self.stage = match self.started.gate {
+            ExecGate::Open => Stage::LetGo,
+            ExecGate::Stopped => Stage::SettingUp,
+        };
         message::send(self.started.control.as_fd(), &Message::Go, &[])
+    }
+
+    fn let_begin(&mut self) -> Result<(), Failure> {
+        match &mut self.beginning {
+            Beginning::Free => {}
+            Beginning::After(last) => last()?,
+        }
+        self.stage = Stage::LetGo;
+        message::send(self.started.control.as_fd(), &Message::Begin, &[])
+            .map_err(|error| Failure::setup("let the command begin", error))
     }
 
     fn take_events(&mut self) -> Result<(), Failure> {
