@@ -194,9 +194,8 @@ fn end(found: &Found) -> Result<(), Refusal> {
         Ok(())
     } else {
         let name = &found.tenant.name;
-        Err(Refusal::new(format_args!(
-            "processes of the sandbox called `{name}` do not die; it is barred from everything"
-        )))
+        let barred = if found.tenant.engine.is_some() { "; it is barred from everything" } else { "" };
+        Err(Refusal::new(format_args!("processes of the sandbox called `{name}` do not die{barred}")))
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroU64;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use crate::cli::{Format, Outside, RunArgs};
 use crate::engines::{self, Started};
 use crate::events::Log;
-use crate::plane::{EngineError, Entry, Plane, Seal, Setup, Told, exec_gate};
+use crate::plane::{EngineError, Entry, ExecGate, Plane, Seal, Setup, Told, exec_gate};
 use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
@@ -187,7 +188,7 @@ impl Prepared {
             }
         }
         // The lsm plane's sandboxes are written down with what the engine knows of them.
-        let _claim = match engine.plane() {
+        let mut held = match engine.plane() {
             Plane::Fuse => self.claim()?,
             Plane::Lsm => None,
         };
@@ -198,8 +199,18 @@ impl Prepared {
                 return Err(Refusal::new(error));
             }
         }
-        let mut record = || self.record_revision();
-        let beginning = self.beginning(&mut record);
+        let is_listed_here = held.is_some();
+        let mut last = |init: BorrowedFd<'_>| {
+            if let Some(held) = &mut held {
+                held.set_init(init).map_err(|error| Failure::setup("write down the sandbox", error))?;
+            }
+            self.record_revision()
+        };
+        let beginning = if is_listed_here || self.ledger.is_some() {
+            Beginning::After(&mut last)
+        } else {
+            Beginning::Free
+        };
         let outcome = sandbox::run(&self.config, &mut *engine, &mut log, beginning);
         if let Some(complaint) = log.complaint() {
             eprintln!("boesfs: {complaint}");
@@ -211,14 +222,6 @@ impl Prepared {
             eprintln!("boesfs: {} events", log.written());
         }
         Ok(self.status(&outcome))
-    }
-
-    /// What lets the command begin: `record`, if there is a ledger.
-    fn beginning<'a>(&self, record: &'a mut dyn FnMut() -> Result<(), Failure>) -> Beginning<'a> {
-        match self.ledger {
-            Some(_) => Beginning::After(record),
-            None => Beginning::Free,
-        }
     }
 
     /// Writes down that the policy runs, for which everything else must be ready: what has not run must not stand in the way
@@ -279,7 +282,7 @@ impl Prepared {
     }
 
     fn print_plan(&self, plane: Plane, format: Format) -> Result<u8, Refusal> {
-        let gate = self.beginning(&mut || Ok(())).gate(exec_gate(plane));
+        let gate = if self.ledger.is_some() { ExecGate::Stopped } else { exec_gate(plane) };
         let plan = self.config.plan(plane, gate).map_err(Refusal::new)?;
         let mut text = match format {
             Format::Human => plan.to_string(),

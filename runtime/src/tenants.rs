@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -188,13 +188,35 @@ pub fn claim(name: &str) -> Result<Claimed, ClaimError> {
 
 /// A sandbox that is written down until this is dropped.
 #[derive(Debug)]
-pub struct Held(Claim);
+pub struct Held {
+    claim: Claim,
+    tenant: Tenant,
+}
+
+impl Held {
+    /// Writes down which its first process is.
+    ///
+    /// # Errors
+    /// If the process cannot be looked at, or it cannot be written.
+    pub fn set_init(&mut self, init: BorrowedFd<'_>) -> io::Result<()> {
+        let pid = crate::sys::pidfd_pid(init)?;
+        let namespace = std::fs::metadata(mount_namespace(pid))?.ino();
+        self.tenant.init = Some(pid);
+        self.tenant.mount_namespace = Some(u32::try_from(namespace).map_err(io::Error::other)?);
+        self.claim.write(&self.tenant)
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
         // What is left stands in nobody's way but this name's.
-        let _ = self.0.clear();
+        let _ = self.claim.clear();
     }
+}
+
+/// The file of the mount namespace that task `pid` is in.
+fn mount_namespace(pid: u32) -> String {
+    format!("/proc/{pid}/ns/mnt")
 }
 
 /// Takes the name of `tenant` and writes it down, for a sandbox that is in no engine.
@@ -210,7 +232,7 @@ pub fn hold(tenant: Tenant) -> Result<Held, ClaimError> {
     };
     let failed = |source| ClaimError::File { path: claim.directory.clone(), source };
     claim.write(&tenant).map_err(failed)?;
-    Ok(Held(claim))
+    Ok(Held { claim, tenant })
 }
 
 /// Whether `file` is what `path` names.
@@ -241,20 +263,43 @@ impl Found {
         File::open(&self.directory).is_ok_and(|lock| lock.try_lock_shared().is_err())
     }
 
+    /// What is written of it now; nothing once neither its supervisor nor its keeper lives.
+    fn running(&self) -> Option<Tenant> {
+        if !self.runs() {
+            return None;
+        }
+        match read(&self.directory) {
+            // Somebody else has the name by now.
+            Ok(now) => (now.pid == self.tenant.pid).then_some(now),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => Some(self.tenant.clone()),
+        }
+    }
+
     /// Kills its processes and waits until they are gone; whether they are.
     #[must_use]
     pub fn kill(&self) -> bool {
-        if first_process(&self.tenant).is_none() && self.runs() {
-            // It is being set up, and dies with its supervisor.
-            let _ = crate::sys::kill(self.tenant.pid, libc::SIGKILL);
-        }
-        see_the_end(&self.tenant);
+        // A supervisor gives up setting up at the first, and dies of the second when it does nothing any more.
+        [libc::SIGTERM, libc::SIGKILL].into_iter().any(|signal| self.end(signal))
+    }
+
+    /// Kills its first process. Without one only its supervisor can end it, at `signal`.
+    fn end(&self, signal: libc::c_int) -> bool {
         let began = std::time::Instant::now();
-        // The supervisor has the last events to write and its place to clear.
-        while self.runs() && began.elapsed().as_millis() < PATIENCE.into() {
+        let mut tenant = self.tenant.clone();
+        if first_process(&tenant).is_none() && self.running().is_some() {
+            let _ = crate::sys::kill(tenant.pid, signal);
+        }
+        // The supervisor has the last events to write and its place to clear, or a first process to make known.
+        while let Some(now) = self.running()
+            && began.elapsed().as_millis() < PATIENCE.into()
+        {
+            tenant = now;
+            see_the_end(&tenant);
             std::thread::sleep(PAUSE);
         }
-        !self.runs() && first_process(&self.tenant).is_none()
+        see_the_end(&tenant);
+        self.running().is_none() && first_process(&tenant).is_none()
     }
 }
 
@@ -315,7 +360,7 @@ pub fn first_process(tenant: &Tenant) -> Option<OwnedFd> {
     let pid = tenant.init?;
     let init = crate::sys::pidfd_open(pid.cast_signed()).ok()?;
     // The number may be somebody else's by now.
-    let namespace = std::fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?.ino();
+    let namespace = std::fs::metadata(mount_namespace(pid)).ok()?.ino();
     (tenant.mount_namespace.map(u64::from) == Some(namespace)).then_some(init)
 }
 

@@ -379,6 +379,31 @@ fn nothing_runs_whose_revision_cannot_be_written_down() {
     assert!(ran.err.starts_with("boesfs: cannot write down the revision: ledger"), "{}", ran.err);
 }
 
+/// Runs `line` where nobody else has sandboxes. In it `run NAME` is a sandbox that goes on, and `await` waits until it does.
+fn alone(place: &Place, line: &str) -> Said {
+    let path = place.path();
+    let run = format!(
+        "run() {{ exec boesfs run --plane fuse --dir {0}/protected --name \"$1\" {0}/policy.bin -- \
+         sh -c 'echo >{0}/ready; exec sleep 1000'; }}",
+        path.display()
+    );
+    with_mounts(&format!(
+        "mount -t tmpfs none /run; mkfifo {0}/ready; PATH={1}:$PATH; {run}; await() {{ until read -r x <{0}/ready; do :; done; }}; {line}",
+        path.display(),
+        Path::new(env!("CARGO_BIN_EXE_boesfs")).parent().unwrap().display()
+    ))
+}
+
+#[test]
+fn kill_ends_a_sandbox_and_not_its_supervisor() {
+    let place = Place::denying(&[Op::Open]);
+    let ran = alone(&place, "run it & await; boesfs kill it; wait $! || echo $?; boesfs ps; ls -A /run");
+    let [status, head] = ran.out.lines().collect::<Vec<_>>()[..] else { panic!("{ran:?}") };
+    assert_eq!((ran.status, status), (0, "137"), "{}", ran.err);
+    assert!(head.starts_with("NAME "), "{head}");
+    assert_eq!(ran.err, "boesfs: the sandbox was killed\n");
+}
+
 /// Compares `actual` with the file `name`; writes it with `UPDATE_GOLDEN=1`.
 fn golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans").join(name);

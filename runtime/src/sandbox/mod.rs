@@ -25,7 +25,7 @@ mod watch;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -67,12 +67,15 @@ pub struct Config {
     pub denies_watching: bool,
 }
 
+/// What is done last before a command begins.
+pub type LastStep<'a> = dyn FnMut(BorrowedFd<'_>) -> Result<(), Failure> + 'a;
+
 /// What lets a command begin that has been executed and is judged.
 pub enum Beginning<'a> {
     /// The plane alone.
     Free,
-    /// This besides, which is called once: with a failure nothing of the command runs.
-    After(&'a mut dyn FnMut() -> Result<(), Failure>),
+    /// This besides, which is called once, with a pidfd of the init: with a failure nothing of the command runs.
+    After(&'a mut LastStep<'a>),
 }
 
 impl Beginning<'_> {

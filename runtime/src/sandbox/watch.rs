@@ -186,7 +186,12 @@ impl<'a, 'b> Watch<'a, 'b> {
     fn let_begin(&mut self) -> Result<(), Failure> {
         match &mut self.beginning {
             Beginning::Free => {}
-            Beginning::After(last) => last()?,
+            Beginning::After(last) => {
+                let init = self.init.as_ref().ok_or_else(|| {
+                    Failure::setup("let the command begin", "the init has not been announced")
+                })?;
+                last(init.as_fd())?;
+            }
         }
         self.stage = Stage::LetGo;
         message::send(self.started.control.as_fd(), &Message::Begin, &[])
