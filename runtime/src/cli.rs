@@ -70,7 +70,7 @@ pub struct RunArgs {
     /// Where to enforce: `auto` takes lsm where it works, else fuse.
     #[arg(long, value_name = "PLANE", default_value = "auto")]
     pub plane: PlaneChoice,
-    /// The protected directory, as seen in the sandbox: only what lies below it is judged.
+    /// The protected directory, an absolute path as seen in the sandbox: only what lies below it is judged.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub dir: PathBuf,
     /// What to do with a policy that denies outside the protected directory, where it has no effect.

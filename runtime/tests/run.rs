@@ -243,6 +243,8 @@ fn bad_input_is_refused_before_anything_runs() {
         (vec![&file("damaged", &damaged)], "damaged"),
         (vec!["--dir", missing, policy], "No such file or directory"),
         (vec!["--dir", plain, policy], "is not a directory"),
+        (vec!["--dir", "etc", "--outside", "allow", policy], "`etc` is not an absolute path"),
+        (vec!["--dir", ".", policy], "`.` is not an absolute path"),
         (vec!["--dir", "/proc", "--outside", "allow", policy], "which every sandbox has of its own"),
         (vec!["--root", missing, policy], "No such file or directory"),
         (vec!["--root", plain, policy], "ot a directory"),

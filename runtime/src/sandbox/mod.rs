@@ -100,6 +100,12 @@ pub enum DirError {
         /// Why.
         error: io::Error,
     },
+    /// It would mean another one than the caller's, whose working directory is not the sandbox's.
+    #[error("protected directory `{}` is not an absolute path", path.display())]
+    Relative {
+        /// As it was given.
+        path: PathBuf,
+    },
     /// It is something else.
     #[error("protected directory `{}` is not a directory", path.display())]
     NotADirectory {
@@ -121,8 +127,11 @@ pub enum DirError {
 /// # Errors
 /// [`DirError`] if it cannot be a protected directory.
 pub fn protected_directory(root: &Root, dir: &Path) -> Result<PathBuf, DirError> {
+    if !dir.is_absolute() {
+        return Err(DirError::Relative { path: dir.to_owned() });
+    }
     let unreachable = |error| DirError::Unreachable { path: dir.to_owned(), error };
-    let canonical = root.canonical(&Path::new("/").join(dir)).map_err(unreachable)?;
+    let canonical = root.canonical(dir).map_err(unreachable)?;
     if !root.metadata(&canonical).map_err(unreachable)?.is_dir() {
         return Err(DirError::NotADirectory { path: dir.to_owned() });
     }
