@@ -212,7 +212,7 @@ pub fn rm(args: &RmArgs) -> u8 {
             }
             end(&found)?;
         }
-        control::clear_away().map(drop).map_err(Refusal::new)
+        control::remove(&found).map_err(Refusal::new)
     }))
 }
 

@@ -232,11 +232,12 @@ impl Prepared {
             .map_err(|error| Failure::setup("write down the revision", error))
     }
 
-    /// Takes the sandbox's name for the fuse plane; who may not write the list of sandboxes does without.
+    /// Takes the sandbox's name for the fuse plane, with what killed supervisors have left there cleared away; who may not write the list of sandboxes does without.
     fn claim(&self) -> Result<Option<tenants::Held>, Refusal> {
         if !nix::unistd::geteuid().is_root() {
             return Ok(None);
         }
+        tenants::clear_away_unbound();
         let tenant = Tenant {
             version: 1,
             name: self.config.name.clone(),

@@ -219,6 +219,16 @@ fn mount_namespace(pid: u32) -> String {
     format!("/proc/{pid}/ns/mnt")
 }
 
+/// Clears away sandboxes that are gone and were in no engine. What cannot be removed stands in nobody's way but its name's.
+pub fn clear_away_unbound() {
+    for (claim, tenant) in left() {
+        if let Some(tenant) = tenant.filter(|tenant| tenant.engine.is_none()) {
+            see_the_end(&tenant);
+            let _ = claim.clear();
+        }
+    }
+}
+
 /// Takes the name of `tenant` and writes it down, for a sandbox that is in no engine.
 ///
 /// # Errors

@@ -406,6 +406,33 @@ fn kill_ends_a_sandbox_and_not_its_supervisor() {
     assert_eq!(ran.err, "boesfs: the sandbox was killed\n");
 }
 
+#[test]
+fn what_a_killed_supervisor_leaves_is_cleared_away() {
+    let place = Place::denying(&[Op::Open]);
+    let killed = |name: &str| {
+        format!(
+            "run {name} & await; kill -9 $!; wait $! || :; until boesfs ps | grep -q ' gone '; do :; done; "
+        )
+    };
+    let names = "boesfs ps | awk '{ print $1, $4 }'";
+    let ran = alone(
+        &place,
+        &[
+            &killed("one"),
+            "mv /run/boesfs /run/kept; ",
+            &killed("two"),
+            "mv /run/kept/sandboxes/one /run/boesfs/sandboxes; rm -r /run/kept; boesfs rm one; ",
+            names,
+            "; run three & await; ",
+            names,
+            "; boesfs rm three || echo $?; boesfs rm --force three; ls -A /run",
+        ]
+        .concat(),
+    );
+    let list = "NAME STATE\ntwo gone\nNAME STATE\nthree running\n1\n";
+    assert_eq!((ran.status, ran.out.as_str()), (0, list), "{}", ran.err);
+}
+
 /// Compares `actual` with the file `name`; writes it with `UPDATE_GOLDEN=1`.
 fn golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans").join(name);

@@ -14,7 +14,7 @@ use super::record::word;
 use super::subject::Subjects;
 use super::{below, binding, clear_one, failed};
 use crate::plane::{EngineError, Setup};
-use crate::tenants::{self, Found, Place};
+use crate::tenants::{self, Claimed, Found, Place};
 use crate::trust::TrustError;
 
 /// A sandbox as its engine knows it.
@@ -132,6 +132,35 @@ pub struct Cleared {
     pub engines: usize,
 }
 
+/// Clears away what is left of the sandbox `found`, and with it the engine of another build that only it has kept.
+///
+/// # Errors
+/// If it runs, or the lock or its name cannot be had.
+pub fn remove(found: &Found) -> Result<(), EngineError> {
+    let lock = Lock::take().map_err(failed)?;
+    match tenants::claim(&found.tenant.name).map_err(failed)? {
+        Claimed::Left(claim, tenant) => {
+            clear_one(Engine::existing().as_ref(), &lock, &claim, tenant.as_deref());
+        }
+        // Its supervisor has cleared it away.
+        Claimed::New(claim) => {
+            let _ = claim.clear();
+        }
+    }
+    // The last one took the engine with it, or was in one that is none.
+    if Engine::existing().is_none() {
+        lock.forget_engine();
+    }
+    pins::destroy_unused(&builds(&tenants::all()));
+    Ok(())
+}
+
+/// The builds whose engines `sandboxes` are in.
+fn builds(sandboxes: &[Found]) -> HashSet<String> {
+    let places = sandboxes.iter().filter_map(|found| found.tenant.engine.as_ref());
+    places.map(|place| place.build.clone()).collect()
+}
+
 /// Clears away whatever sandboxes and engines have left that are gone.
 ///
 /// # Errors
@@ -145,17 +174,16 @@ pub fn clear_away() -> Result<Cleared, EngineError> {
         cleared.sandboxes += 1;
     }
     let living = tenants::all();
-    let places = || living.iter().filter_map(|found| found.tenant.engine.as_ref());
+    let places = living.iter().filter_map(|found| found.tenant.engine.as_ref());
     // The last one that is cleared away takes the engine with it.
     match Engine::existing() {
         Some(engine) => {
             let known: HashSet<u64> =
-                places().filter(|place| place.build == ENGINE).map(|place| place.id).collect();
+                places.filter(|place| place.build == ENGINE).map(|place| place.id).collect();
             cleared.sandboxes += engine.put_right(&lock, &known);
         }
         None => lock.forget_engine(),
     }
-    let used = places().map(|place| place.build.clone()).collect();
-    cleared.engines = pins::destroy_unused(&used);
+    cleared.engines = pins::destroy_unused(&builds(&living));
     Ok(cleared)
 }

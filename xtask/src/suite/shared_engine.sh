@@ -303,6 +303,9 @@ for pid in $PID_one $PID_three; do
     wait $pid 2>/dev/null
 done
 [ "$(attached)" -gt 0 ] || fail "enforcement ended with the supervisor"
+while [ "$(field one state)" = running ]; do sleep 0.1; done
+boesfs rm one || fail "rm"
+[ -z "$(field one name)" ] && [ -n "$(field three name)" ] && [ "$(attached)" -gt 0 ] || fail "rm of one: $(boesfs ps)"
 boesfs gc | grep -q 'sandboxes and 0 engines' || fail "gc"
 nothing_left "gc"
 
