@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::cli::{Format, KillArgs, Outside, PsArgs, ReloadArgs, RmArgs};
-use crate::events::escape;
+use crate::events::{escape, visible};
 use crate::lsm::Strictness;
 use crate::lsm::control::{self, Cleared, Status};
 use crate::plane::{Entry, Plane, Seal, Setup, Told};
@@ -98,7 +98,7 @@ fn table(rows: &[Row]) -> String {
     let mut lines = vec![head.map(str::to_owned)];
     lines.extend(rows.iter().map(|row| {
         [
-            row.name.clone(),
+            visible(&escape(row.name.as_bytes())),
             row.plane.to_string(),
             row.pid.to_string(),
             row.state.to_owned(),
@@ -106,7 +106,7 @@ fn table(rows: &[Row]) -> String {
             number(row.generation),
             number(row.denials),
             number(row.dropped),
-            row.command.clone(),
+            visible(&row.command),
         ]
     }));
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);

@@ -407,6 +407,19 @@ fn kill_ends_a_sandbox_and_not_its_supervisor() {
 }
 
 #[test]
+fn a_name_is_one_line_of_the_list() {
+    let place = Place::denying(&[Op::Open]);
+    let name = r#""$(printf 'a\nb \033[31m')""#;
+    let ran =
+        alone(&place, &format!("run {name} & await; boesfs ps; boesfs ps --format json; boesfs kill {name}"));
+    let (table, json) = ran.out.split_once('{').unwrap();
+    let [_, row] = table.lines().collect::<Vec<_>>()[..] else { panic!("{table}") };
+    assert!(row.starts_with(r"a\x0ab \x1b[31m  fuse "), "{row}");
+    let list: Value = serde_json::from_str(&format!("{{{json}")).unwrap();
+    assert_eq!(list["sandboxes"][0]["name"], "a\nb \x1b[31m");
+}
+
+#[test]
 fn what_a_killed_supervisor_leaves_is_cleared_away() {
     let place = Place::denying(&[Op::Open]);
     let killed = |name: &str| {
