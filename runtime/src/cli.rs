@@ -79,8 +79,8 @@ pub struct RunArgs {
     /// The directory that is `/` in the sandbox.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
-    /// The sandbox's name, in events and as `r.dom` in policies.
-    #[arg(long)]
+    /// The sandbox's name, in events and as `r.dom` in policies: up to 200 letters, digits, `-` and `_`, or fewer of others.
+    #[arg(long, value_parser = crate::tenants::parse_name)]
     pub name: Option<String>,
     /// Kill the sandbox at its Nth denial, whatever the policy says.
     #[arg(long, value_name = "N")]

@@ -18,6 +18,8 @@ use crate::plane::Plane;
 pub const ROOT: &str = "/run/boesfs";
 /// The longest name.
 const LONGEST: usize = 200;
+/// The longest name that it may have as a file.
+const LONGEST_FILE: usize = 255;
 const RECORD: &str = "sandbox.json";
 /// How long a killed process may take to be gone.
 const PATIENCE: u16 = 10_000;
@@ -95,7 +97,9 @@ pub enum ClaimError {
     #[error("a sandbox called `{0}` is gone and not cleared away: boesfs gc")]
     Left(String),
     /// It cannot be a name.
-    #[error("`{0}` cannot be a sandbox's name: it is empty or longer than {LONGEST} bytes")]
+    #[error(
+        "`{0}` cannot be a sandbox's name: it is empty, longer than {LONGEST} bytes, or longer than {LONGEST_FILE} if all bytes but letters, digits, `-` and `_` count three times"
+    )]
     Bad(String),
     /// The directory cannot be made or read.
     #[error("{path}: {source}", path = path.display())]
@@ -124,6 +128,14 @@ pub enum Claimed {
     Left(Claim, Option<Box<Tenant>>),
 }
 
+/// `name`, if it can be a sandbox's.
+///
+/// # Errors
+/// [`ClaimError::Bad`].
+pub fn parse_name(name: &str) -> Result<String, ClaimError> {
+    directory(name).map(|_| name.to_owned())
+}
+
 /// The directory of the sandbox called `name`.
 ///
 /// # Errors
@@ -138,6 +150,9 @@ pub fn directory(name: &str) -> Result<PathBuf, ClaimError> {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
             other => file.push_str(&format!("%{other:02x}")),
         }
+    }
+    if file.len() > LONGEST_FILE {
+        return Err(ClaimError::Bad(name.to_owned()));
     }
     Ok(sandboxes().join(file))
 }
@@ -489,5 +504,8 @@ mod tests {
         assert_ne!(file("%2e"), file("."));
         assert!(directory("").is_err());
         assert!(directory(&"x".repeat(201)).is_err());
+        assert_eq!(file(&".".repeat(85)).len(), 255);
+        assert!(directory(&".".repeat(86)).is_err());
+        assert!(directory(&"é".repeat(43)).is_err());
     }
 }

@@ -232,6 +232,7 @@ fn bad_input_is_refused_before_anything_runs() {
     let plain = place.protected().join("free");
     let plain = plain.to_str().unwrap();
     let nowhere = format!("{missing}/events");
+    let dots = ".".repeat(86);
     let mut cases: Vec<(Vec<String>, &str)> = [
         (vec![missing], "No such file or directory"),
         (vec![place.dir.path().to_str().unwrap()], "Is a directory"),
@@ -243,6 +244,8 @@ fn bad_input_is_refused_before_anything_runs() {
         (vec![&file("damaged", &damaged)], "damaged"),
         (vec!["--dir", missing, policy], "No such file or directory"),
         (vec!["--dir", plain, policy], "is not a directory"),
+        (vec!["--name", "", policy], "name"),
+        (vec!["--name", &dots, policy], "cannot be a sandbox's name"),
         (vec!["--dir", "etc", "--outside", "allow", policy], "`etc` is not an absolute path"),
         (vec!["--dir", ".", policy], "`.` is not an absolute path"),
         (vec!["--dir", "/proc", "--outside", "allow", policy], "which every sandbox has of its own"),
