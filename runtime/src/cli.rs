@@ -96,9 +96,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
     /// Tell at most N events of one kind in a second, and how many there were besides; 0 tells all. Events of one kind
-    /// differ in time and process alone. Only on the lsm plane.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub event_rate: u32,
+    /// differ in time and process alone. Only on the lsm plane, where it is 1000 if not given.
+    #[arg(long, value_name = "N")]
+    pub event_rate: Option<u32>,
     /// Run only a policy that is signed by the public key in FILE. May be repeated: one of them.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,

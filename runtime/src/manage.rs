@@ -10,7 +10,7 @@ use crate::cli::{Format, KillArgs, Outside, PsArgs, ReloadArgs, RmArgs};
 use crate::events::{escape, visible};
 use crate::lsm::Strictness;
 use crate::lsm::control::{self, Cleared, Status};
-use crate::plane::{Entry, Plane, Seal, Setup, Told};
+use crate::plane::{Entry, Folding, Plane, Seal, Setup, Told};
 use crate::run::{Refusal, complain, print, warn};
 use crate::sandbox::root::Root;
 use crate::tenants::{self, Found, Tenant};
@@ -170,6 +170,7 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
         kill_after_override: None,
         permissive: false,
         told: Told::Nobody,
+        folding: Folding::AsItIs,
         seal: Seal::AsItIs,
     };
     let strictness = if args.strict { Strictness::Strict } else { Strictness::AsOpened };

@@ -72,6 +72,8 @@ pub struct Setup {
     pub permissive: bool,
     /// Who wants its events.
     pub told: Told,
+    /// Whether they may be folded as the plane does it, or must be as the command line says.
+    pub folding: Folding,
     /// Whether the plane must be sealed.
     pub seal: Seal,
 }
@@ -92,6 +94,15 @@ pub enum Told {
     Nobody,
     /// Somebody: as many of one kind in a second as there are here, 0 for all, and how many there were besides.
     Somebody(u32),
+}
+
+/// Who says how many events of one kind are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folding {
+    /// Nobody.
+    AsItIs,
+    /// The caller, who wants some of them folded.
+    Wanted,
 }
 
 /// The command a sandbox is started with.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::cli::{Format, Outside, RunArgs};
 use crate::engines::{self, Started};
 use crate::events::Log;
-use crate::plane::{EngineError, Entry, ExecGate, Plane, Seal, Setup, Told, exec_gate};
+use crate::plane::{EngineError, Entry, ExecGate, Folding, Plane, Seal, Setup, Told, exec_gate};
 use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
@@ -26,6 +26,8 @@ use crate::trust;
 
 /// The exit status for a sandbox that could not be set up.
 pub const SETUP_FAILED: u8 = 125;
+/// How many events of one kind are told in a second, where the caller does not say.
+const EVENT_RATE: u32 = 1000;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 const KILLED: u8 = 128 + 9;
@@ -84,6 +86,7 @@ struct Prepared {
     permissive: bool,
     kill_after_override: Option<NonZeroU64>,
     told: Told,
+    folding: Folding,
     seal: Seal,
     /// Where its revision is to be written down.
     ledger: Option<PathBuf>,
@@ -127,7 +130,8 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         permissive: args.permissive,
         kill_after_override: args.kill_after,
         seal: if args.seal { Seal::Wanted } else { Seal::AsItIs },
-        told: if wanted { Told::Somebody(args.event_rate) } else { Told::Nobody },
+        told: if wanted { Told::Somebody(args.event_rate.unwrap_or(EVENT_RATE)) } else { Told::Nobody },
+        folding: if args.event_rate.is_some_and(|rate| rate > 0) { Folding::Wanted } else { Folding::AsItIs },
         ledger: args.ledger.clone(),
     })
 }
@@ -278,6 +282,7 @@ impl Prepared {
             kill_after_override: self.kill_after_override,
             permissive: self.permissive,
             told: self.told,
+            folding: self.folding,
             seal: self.seal,
         })
     }

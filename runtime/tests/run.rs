@@ -300,6 +300,16 @@ fn the_fuse_plane_is_never_permissive() {
 }
 
 #[test]
+fn the_fuse_plane_folds_no_events() {
+    let place = Place::denying(&[Op::Open]);
+    let refused = place.script(&["--event-rate", "5"], "echo ran");
+    assert_eq!((refused.status, refused.out.as_str()), (125, ""), "{}", refused.err);
+    assert!(refused.err.contains("cannot fold events"), "{}", refused.err);
+    let ran = place.script(&["--event-rate", "0"], "for i in 1 2 3; do cat guarded; done; echo ran");
+    assert_eq!((ran.status, ran.out.as_str(), place.events().len()), (0, "ran\n", 3), "{}", ran.err);
+}
+
+#[test]
 fn an_older_kernel_is_no_place_for_the_lsm_plane() {
     let place = Place::denying(&[Op::Open]);
     // As the kernel itself shows an older one to programs that cannot read today's numbers.
