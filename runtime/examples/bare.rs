@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Killed(reason)) => complain(&reason, 137),
         Ok(Outcome::Failed(failure)) => {
             let status = match failure {
-                Failure::Setup { .. } => 125,
+                Failure::Setup { .. } | Failure::Refused { .. } => 125,
                 Failure::Exec { .. } => 126,
                 Failure::NotFound { .. } => 127,
             };

@@ -326,7 +326,7 @@ impl Prepared {
             Outcome::Killed(reason) => complain(reason, KILLED),
             Outcome::Failed(failure) => {
                 let status = match failure {
-                    Failure::Setup { .. } => SETUP_FAILED,
+                    Failure::Setup { .. } | Failure::Refused { .. } => SETUP_FAILED,
                     Failure::Exec { .. } => NOT_EXECUTABLE,
                     Failure::NotFound { .. } => NOT_FOUND,
                 };

@@ -384,7 +384,7 @@ fn a_second_mount_of_the_protected_directory_is_refused() {
         ));
         if refused {
             assert_eq!((said.status, said.out.as_str()), (125, ""), "{from} on {to}: {}", said.err);
-            assert!(said.err.contains("a second time"), "{}", said.err);
+            assert!(said.err.starts_with("bare: `") && said.err.contains("a second time"), "{}", said.err);
         } else {
             assert_eq!((said.status, said.out.as_str()), (0, "ran\n"), "{from} on {to}: {}", said.err);
         }

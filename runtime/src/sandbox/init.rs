@@ -68,6 +68,7 @@ impl Init<'_> {
                     InitStep::CloneEntry => {
                         entry = Some(self.clone_entry().map_err(|e| Failure::setup(step, e))?)
                     }
+                    InitStep::CheckMounts(_) => self.check_mounts(step)?,
                     step => self.apply(step).map_err(|error| Failure::setup(step, error))?,
                 }
             }
@@ -105,19 +106,21 @@ impl Init<'_> {
             InitStep::Cover(dir) => sys::move_mount(self.cover()?.as_fd(), &sys::c_path(dir)?),
             InitStep::Place(fixture) => self.collected()?.place(*fixture),
             InitStep::Hide(path) => hide(path),
-            InitStep::CheckMounts(_) => {
-                let table = self.collected()?.mount_table()?;
-                let own = [Fixture::Proc.target(), Fixture::Dev.target()];
-                mounts::find_alias(&self.trees, &table, &own)
-                    .map_or(Ok(()), |alias| Err(io::Error::other(alias)))
-            }
             InitStep::EnterDirectory(path) => Ok(chdir(path)?),
             InitStep::DropCapabilities => sys::drop_capabilities(),
             InitStep::NoNewPrivileges => sys::set_no_new_privileges(),
             InitStep::Undumpable => sys::set_undumpable(),
             InitStep::FilterSystemCalls(watches) => seccomp::install(*watches),
-            InitStep::CloneEntry => Ok(()),
+            InitStep::CheckMounts(_) | InitStep::CloneEntry => Ok(()),
         }
+    }
+
+    fn check_mounts(&mut self, step: &InitStep) -> Result<(), Failure> {
+        let table = self.collected().and_then(|collection| collection.mount_table());
+        let table = table.map_err(|error| Failure::setup(step, error))?;
+        let own = [Fixture::Proc.target(), Fixture::Dev.target()];
+        mounts::find_alias(&self.trees, &table, &own)
+            .map_or(Ok(()), |alias| Err(Failure::Refused { reason: alias.to_string() }))
     }
 
     /// Above all the plane's: a request of this process that the keeper cannot answer any more must fail, and it only

@@ -54,6 +54,12 @@ pub enum Failure {
         /// What came of it.
         reason: String,
     },
+    /// A check of the set-up found what must not be.
+    #[error("{reason}")]
+    Refused {
+        /// What.
+        reason: String,
+    },
     /// The command exists but could not be executed.
     #[error("cannot execute `{command}`: {reason}")]
     Exec {
