@@ -26,8 +26,20 @@ fn status_of(result: Result<(), Refusal>) -> u8 {
     }
 }
 
+/// Refuses who could be told of no sandbox, not even of his own.
+fn listed() -> Result<(), Refusal> {
+    if tenants::can_list() {
+        Ok(())
+    } else {
+        Err(Refusal::new(
+            "only root has a list of sandboxes: another user's are in none, and each ends with its `boesfs run`",
+        ))
+    }
+}
+
 /// The sandbox called `name`, running or not.
 fn find(name: &str) -> Result<Found, Refusal> {
+    listed()?;
     let found = tenants::find(name).map_err(Refusal::new)?;
     found.ok_or_else(|| Refusal::new(format_args!("there is no sandbox called `{name}`")))
 }
@@ -61,11 +73,17 @@ struct Row {
 /// Lists the sandboxes; the exit status.
 #[must_use]
 pub fn ps(args: &PsArgs) -> u8 {
-    let found = tenants::all();
+    match listed().and_then(|()| tenants::all().map_err(Refusal::new)) {
+        Ok(found) => print_list(&found, args.format),
+        Err(refusal) => complain(&refusal, FAILED),
+    }
+}
+
+fn print_list(found: &[Found], format: Format) -> u8 {
     let places: Vec<_> = found.iter().map(|found| found.tenant.engine.as_ref()).collect();
     let rows: Vec<Row> =
         found.iter().zip(control::status(&places)).map(|(found, status)| row(found, status)).collect();
-    match args.format {
+    match format {
         Format::Human => print(&table(&rows)),
         Format::Json => {
             let object = serde_json::json!({ "version": 1, "sandboxes": rows });
@@ -220,7 +238,7 @@ pub fn rm(args: &RmArgs) -> u8 {
 /// Clears away what is left; the exit status.
 #[must_use]
 pub fn gc() -> u8 {
-    match control::clear_away() {
+    match listed().and_then(|()| control::clear_away().map_err(Refusal::new)) {
         Ok(Cleared { sandboxes, engines }) => {
             print(&format!("{sandboxes} sandboxes and {engines} engines cleared away\n"))
         }

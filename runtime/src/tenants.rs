@@ -14,6 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::plane::Plane;
 
+/// Whether this process can list its sandboxes, and those of others.
+#[must_use]
+pub fn can_list() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 /// Where everything is.
 pub const ROOT: &str = "/run/boesfs";
 /// The longest name.
@@ -341,18 +347,28 @@ pub fn find(name: &str) -> Result<Option<Found>, ClaimError> {
     }
 }
 
-/// Every sandbox that is written down, by name.
-#[must_use]
-pub fn all() -> Vec<Found> {
-    let entries = std::fs::read_dir(sandboxes()).into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries
-        .filter_map(|entry| {
-            let directory = entry.path();
-            Some(Found { tenant: read(&directory).ok()?, directory })
-        })
-        .collect();
+/// Every sandbox that is written down, by name. One whose record is damaged is not.
+///
+/// # Errors
+/// If the list or a record cannot be looked at.
+pub fn all() -> Result<Vec<Found>, ClaimError> {
+    let list = sandboxes();
+    let failed = |source| ClaimError::File { path: list.clone(), source };
+    let entries = match std::fs::read_dir(&list) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let directory = entry.map_err(failed)?.path();
+        match read(&directory) {
+            Ok(tenant) => found.push(Found { tenant, directory }),
+            Err(error) if error.raw_os_error().is_none_or(|number| number == libc::ENOENT) => {}
+            Err(source) => return Err(ClaimError::File { path: directory, source }),
+        }
+    }
     found.sort_by(|a, b| a.tenant.name.cmp(&b.tenant.name));
-    found
+    Ok(found)
 }
 
 /// Takes what is left of sandboxes that are gone.

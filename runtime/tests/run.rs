@@ -433,6 +433,24 @@ fn a_name_is_one_line_of_the_list() {
 }
 
 #[test]
+fn who_has_no_list_is_told_so() {
+    let place = Place::denying(&[Op::Open]);
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = place.path().join("boesfs");
+    fs::copy(env!("CARGO_BIN_EXE_boesfs"), &program).unwrap();
+    let image = place.policy.to_str().unwrap();
+    for args in [&["ps"][..], &["kill", "it"], &["rm", "it"], &["reload", "it", image], &["gc"]] {
+        let mut command = Command::new("setpriv");
+        if geteuid().is_root() {
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        }
+        let ran = said(command.arg(&program).args(args));
+        assert_eq!((ran.status, ran.out.as_str()), (1, ""), "{args:?}: {}", ran.err);
+        assert!(ran.err.starts_with("boesfs: only root has a list of sandboxes"), "{args:?}: {}", ran.err);
+    }
+}
+
+#[test]
 fn what_a_killed_supervisor_leaves_is_cleared_away() {
     let place = Place::denying(&[Op::Open]);
     let killed = |name: &str| {

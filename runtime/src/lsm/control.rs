@@ -135,7 +135,7 @@ pub struct Cleared {
 /// Clears away what is left of the sandbox `found`, and with it the engine of another build that only it has kept.
 ///
 /// # Errors
-/// If it runs, or the lock or its name cannot be had.
+/// If it runs, or the lock or its name cannot be had, or not told who lives.
 pub fn remove(found: &Found) -> Result<(), EngineError> {
     let lock = Lock::take().map_err(failed)?;
     match tenants::claim(&found.tenant.name).map_err(failed)? {
@@ -151,7 +151,7 @@ pub fn remove(found: &Found) -> Result<(), EngineError> {
     if Engine::existing().is_none() {
         lock.forget_engine();
     }
-    pins::destroy_unused(&builds(&tenants::all()));
+    pins::destroy_unused(&builds(&tenants::all().map_err(failed)?));
     Ok(())
 }
 
@@ -164,7 +164,7 @@ fn builds(sandboxes: &[Found]) -> HashSet<String> {
 /// Clears away whatever sandboxes and engines have left that are gone.
 ///
 /// # Errors
-/// If the lock cannot be had.
+/// If the lock cannot be had, or not told who lives.
 pub fn clear_away() -> Result<Cleared, EngineError> {
     let lock = Lock::take().map_err(failed)?;
     let engine = Engine::existing();
@@ -173,7 +173,7 @@ pub fn clear_away() -> Result<Cleared, EngineError> {
         clear_one(engine.as_ref(), &lock, &claim, tenant.as_ref());
         cleared.sandboxes += 1;
     }
-    let living = tenants::all();
+    let living = tenants::all().map_err(failed)?;
     let places = living.iter().filter_map(|found| found.tenant.engine.as_ref());
     // The last one that is cleared away takes the engine with it.
     match Engine::existing() {
