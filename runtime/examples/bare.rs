@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use boesfs_runtime::events::Log;
 use boesfs_runtime::plane::{Engine, EngineError, ExecGate, Inside, Plane};
 use boesfs_runtime::sandbox::root::Root;
-use boesfs_runtime::sandbox::{Config, Ending, Failure, Outcome, protected_directory, run};
+use boesfs_runtime::sandbox::{Beginning, Config, Ending, Failure, Outcome, protected_directory, run};
 use clap::{Parser, ValueEnum};
 
 #[derive(Parser)]
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Killed(reason)) => complain(&reason, 137),
         Ok(Outcome::Failed(failure)) => {
             let status = match failure {
-                Failure::Setup { .. } => 125,
+                Failure::Setup { .. } | Failure::Refused { .. } => 125,
                 Failure::Exec { .. } => 126,
                 Failure::NotFound { .. } => 127,
             };
@@ -101,5 +101,5 @@ fn outcome(engine: &mut Nothing) -> Result<Outcome, Box<dyn std::error::Error>> 
         kill_after: None,
         denies_watching: false,
     };
-    Ok(run(&config, engine, &mut Log::counting()))
+    Ok(run(&config, engine, &mut Log::counting(), Beginning::Free))
 }

@@ -70,7 +70,7 @@ pub struct RunArgs {
     /// Where to enforce: `auto` takes lsm where it works, else fuse.
     #[arg(long, value_name = "PLANE", default_value = "auto")]
     pub plane: PlaneChoice,
-    /// The protected directory, as seen in the sandbox: only what lies below it is judged.
+    /// The protected directory, an absolute path as seen in the sandbox: only what lies below it is judged.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub dir: PathBuf,
     /// What to do with a policy that denies outside the protected directory, where it has no effect.
@@ -79,8 +79,8 @@ pub struct RunArgs {
     /// The directory that is `/` in the sandbox.
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
-    /// The sandbox's name, in events and as `r.dom` in policies.
-    #[arg(long)]
+    /// The sandbox's name, in events and as `r.dom` in policies: up to 200 letters, digits, `-` and `_`, or fewer of others.
+    #[arg(long, value_parser = crate::tenants::parse_name)]
     pub name: Option<String>,
     /// Kill the sandbox at its Nth denial, whatever the policy says.
     #[arg(long, value_name = "N")]
@@ -96,13 +96,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
     /// Tell at most N events of one kind in a second, and how many there were besides; 0 tells all. Events of one kind
-    /// differ in time and process alone. Only on the lsm plane.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub event_rate: u32,
+    /// differ in time and process alone. Only on the lsm plane, where it is 1000 if not given.
+    #[arg(long, value_name = "N")]
+    pub event_rate: Option<u32>,
     /// Run only a policy that is signed by the public key in FILE. May be repeated: one of them.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
-    /// Remember in FILE which revision of each release ran, and never run an older one.
+    /// Remember in FILE which revision of each release ran, and never run an older one. What could not be set up or executed
+    /// has not run.
     #[arg(long, value_name = "FILE", requires = "trust")]
     pub ledger: Option<PathBuf>,
     /// Check everything, print what would be done, and do nothing.

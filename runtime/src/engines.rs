@@ -1,7 +1,7 @@
 //! The planes there are: whether each can be had here, and its engine.
 
 use crate::cli::PlaneChoice;
-use crate::plane::{Engine, EngineError, Plane, Seal, Setup};
+use crate::plane::{Engine, EngineError, Folding, Plane, Seal, Setup};
 
 /// Whether `plane` works on this machine, for this caller.
 ///
@@ -27,6 +27,10 @@ pub fn engine(plane: Plane, setup: Setup) -> Result<Box<dyn Engine>, EngineError
         Plane::Fuse if setup.seal == Seal::Wanted => {
             Err(EngineError::new(plane, "cannot be sealed: it has nothing in the kernel that could be"))
         }
+        Plane::Fuse if setup.folding == Folding::Wanted => Err(EngineError::new(
+            plane,
+            "cannot fold events: only the lsm plane has `--event-rate`, but for 0",
+        )),
         Plane::Fuse => crate::fuse::engine(setup),
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::cli::{Format, KillArgs, Outside, PsArgs, ReloadArgs, RmArgs};
-use crate::events::escape;
+use crate::events::{escape, visible};
 use crate::lsm::Strictness;
 use crate::lsm::control::{self, Cleared, Status};
-use crate::plane::{Entry, Plane, Seal, Setup, Told};
+use crate::plane::{Entry, Folding, Plane, Seal, Setup, Told};
 use crate::run::{Refusal, complain, print, warn};
 use crate::sandbox::root::Root;
 use crate::tenants::{self, Found, Tenant};
@@ -26,8 +26,20 @@ fn status_of(result: Result<(), Refusal>) -> u8 {
     }
 }
 
+/// Refuses who could be told of no sandbox, not even of his own.
+fn listed() -> Result<(), Refusal> {
+    if tenants::can_list() {
+        Ok(())
+    } else {
+        Err(Refusal::new(
+            "only root has a list of sandboxes: another user's are in none, and each ends with its `boesfs run`",
+        ))
+    }
+}
+
 /// The sandbox called `name`, running or not.
 fn find(name: &str) -> Result<Found, Refusal> {
+    listed()?;
     let found = tenants::find(name).map_err(Refusal::new)?;
     found.ok_or_else(|| Refusal::new(format_args!("there is no sandbox called `{name}`")))
 }
@@ -61,11 +73,17 @@ struct Row {
 /// Lists the sandboxes; the exit status.
 #[must_use]
 pub fn ps(args: &PsArgs) -> u8 {
-    let found = tenants::all();
+    match listed().and_then(|()| tenants::all().map_err(Refusal::new)) {
+        Ok(found) => print_list(&found, args.format),
+        Err(refusal) => complain(&refusal, FAILED),
+    }
+}
+
+fn print_list(found: &[Found], format: Format) -> u8 {
     let places: Vec<_> = found.iter().map(|found| found.tenant.engine.as_ref()).collect();
     let rows: Vec<Row> =
         found.iter().zip(control::status(&places)).map(|(found, status)| row(found, status)).collect();
-    match args.format {
+    match format {
         Format::Human => print(&table(&rows)),
         Format::Json => {
             let object = serde_json::json!({ "version": 1, "sandboxes": rows });
@@ -98,7 +116,7 @@ fn table(rows: &[Row]) -> String {
     let mut lines = vec![head.map(str::to_owned)];
     lines.extend(rows.iter().map(|row| {
         [
-            row.name.clone(),
+            visible(&escape(row.name.as_bytes())),
             row.plane.to_string(),
             row.pid.to_string(),
             row.state.to_owned(),
@@ -106,7 +124,7 @@ fn table(rows: &[Row]) -> String {
             number(row.generation),
             number(row.denials),
             number(row.dropped),
-            row.command.clone(),
+            visible(&row.command),
         ]
     }));
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
@@ -155,7 +173,7 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
     warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
     warn(policy::check_coverage(&image, Plane::Lsm).map_err(Refusal::new)?);
     if let (Some(signed), Some(ledger)) = (vouched, &args.ledger) {
-        trust::record_revision(ledger, signed, &image.id_hex()).map_err(Refusal::new)?;
+        trust::check_revision(ledger, signed, &image.id_hex()).map_err(Refusal::new)?;
     }
     let kill_after = image.kill_after();
     let setup = Setup {
@@ -170,10 +188,15 @@ fn try_reload(args: &ReloadArgs) -> Result<u64, Refusal> {
         kill_after_override: None,
         permissive: false,
         told: Told::Nobody,
+        folding: Folding::AsItIs,
         seal: Seal::AsItIs,
     };
     let strictness = if args.strict { Strictness::Strict } else { Strictness::AsOpened };
-    control::reload(&found, &setup, strictness, &file).map_err(Refusal::new)
+    let record = || match (setup.image.signed(), &args.ledger) {
+        (Some(signed), Some(ledger)) => trust::record_revision(ledger, signed, &setup.image.id_hex()),
+        _ => Ok(()),
+    };
+    control::reload(&found, &setup, strictness, &file, record).map_err(Refusal::new)
 }
 
 /// Kills a sandbox; the exit status.
@@ -190,9 +213,8 @@ fn end(found: &Found) -> Result<(), Refusal> {
         Ok(())
     } else {
         let name = &found.tenant.name;
-        Err(Refusal::new(format_args!(
-            "processes of the sandbox called `{name}` do not die; it is barred from everything"
-        )))
+        let barred = if found.tenant.engine.is_some() { "; it is barred from everything" } else { "" };
+        Err(Refusal::new(format_args!("processes of the sandbox called `{name}` do not die{barred}")))
     }
 }
 
@@ -209,14 +231,14 @@ pub fn rm(args: &RmArgs) -> u8 {
             }
             end(&found)?;
         }
-        control::clear_away().map(drop).map_err(Refusal::new)
+        control::remove(&found).map_err(Refusal::new)
     }))
 }
 
 /// Clears away what is left; the exit status.
 #[must_use]
 pub fn gc() -> u8 {
-    match control::clear_away() {
+    match listed().and_then(|()| control::clear_away().map_err(Refusal::new)) {
         Ok(Cleared { sandboxes, engines }) => {
             print(&format!("{sandboxes} sandboxes and {engines} engines cleared away\n"))
         }

@@ -16,7 +16,7 @@
 //! moves the mount `open` gave over the protected directory, changes the root, mounts its own `/proc`, `/dev` and
 //! `/sys`, enters the working directory, drops every right, forks the entry process, which waits · `attach` · the
 //! entry process execs; for [`ExecGate::Stopped`] it is held after exec before its first instruction until
-//! `arm` has returned · the command runs, `drain` whenever `poll_fd` is readable · the init dies, its pid
+//! `arm` has returned and the supervisor lets it begin · the command runs, `drain` whenever `poll_fd` is readable · the init dies, its pid
 //! namespace with it · the keeper ends without ceremony (`_exit`; nothing is dropped) · last `drain` · `teardown`.
 //!
 //! The keeper is a copy of the supervisor as after fork(2): the engine there is the same value, but a change made
@@ -72,6 +72,8 @@ pub struct Setup {
     pub permissive: bool,
     /// Who wants its events.
     pub told: Told,
+    /// Whether they may be folded as the plane does it, or must be as the command line says.
+    pub folding: Folding,
     /// Whether the plane must be sealed.
     pub seal: Seal,
 }
@@ -94,6 +96,15 @@ pub enum Told {
     Somebody(u32),
 }
 
+/// Who says how many events of one kind are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folding {
+    /// Nobody.
+    AsItIs,
+    /// The caller, who wants some of them folded.
+    Wanted,
+}
+
 /// The command a sandbox is started with.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -110,7 +121,8 @@ pub struct Entry {
 pub enum ExecGate {
     /// It runs on from exec: the plane itself knows when the command begins.
     Open,
-    /// It is stopped after exec, before its first instruction, until [`Engine::arm`] has returned.
+    /// It is stopped after exec, before its first instruction, until [`Engine::arm`] has returned and the supervisor has
+    /// nothing against it.
     Stopped,
 }
 
@@ -152,7 +164,7 @@ pub trait Engine {
     /// Which plane this is.
     fn plane(&self) -> Plane;
 
-    /// How the entry process is to be let go.
+    /// How the entry process is to be let go, if nobody else has something to do before the command begins.
     fn exec_gate(&self) -> ExecGate {
         exec_gate(self.plane())
     }

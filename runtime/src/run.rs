@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroU64;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,16 +16,18 @@ use serde::Serialize;
 use crate::cli::{Format, Outside, RunArgs};
 use crate::engines::{self, Started};
 use crate::events::Log;
-use crate::plane::{EngineError, Entry, Plane, Seal, Setup, Told, exec_gate};
+use crate::plane::{EngineError, Entry, ExecGate, Folding, Plane, Seal, Setup, Told, exec_gate};
 use crate::policy;
 use crate::sandbox::plan::{Fixture, Plan};
 use crate::sandbox::root::Root;
-use crate::sandbox::{self, Config, Ending, Failure, Outcome};
+use crate::sandbox::{self, Beginning, Config, Ending, Failure, Outcome};
 use crate::tenants::{self, Tenant, TenantPlane};
 use crate::trust;
 
 /// The exit status for a sandbox that could not be set up.
 pub const SETUP_FAILED: u8 = 125;
+/// How many events of one kind are told in a second, where the caller does not say.
+const EVENT_RATE: u32 = 1000;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 const KILLED: u8 = 128 + 9;
@@ -83,7 +86,10 @@ struct Prepared {
     permissive: bool,
     kill_after_override: Option<NonZeroU64>,
     told: Told,
+    folding: Folding,
     seal: Seal,
+    /// Where its revision is to be written down.
+    ledger: Option<PathBuf>,
 }
 
 fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
@@ -104,9 +110,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
     }
     warn(policy::check_links(&image, &root).map_err(Refusal::new)?);
     if let (Some(signed), Some(ledger)) = (vouched, &args.ledger) {
-        let id = image.id_hex();
-        let settle = if args.dry_run { trust::check_revision } else { trust::record_revision };
-        settle(ledger, signed, &id).map_err(Refusal::new)?;
+        trust::check_revision(ledger, signed, &image.id_hex()).map_err(Refusal::new)?;
     }
     let config = Config {
         name: args.name.clone().unwrap_or_else(|| format!("sandbox-{}", std::process::id())),
@@ -126,7 +130,9 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         permissive: args.permissive,
         kill_after_override: args.kill_after,
         seal: if args.seal { Seal::Wanted } else { Seal::AsItIs },
-        told: if wanted { Told::Somebody(args.event_rate) } else { Told::Nobody },
+        told: if wanted { Told::Somebody(args.event_rate.unwrap_or(EVENT_RATE)) } else { Told::Nobody },
+        folding: if args.event_rate.is_some_and(|rate| rate > 0) { Folding::Wanted } else { Folding::AsItIs },
+        ledger: args.ledger.clone(),
     })
 }
 
@@ -186,7 +192,7 @@ impl Prepared {
             }
         }
         // The lsm plane's sandboxes are written down with what the engine knows of them.
-        let _claim = match engine.plane() {
+        let mut held = match engine.plane() {
             Plane::Fuse => self.claim()?,
             Plane::Lsm => None,
         };
@@ -197,7 +203,19 @@ impl Prepared {
                 return Err(Refusal::new(error));
             }
         }
-        let outcome = sandbox::run(&self.config, &mut *engine, &mut log);
+        let is_listed_here = held.is_some();
+        let mut last = |init: BorrowedFd<'_>| {
+            if let Some(held) = &mut held {
+                held.set_init(init).map_err(|error| Failure::setup("write down the sandbox", error))?;
+            }
+            self.record_revision()
+        };
+        let beginning = if is_listed_here || self.ledger.is_some() {
+            Beginning::After(&mut last)
+        } else {
+            Beginning::Free
+        };
+        let outcome = sandbox::run(&self.config, &mut *engine, &mut log, beginning);
         if let Some(complaint) = log.complaint() {
             eprintln!("boesfs: {complaint}");
         }
@@ -210,11 +228,20 @@ impl Prepared {
         Ok(self.status(&outcome))
     }
 
-    /// Takes the sandbox's name for the fuse plane; who may not write the list of sandboxes does without.
+    /// Writes down that the policy runs, for which everything else must be ready: what has not run must not stand in the way
+    /// of older revisions.
+    fn record_revision(&self) -> Result<(), Failure> {
+        let (Some(signed), Some(ledger)) = (self.image.signed(), &self.ledger) else { return Ok(()) };
+        trust::record_revision(ledger, signed, &self.config.policy)
+            .map_err(|error| Failure::setup("write down the revision", error))
+    }
+
+    /// Takes the sandbox's name for the fuse plane, with what killed supervisors have left there cleared away; who may not write the list of sandboxes does without.
     fn claim(&self) -> Result<Option<tenants::Held>, Refusal> {
-        if !nix::unistd::geteuid().is_root() {
+        if !tenants::can_list() {
             return Ok(None);
         }
+        tenants::clear_away_unbound();
         let tenant = Tenant {
             version: 1,
             name: self.config.name.clone(),
@@ -255,12 +282,14 @@ impl Prepared {
             kill_after_override: self.kill_after_override,
             permissive: self.permissive,
             told: self.told,
+            folding: self.folding,
             seal: self.seal,
         })
     }
 
     fn print_plan(&self, plane: Plane, format: Format) -> Result<u8, Refusal> {
-        let plan = self.config.plan(plane, exec_gate(plane)).map_err(Refusal::new)?;
+        let gate = if self.ledger.is_some() { ExecGate::Stopped } else { exec_gate(plane) };
+        let plan = self.config.plan(plane, gate).map_err(Refusal::new)?;
         let mut text = match format {
             Format::Human => plan.to_string(),
             Format::Json => {
@@ -297,7 +326,7 @@ impl Prepared {
             Outcome::Killed(reason) => complain(reason, KILLED),
             Outcome::Failed(failure) => {
                 let status = match failure {
-                    Failure::Setup { .. } => SETUP_FAILED,
+                    Failure::Setup { .. } | Failure::Refused { .. } => SETUP_FAILED,
                     Failure::Exec { .. } => NOT_EXECUTABLE,
                     Failure::NotFound { .. } => NOT_FOUND,
                 };

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::ptr::{null, null_mut};
 
-use libc::{c_int, c_long, c_uint, c_ulong};
+use libc::{c_int, c_long, c_uint, c_ulong, c_void};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
     socketpair,
@@ -68,6 +68,58 @@ pub fn clone(namespaces: c_int) -> io::Result<Cloned> {
         0 => Ok(Cloned::Child),
         pid => Ok(Cloned::Parent(pid, owned(pidfd.into())?)),
     }
+}
+
+/// What became of a child process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It ended with this status.
+    Exited(u8),
+    /// This signal ended it.
+    Signaled(c_int),
+    /// This signal stopped it.
+    Stopped(c_int),
+    /// It runs again.
+    Continued,
+}
+
+/// waitpid(2) for the child `pid`, -1 for any: which one it was, and what became of it. A signal may be any number, a
+/// real-time one too, of which nix knows none and returns an error when the child is gone for good.
+///
+/// # Errors
+/// What waitpid(2) says, but for `EINTR`.
+pub fn waitpid(pid: c_int) -> io::Result<(c_int, Change)> {
+    let mut status: c_int = 0;
+    loop {
+        // SAFETY: `status` outlives the call.
+        match check(unsafe { libc::waitpid(pid, &raw mut status, 0) }.into()) {
+            Ok(child) => return Ok((c_int::try_from(child).map_err(io::Error::other)?, change(status))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn change(status: c_int) -> Change {
+    if libc::WIFEXITED(status) {
+        Change::Exited(libc::WEXITSTATUS(status) as u8)
+    } else if libc::WIFSIGNALED(status) {
+        Change::Signaled(libc::WTERMSIG(status))
+    } else if libc::WIFSTOPPED(status) {
+        Change::Stopped(libc::WSTOPSIG(status))
+    } else {
+        Change::Continued
+    }
+}
+
+/// Has the tracee `pid`, which is stopped, run on with `signal`.
+///
+/// # Errors
+/// What ptrace(2) says.
+pub fn ptrace_continue(pid: c_int, signal: c_int) -> io::Result<()> {
+    let unused = null_mut::<c_void>();
+    // SAFETY: this request writes no memory of this process.
+    check(unsafe { libc::ptrace(libc::PTRACE_CONT, pid, unused, c_long::from(signal)) }).map(drop)
 }
 
 /// Ends the process at once with `status`: no destructors, no exit handlers.

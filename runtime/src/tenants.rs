@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::plane::Plane;
 
+/// Whether this process can list its sandboxes, and those of others.
+#[must_use]
+pub fn can_list() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 /// Where everything is.
 pub const ROOT: &str = "/run/boesfs";
 /// The longest name.
 const LONGEST: usize = 200;
+/// The longest name that it may have as a file.
+const LONGEST_FILE: usize = 255;
 const RECORD: &str = "sandbox.json";
 /// How long a killed process may take to be gone.
 const PATIENCE: u16 = 10_000;
@@ -95,7 +103,9 @@ pub enum ClaimError {
     #[error("a sandbox called `{0}` is gone and not cleared away: boesfs gc")]
     Left(String),
     /// It cannot be a name.
-    #[error("`{0}` cannot be a sandbox's name: it is empty or longer than {LONGEST} bytes")]
+    #[error(
+        "`{0}` cannot be a sandbox's name: it is empty, longer than {LONGEST} bytes, or longer than {LONGEST_FILE} if all bytes but letters, digits, `-` and `_` count three times"
+    )]
     Bad(String),
     /// The directory cannot be made or read.
     #[error("{path}: {source}", path = path.display())]
@@ -124,6 +134,14 @@ pub enum Claimed {
     Left(Claim, Option<Box<Tenant>>),
 }
 
+/// `name`, if it can be a sandbox's.
+///
+/// # Errors
+/// [`ClaimError::Bad`].
+pub fn parse_name(name: &str) -> Result<String, ClaimError> {
+    directory(name).map(|_| name.to_owned())
+}
+
 /// The directory of the sandbox called `name`.
 ///
 /// # Errors
@@ -138,6 +156,9 @@ pub fn directory(name: &str) -> Result<PathBuf, ClaimError> {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
             other => file.push_str(&format!("%{other:02x}")),
         }
+    }
+    if file.len() > LONGEST_FILE {
+        return Err(ClaimError::Bad(name.to_owned()));
     }
     Ok(sandboxes().join(file))
 }
@@ -188,12 +209,44 @@ pub fn claim(name: &str) -> Result<Claimed, ClaimError> {
 
 /// A sandbox that is written down until this is dropped.
 #[derive(Debug)]
-pub struct Held(Claim);
+pub struct Held {
+    claim: Claim,
+    tenant: Tenant,
+}
+
+impl Held {
+    /// Writes down which its first process is.
+    ///
+    /// # Errors
+    /// If the process cannot be looked at, or it cannot be written.
+    pub fn set_init(&mut self, init: BorrowedFd<'_>) -> io::Result<()> {
+        let pid = crate::sys::pidfd_pid(init)?;
+        let namespace = std::fs::metadata(mount_namespace(pid))?.ino();
+        self.tenant.init = Some(pid);
+        self.tenant.mount_namespace = Some(u32::try_from(namespace).map_err(io::Error::other)?);
+        self.claim.write(&self.tenant)
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
         // What is left stands in nobody's way but this name's.
-        let _ = self.0.clear();
+        let _ = self.claim.clear();
+    }
+}
+
+/// The file of the mount namespace that task `pid` is in.
+fn mount_namespace(pid: u32) -> String {
+    format!("/proc/{pid}/ns/mnt")
+}
+
+/// Clears away sandboxes that are gone and were in no engine. What cannot be removed stands in nobody's way but its name's.
+pub fn clear_away_unbound() {
+    for (claim, tenant) in left() {
+        if let Some(tenant) = tenant.filter(|tenant| tenant.engine.is_none()) {
+            see_the_end(&tenant);
+            let _ = claim.clear();
+        }
     }
 }
 
@@ -210,7 +263,7 @@ pub fn hold(tenant: Tenant) -> Result<Held, ClaimError> {
     };
     let failed = |source| ClaimError::File { path: claim.directory.clone(), source };
     claim.write(&tenant).map_err(failed)?;
-    Ok(Held(claim))
+    Ok(Held { claim, tenant })
 }
 
 /// Whether `file` is what `path` names.
@@ -241,20 +294,43 @@ impl Found {
         File::open(&self.directory).is_ok_and(|lock| lock.try_lock_shared().is_err())
     }
 
+    /// What is written of it now; nothing once neither its supervisor nor its keeper lives.
+    fn running(&self) -> Option<Tenant> {
+        if !self.runs() {
+            return None;
+        }
+        match read(&self.directory) {
+            // Somebody else has the name by now.
+            Ok(now) => (now.pid == self.tenant.pid).then_some(now),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => Some(self.tenant.clone()),
+        }
+    }
+
     /// Kills its processes and waits until they are gone; whether they are.
     #[must_use]
     pub fn kill(&self) -> bool {
-        if first_process(&self.tenant).is_none() && self.runs() {
-            // It is being set up, and dies with its supervisor.
-            let _ = crate::sys::kill(self.tenant.pid, libc::SIGKILL);
-        }
-        see_the_end(&self.tenant);
+        // A supervisor gives up setting up at the first, and dies of the second when it does nothing any more.
+        [libc::SIGTERM, libc::SIGKILL].into_iter().any(|signal| self.end(signal))
+    }
+
+    /// Kills its first process. Without one only its supervisor can end it, at `signal`.
+    fn end(&self, signal: libc::c_int) -> bool {
         let began = std::time::Instant::now();
-        // The supervisor has the last events to write and its place to clear.
-        while self.runs() && began.elapsed().as_millis() < PATIENCE.into() {
+        let mut tenant = self.tenant.clone();
+        if first_process(&tenant).is_none() && self.running().is_some() {
+            let _ = crate::sys::kill(tenant.pid, signal);
+        }
+        // The supervisor has the last events to write and its place to clear, or a first process to make known.
+        while let Some(now) = self.running()
+            && began.elapsed().as_millis() < PATIENCE.into()
+        {
+            tenant = now;
+            see_the_end(&tenant);
             std::thread::sleep(PAUSE);
         }
-        !self.runs() && first_process(&self.tenant).is_none()
+        see_the_end(&tenant);
+        self.running().is_none() && first_process(&tenant).is_none()
     }
 }
 
@@ -271,18 +347,28 @@ pub fn find(name: &str) -> Result<Option<Found>, ClaimError> {
     }
 }
 
-/// Every sandbox that is written down, by name.
-#[must_use]
-pub fn all() -> Vec<Found> {
-    let entries = std::fs::read_dir(sandboxes()).into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries
-        .filter_map(|entry| {
-            let directory = entry.path();
-            Some(Found { tenant: read(&directory).ok()?, directory })
-        })
-        .collect();
+/// Every sandbox that is written down, by name. One whose record is damaged is not.
+///
+/// # Errors
+/// If the list or a record cannot be looked at.
+pub fn all() -> Result<Vec<Found>, ClaimError> {
+    let list = sandboxes();
+    let failed = |source| ClaimError::File { path: list.clone(), source };
+    let entries = match std::fs::read_dir(&list) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let directory = entry.map_err(failed)?.path();
+        match read(&directory) {
+            Ok(tenant) => found.push(Found { tenant, directory }),
+            Err(error) if error.raw_os_error().is_none_or(|number| number == libc::ENOENT) => {}
+            Err(source) => return Err(ClaimError::File { path: directory, source }),
+        }
+    }
     found.sort_by(|a, b| a.tenant.name.cmp(&b.tenant.name));
-    found
+    Ok(found)
 }
 
 /// Takes what is left of sandboxes that are gone.
@@ -315,7 +401,7 @@ pub fn first_process(tenant: &Tenant) -> Option<OwnedFd> {
     let pid = tenant.init?;
     let init = crate::sys::pidfd_open(pid.cast_signed()).ok()?;
     // The number may be somebody else's by now.
-    let namespace = std::fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?.ino();
+    let namespace = std::fs::metadata(mount_namespace(pid)).ok()?.ino();
     (tenant.mount_namespace.map(u64::from) == Some(namespace)).then_some(init)
 }
 
@@ -434,5 +520,8 @@ mod tests {
         assert_ne!(file("%2e"), file("."));
         assert!(directory("").is_err());
         assert!(directory(&"x".repeat(201)).is_err());
+        assert_eq!(file(&".".repeat(85)).len(), 255);
+        assert!(directory(&".".repeat(86)).is_err());
+        assert!(directory(&"é".repeat(43)).is_err());
     }
 }

@@ -210,9 +210,16 @@ fn write(path: &Path, ledger: &Ledger) -> io::Result<()> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(&beside)?;
-    file.write_all(&serde_json::to_vec(ledger)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
+    let replaced = serde_json::to_vec(ledger)
+        .map_err(io::Error::from)
+        .and_then(|bytes| file.write_all(&bytes))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path));
+    if replaced.is_err() {
+        // What is left stands in nobody's way: the next one writes over it.
+        let _ = fs::remove_file(&beside);
+    }
+    replaced?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     File::open(dir)?.sync_all()
 }

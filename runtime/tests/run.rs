@@ -232,6 +232,7 @@ fn bad_input_is_refused_before_anything_runs() {
     let plain = place.protected().join("free");
     let plain = plain.to_str().unwrap();
     let nowhere = format!("{missing}/events");
+    let dots = ".".repeat(86);
     let mut cases: Vec<(Vec<String>, &str)> = [
         (vec![missing], "No such file or directory"),
         (vec![place.dir.path().to_str().unwrap()], "Is a directory"),
@@ -243,6 +244,10 @@ fn bad_input_is_refused_before_anything_runs() {
         (vec![&file("damaged", &damaged)], "damaged"),
         (vec!["--dir", missing, policy], "No such file or directory"),
         (vec!["--dir", plain, policy], "is not a directory"),
+        (vec!["--name", "", policy], "name"),
+        (vec!["--name", &dots, policy], "cannot be a sandbox's name"),
+        (vec!["--dir", "etc", "--outside", "allow", policy], "`etc` is not an absolute path"),
+        (vec!["--dir", ".", policy], "`.` is not an absolute path"),
         (vec!["--dir", "/proc", "--outside", "allow", policy], "which every sandbox has of its own"),
         (vec!["--root", missing, policy], "No such file or directory"),
         (vec!["--root", plain, policy], "ot a directory"),
@@ -292,6 +297,16 @@ fn the_fuse_plane_is_never_permissive() {
     let ran = Place::denying(&[Op::Open]).script(&["--permissive"], "echo ran");
     assert_eq!((ran.status, ran.out.as_str()), (125, ""), "{}", ran.err);
     assert!(ran.err.contains("cannot be permissive"), "{}", ran.err);
+}
+
+#[test]
+fn the_fuse_plane_folds_no_events() {
+    let place = Place::denying(&[Op::Open]);
+    let refused = place.script(&["--event-rate", "5"], "echo ran");
+    assert_eq!((refused.status, refused.out.as_str()), (125, ""), "{}", refused.err);
+    assert!(refused.err.contains("cannot fold events"), "{}", refused.err);
+    let ran = place.script(&["--event-rate", "0"], "for i in 1 2 3; do cat guarded; done; echo ran");
+    assert_eq!((ran.status, ran.out.as_str(), place.events().len()), (0, "ran\n", 3), "{}", ran.err);
 }
 
 #[test]
@@ -354,6 +369,112 @@ fn a_user_without_privileges_can_enforce() {
     assert_eq!(place.events()[0]["uid"], user);
     let made = fs::metadata(place.protected().join("made")).unwrap();
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), user);
+}
+
+#[test]
+fn nothing_runs_whose_revision_cannot_be_written_down() {
+    let place = Place::denying(&[Op::Unlink]);
+    let key = SecretKey::generate().unwrap();
+    let (signed, trusted) = (place.path().join("signed"), place.path().join("key.pub"));
+    let image = fs::read(&place.policy).unwrap();
+    fs::write(&signed, sign(&image, &key, &Release::new("web", 1).unwrap()).unwrap()).unwrap();
+    fs::write(&trusted, key.public().to_pem()).unwrap();
+    let full = place.path().join("full");
+    fs::create_dir(&full).unwrap();
+    let ran = with_mounts(&format!(
+        "mount -t tmpfs -o size=4k none {full}; echo taken >{full}/room; ls {full}; \
+         {} run --plane fuse --dir {} --trust {} --ledger {full}/ledger {} -- echo ran || echo status $?; ls {full}",
+        env!("CARGO_BIN_EXE_boesfs"),
+        place.protected().display(),
+        trusted.display(),
+        signed.display(),
+        full = full.display(),
+    ));
+    assert_eq!((ran.status, ran.out.as_str()), (0, "room\nstatus 125\nledger.lock\nroom\n"), "{}", ran.err);
+    assert!(ran.err.starts_with("boesfs: cannot write down the revision: ledger"), "{}", ran.err);
+}
+
+/// Runs `line` where nobody else has sandboxes. In it `run NAME` is a sandbox that goes on, and `await` waits until it does.
+fn alone(place: &Place, line: &str) -> Said {
+    let path = place.path();
+    let run = format!(
+        "run() {{ exec boesfs run --plane fuse --dir {0}/protected --name \"$1\" {0}/policy.bin -- \
+         sh -c 'echo >{0}/ready; exec sleep 1000'; }}",
+        path.display()
+    );
+    with_mounts(&format!(
+        "mount -t tmpfs none /run; mkfifo {0}/ready; PATH={1}:$PATH; {run}; await() {{ until read -r x <{0}/ready; do :; done; }}; {line}",
+        path.display(),
+        Path::new(env!("CARGO_BIN_EXE_boesfs")).parent().unwrap().display()
+    ))
+}
+
+#[test]
+fn kill_ends_a_sandbox_and_not_its_supervisor() {
+    let place = Place::denying(&[Op::Open]);
+    let ran = alone(&place, "run it & await; boesfs kill it; wait $! || echo $?; boesfs ps; ls -A /run");
+    let [status, head] = ran.out.lines().collect::<Vec<_>>()[..] else { panic!("{ran:?}") };
+    assert_eq!((ran.status, status), (0, "137"), "{}", ran.err);
+    assert!(head.starts_with("NAME "), "{head}");
+    assert_eq!(ran.err, "boesfs: the sandbox was killed\n");
+}
+
+#[test]
+fn a_name_is_one_line_of_the_list() {
+    let place = Place::denying(&[Op::Open]);
+    let name = r#""$(printf 'a\nb \033[31m')""#;
+    let ran =
+        alone(&place, &format!("run {name} & await; boesfs ps; boesfs ps --format json; boesfs kill {name}"));
+    let (table, json) = ran.out.split_once('{').unwrap();
+    let [_, row] = table.lines().collect::<Vec<_>>()[..] else { panic!("{table}") };
+    assert!(row.starts_with(r"a\x0ab \x1b[31m  fuse "), "{row}");
+    let list: Value = serde_json::from_str(&format!("{{{json}")).unwrap();
+    assert_eq!(list["sandboxes"][0]["name"], "a\nb \x1b[31m");
+}
+
+#[test]
+fn who_has_no_list_is_told_so() {
+    let place = Place::denying(&[Op::Open]);
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = place.path().join("boesfs");
+    fs::copy(env!("CARGO_BIN_EXE_boesfs"), &program).unwrap();
+    let image = place.policy.to_str().unwrap();
+    for args in [&["ps"][..], &["kill", "it"], &["rm", "it"], &["reload", "it", image], &["gc"]] {
+        let mut command = Command::new("setpriv");
+        if geteuid().is_root() {
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        }
+        let ran = said(command.arg(&program).args(args));
+        assert_eq!((ran.status, ran.out.as_str()), (1, ""), "{args:?}: {}", ran.err);
+        assert!(ran.err.starts_with("boesfs: only root has a list of sandboxes"), "{args:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn what_a_killed_supervisor_leaves_is_cleared_away() {
+    let place = Place::denying(&[Op::Open]);
+    let killed = |name: &str| {
+        format!(
+            "run {name} & await; kill -9 $!; wait $! || :; until boesfs ps | grep -q ' gone '; do :; done; "
+        )
+    };
+    let names = "boesfs ps | awk '{ print $1, $4 }'";
+    let ran = alone(
+        &place,
+        &[
+            &killed("one"),
+            "mv /run/boesfs /run/kept; ",
+            &killed("two"),
+            "mv /run/kept/sandboxes/one /run/boesfs/sandboxes; rm -r /run/kept; boesfs rm one; ",
+            names,
+            "; run three & await; ",
+            names,
+            "; boesfs rm three || echo $?; boesfs rm --force three; ls -A /run",
+        ]
+        .concat(),
+    );
+    let list = "NAME STATE\ntwo gone\nNAME STATE\nthree running\n1\n";
+    assert_eq!((ran.status, ran.out.as_str()), (0, list), "{}", ran.err);
 }
 
 /// Compares `actual` with the file `name`; writes it with `UPDATE_GOLDEN=1`.
@@ -468,6 +589,21 @@ fn only_what_is_trusted_and_not_older_runs() {
     {
         let ran = run(policy, options);
         assert_eq!(ran.status, 0, "{options:?}: {}", ran.err);
+    }
+    let tool = place.protected().join("free").to_str().unwrap().to_owned();
+    let nowhere = format!("{tool}/events");
+    // What does not come to run is not written down: the older revision that is next would be refused.
+    for (policy, options, command, status) in [
+        (&newer, vec!["--events", &nowhere], "echo", 125),
+        (&newer, vec!["--permissive"], "echo", 125),
+        (&newer, vec![], "no-such-command", 127),
+        (&newer, vec![], &tool, 126),
+        (&second, vec![], "true", 0),
+    ] {
+        let mut sandbox = boesfs();
+        sandbox.args(["run", "--plane", "fuse", "--dir"]).arg(place.protected()).args(remember);
+        let ran = said(sandbox.args(options).args([policy, "--", command]));
+        assert_eq!(ran.status, status, "{command}: {}", ran.err);
     }
     let mut forged = fs::read(&second).unwrap();
     *forged.last_mut().unwrap() ^= 1;

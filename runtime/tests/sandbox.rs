@@ -45,6 +45,8 @@ fn the_exit_status_is_the_commands_own() {
             ("kill -TERM $$", 143),
             ("kill -KILL $$", 137),
             ("kill -SEGV $$", 139),
+            ("kill -34 $$", 162),
+            ("kill -64 $$", 192),
         ] {
             let said = said(&mut script(&bare(), gate, line));
             assert_eq!((said.status, said.err.as_str()), (status, ""), "{line} with {gate:?}");
@@ -124,6 +126,17 @@ fn zombies_are_reaped() {
     let orphans = "for i in 1 2 3 4 5; do (true &); done; \
         while grep -q '^State:.Z' /proc/[0-9]*/status; do :; done; echo none left";
     assert_eq!(said(&mut script(&bare(), &[], orphans)).out, "none left\n");
+}
+
+#[test]
+fn an_orphan_that_dies_of_any_signal_is_reaped() {
+    for signal in [libc::SIGKILL, 34, libc::SIGRTMAX()] {
+        let line = format!(
+            "pid=$(sh -c 'sh -c \"echo \\$\\$; kill -{signal} \\$\\$\" &'); while [ -e /proc/$pid ]; do :; done; exit 7"
+        );
+        let said = said(&mut script(&bare(), &[], &line));
+        assert_eq!((said.status, said.err.as_str()), (7, ""), "signal {signal}");
+    }
 }
 
 #[test]
@@ -371,7 +384,7 @@ fn a_second_mount_of_the_protected_directory_is_refused() {
         ));
         if refused {
             assert_eq!((said.status, said.out.as_str()), (125, ""), "{from} on {to}: {}", said.err);
-            assert!(said.err.contains("a second time"), "{}", said.err);
+            assert!(said.err.starts_with("bare: `") && said.err.contains("a second time"), "{}", said.err);
         } else {
             assert_eq!((said.status, said.out.as_str()), (0, "ran\n"), "{from} on {to}: {}", said.err);
         }

@@ -202,6 +202,24 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// `text` for a terminal or a line of a table: what ends the line, moves on it or turns it around is written byte by byte, as
+/// [`escape`] writes what is not UTF-8.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if char.is_control() || turns {
+            for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+                write!(shown, "\\x{byte:02x}").expect("INVARIANT: writing to a string cannot fail");
+            }
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +230,13 @@ mod tests {
         assert_eq!(escape("/srv/ä".as_bytes()), "/srv/ä");
         assert_eq!(escape(b"/srv/\xff\\x"), "/srv/\\xff\\\\x");
         assert_eq!(escape(b"\\xff"), "\\\\xff");
+    }
+
+    #[test]
+    fn what_is_shown_stays_in_its_place() {
+        assert_eq!(visible("a b\\ä"), "a b\\ä");
+        assert_eq!(visible("a\nb\x1b[31m\t\x7f"), "a\\x0ab\\x1b[31m\\x09\\x7f");
+        assert_eq!(visible("\u{9b}1m\u{202e}"), "\\xc2\\x9b1m\\xe2\\x80\\xae");
     }
 
     #[test]

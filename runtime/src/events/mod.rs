@@ -10,7 +10,7 @@ mod log;
 mod time;
 
 pub use denials::{Channel, Denials, Next, Packet, channel};
-pub use event::{Cause, Event, EventErrno, RuleRef, escape};
+pub use event::{Cause, Event, EventErrno, RuleRef, escape, visible};
 pub use log::{Log, LogError};
 pub use time::timestamp;
 

@@ -4,8 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 
-use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, getegid, geteuid};
+use nix::unistd::{getegid, geteuid};
 
 use super::session::try_mount;
 use crate::plane::{EngineError, Plane};
@@ -40,7 +39,7 @@ pub fn available() -> Result<(), EngineError> {
             drop(there);
             let mut buffer = [0; 4096];
             let length = sys::receive_packet(here.as_fd(), &mut buffer, Wait::Yes).map_err(failed)?.0;
-            waitpid(Pid::from_raw(pid), None).map_err(|error| failed(error.into()))?;
+            sys::waitpid(pid).map_err(failed)?;
             match buffer[..length].split_first() {
                 Some((_, [])) => Ok(()),
                 Some((_, reason)) => Err(EngineError::new(Plane::Fuse, String::from_utf8_lossy(reason))),

@@ -6,14 +6,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use boesfs_abi::layout::NO_CLASS;
 use boesfs_abi::map::{EXEC_ANY, Label};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
 
 use super::engine::{Engine, FIRST_GENERATION};
-use crate::sys::{self, Cloned};
+use crate::sys::{self, Change, Cloned};
 
 /// The child's exit status if it was denied.
-const DENIED: i32 = 42;
+const DENIED: u8 = 42;
 
 /// Tries it in the sandbox `id` in `slot`, which has no places yet, and says what went wrong.
 pub(super) fn check(engine: &Engine, slot: usize, id: u64) -> Result<(), String> {
@@ -25,7 +23,7 @@ pub(super) fn check(engine: &Engine, slot: usize, id: u64) -> Result<(), String>
         Cloned::Parent(pid, task) => (pid, task),
         Cloned::Child => {
             drop(said);
-            sys::exit(canary(go));
+            sys::exit(canary(go).into());
         }
     };
     drop(go);
@@ -41,19 +39,19 @@ pub(super) fn check(engine: &Engine, slot: usize, id: u64) -> Result<(), String>
     };
     let labelled = engine.label(task.as_fd(), &label).map_err(|error| error.to_string());
     let told = File::from(said).write_all(b"!").map_err(|error| error.to_string());
-    match waitpid(Pid::from_raw(pid), None) {
-        Ok(WaitStatus::Exited(_, DENIED)) => labelled.and(told),
-        Ok(status) => {
+    match sys::waitpid(pid) {
+        Ok((_, Change::Exited(DENIED))) => labelled.and(told),
+        Ok((_, change)) => {
             labelled.and(told)?;
             Err(format!(
-                "a canary that must be denied was not ({status:?}): another security module may stand before ours"
+                "a canary that must be denied was not ({change:?}): another security module may stand before ours"
             ))
         }
         Err(error) => Err(format!("cannot wait for the canary: {error}")),
     }
 }
 
-fn canary(go: OwnedFd) -> i32 {
+fn canary(go: OwnedFd) -> u8 {
     let mut byte = [0];
     if File::from(go).read_exact(&mut byte).is_err() {
         return 1;

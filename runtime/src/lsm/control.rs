@@ -14,7 +14,8 @@ use super::record::word;
 use super::subject::Subjects;
 use super::{below, binding, clear_one, failed};
 use crate::plane::{EngineError, Setup};
-use crate::tenants::{self, Found, Place};
+use crate::tenants::{self, Claimed, Found, Place};
+use crate::trust::TrustError;
 
 /// A sandbox as its engine knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +68,21 @@ fn is_ours(engine: &Engine, place: &Place) -> bool {
 }
 
 /// Has the sandbox `found` decided by the policy of `setup` from now on; the number of its generation. `file` is the
-/// policy's image as it was read.
+/// policy's image as it was read; `record` is called when nothing else stands in the way any more.
 ///
 /// Every call is decided whole by the one policy or the other. Descriptors that are open stay open; what is done with
 /// them is judged by the policy at that time as far as its hooks see it, and under a strict one wherever they are read,
 /// written or mapped. The policy's kill limit counts from now on, unless the sandbox was started with one of its own.
 ///
 /// # Errors
-/// If the sandbox is gone or another build's, or the kernel refuses something: then everything is as before.
-pub fn reload(found: &Found, setup: &Setup, strictness: Strictness, file: &[u8]) -> Result<u64, EngineError> {
+/// If the sandbox is gone or another build's, or the kernel or `record` refuses something: then everything is as before.
+pub fn reload(
+    found: &Found,
+    setup: &Setup,
+    strictness: Strictness,
+    file: &[u8],
+    record: impl FnOnce() -> Result<(), TrustError>,
+) -> Result<u64, EngineError> {
     let gone = || EngineError::new(crate::plane::Plane::Lsm, "the sandbox has ended");
     let place = found.tenant.engine.as_ref().ok_or_else(gone)?;
     if place.build != ENGINE {
@@ -103,7 +110,8 @@ pub fn reload(found: &Found, setup: &Setup, strictness: Strictness, file: &[u8])
     };
     let keep = |generation| {
         tenants::keep_policy(&found.directory, generation, &setup.image.id_hex(), file)
-            .map_err(|source| LoadError::read(found.directory.clone(), source))
+            .map_err(|source| LoadError::read(found.directory.clone(), source))?;
+        Ok(record()?)
     };
     engine.rebind(&lock, &enrolment, keep).map_err(failed)
 }
@@ -124,10 +132,39 @@ pub struct Cleared {
     pub engines: usize,
 }
 
+/// Clears away what is left of the sandbox `found`, and with it the engine of another build that only it has kept.
+///
+/// # Errors
+/// If it runs, or the lock or its name cannot be had, or not told who lives.
+pub fn remove(found: &Found) -> Result<(), EngineError> {
+    let lock = Lock::take().map_err(failed)?;
+    match tenants::claim(&found.tenant.name).map_err(failed)? {
+        Claimed::Left(claim, tenant) => {
+            clear_one(Engine::existing().as_ref(), &lock, &claim, tenant.as_deref());
+        }
+        // Its supervisor has cleared it away.
+        Claimed::New(claim) => {
+            let _ = claim.clear();
+        }
+    }
+    // The last one took the engine with it, or was in one that is none.
+    if Engine::existing().is_none() {
+        lock.forget_engine();
+    }
+    pins::destroy_unused(&builds(&tenants::all().map_err(failed)?));
+    Ok(())
+}
+
+/// The builds whose engines `sandboxes` are in.
+fn builds(sandboxes: &[Found]) -> HashSet<String> {
+    let places = sandboxes.iter().filter_map(|found| found.tenant.engine.as_ref());
+    places.map(|place| place.build.clone()).collect()
+}
+
 /// Clears away whatever sandboxes and engines have left that are gone.
 ///
 /// # Errors
-/// If the lock cannot be had.
+/// If the lock cannot be had, or not told who lives.
 pub fn clear_away() -> Result<Cleared, EngineError> {
     let lock = Lock::take().map_err(failed)?;
     let engine = Engine::existing();
@@ -136,18 +173,17 @@ pub fn clear_away() -> Result<Cleared, EngineError> {
         clear_one(engine.as_ref(), &lock, &claim, tenant.as_ref());
         cleared.sandboxes += 1;
     }
-    let living = tenants::all();
-    let places = || living.iter().filter_map(|found| found.tenant.engine.as_ref());
+    let living = tenants::all().map_err(failed)?;
+    let places = living.iter().filter_map(|found| found.tenant.engine.as_ref());
     // The last one that is cleared away takes the engine with it.
     match Engine::existing() {
         Some(engine) => {
             let known: HashSet<u64> =
-                places().filter(|place| place.build == ENGINE).map(|place| place.id).collect();
+                places.filter(|place| place.build == ENGINE).map(|place| place.id).collect();
             cleared.sandboxes += engine.put_right(&lock, &known);
         }
         None => lock.forget_engine(),
     }
-    let used = places().map(|place| place.build.clone()).collect();
-    cleared.engines = pins::destroy_unused(&used);
+    cleared.engines = pins::destroy_unused(&builds(&living));
     Ok(cleared)
 }

@@ -120,6 +120,9 @@ pub enum LoadError {
     /// The sandbox's name cannot be had.
     #[error(transparent)]
     Name(#[from] crate::tenants::ClaimError),
+    /// The policy may not run, or it cannot be written down that it does.
+    #[error(transparent)]
+    Revision(#[from] crate::trust::TrustError),
 }
 
 /// Nothing but a seal keeps root from names on the bpf file system.

@@ -10,8 +10,6 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::ptrace;
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, chdir, execve, fchdir, pivot_root};
 
 use super::fixtures::Collection;
@@ -21,7 +19,7 @@ use super::mounts::{self, Tree};
 use super::plan::{EntryStep, Fixture, InitStep, NewRoot, Step};
 use super::{Session, seccomp};
 use crate::plane::ExecGate;
-use crate::sys::{self, Cloned, Depth, Wait};
+use crate::sys::{self, Change, Cloned, Depth, Wait};
 
 /// What the init is given by the keeper.
 #[derive(Debug)]
@@ -70,6 +68,7 @@ impl Init<'_> {
                     InitStep::CloneEntry => {
                         entry = Some(self.clone_entry().map_err(|e| Failure::setup(step, e))?)
                     }
+                    InitStep::CheckMounts(_) => self.check_mounts(step)?,
                     step => self.apply(step).map_err(|error| Failure::setup(step, error))?,
                 }
             }
@@ -107,19 +106,21 @@ impl Init<'_> {
             InitStep::Cover(dir) => sys::move_mount(self.cover()?.as_fd(), &sys::c_path(dir)?),
             InitStep::Place(fixture) => self.collected()?.place(*fixture),
             InitStep::Hide(path) => hide(path),
-            InitStep::CheckMounts(_) => {
-                let table = self.collected()?.mount_table()?;
-                let own = [Fixture::Proc.target(), Fixture::Dev.target()];
-                mounts::find_alias(&self.trees, &table, &own)
-                    .map_or(Ok(()), |alias| Err(io::Error::other(alias)))
-            }
             InitStep::EnterDirectory(path) => Ok(chdir(path)?),
             InitStep::DropCapabilities => sys::drop_capabilities(),
             InitStep::NoNewPrivileges => sys::set_no_new_privileges(),
             InitStep::Undumpable => sys::set_undumpable(),
             InitStep::FilterSystemCalls(watches) => seccomp::install(*watches),
-            InitStep::CloneEntry => Ok(()),
+            InitStep::CheckMounts(_) | InitStep::CloneEntry => Ok(()),
         }
+    }
+
+    fn check_mounts(&mut self, step: &InitStep) -> Result<(), Failure> {
+        let table = self.collected().and_then(|collection| collection.mount_table());
+        let table = table.map_err(|error| Failure::setup(step, error))?;
+        let own = [Fixture::Proc.target(), Fixture::Dev.target()];
+        mounts::find_alias(&self.trees, &table, &own)
+            .map_or(Ok(()), |alias| Err(Failure::Refused { reason: alias.to_string() }))
     }
 
     /// Above all the plane's: a request of this process that the keeper cannot answer any more must fail, and it only
@@ -224,8 +225,8 @@ impl Init<'_> {
         Ok(Entry { pid, socket: here, gate, _dir: dir })
     }
 
-    /// Lets the entry process exec, and arms the plane between its exec and its first instruction if it asks for
-    /// that; how it ended, if a signal was faster.
+    /// Lets the entry process exec. If it is to be stopped then, arms the plane and asks the supervisor between its exec and
+    /// its first instruction; how it ended, if a signal was faster.
     fn let_go(&self, entry: &Entry) -> Result<Option<Ending>, Failure> {
         let setup = |error| Failure::setup("let the command go", error);
         message::expect(&self.session.control, &Message::Go).map_err(setup)?;
@@ -237,56 +238,58 @@ impl Init<'_> {
         }
         match entry.gate {
             ExecGate::Open => Ok(None),
-            ExecGate::Stopped => self.arm(entry).map_err(|error| Failure::setup("arm the plane", error)),
+            ExecGate::Stopped => {
+                let ended = self.arm(entry).map_err(|error| Failure::setup("arm the plane", error))?;
+                if ended.is_none() {
+                    self.begin(entry).map_err(setup)?;
+                }
+                Ok(ended)
+            }
         }
     }
 
     fn arm(&self, entry: &Entry) -> io::Result<Option<Ending>> {
         loop {
-            match waitpid(entry.pid, None)? {
-                WaitStatus::Stopped(_, Signal::SIGTRAP) => break,
+            match sys::waitpid(entry.pid.as_raw())?.1 {
+                Change::Stopped(libc::SIGTRAP) => break,
                 // Sent by somebody meanwhile; it is passed on.
-                WaitStatus::Stopped(_, signal) => ptrace::cont(entry.pid, signal)?,
+                Change::Stopped(signal) => sys::ptrace_continue(entry.pid.as_raw(), signal)?,
                 other => {
-                    if let Some(ending) = ending(other)? {
+                    if let Some(ending) = ending(other) {
                         return Ok(Some(ending));
                     }
                 }
             }
         }
         keeper::ask_to_arm(self.birth.gate.as_fd())?;
-        ptrace::detach(entry.pid, None)?;
         Ok(None)
+    }
+
+    fn begin(&self, entry: &Entry) -> io::Result<()> {
+        message::send(self.session.control.as_fd(), &Message::Held, &[])?;
+        message::expect(&self.session.control, &Message::Begin)?;
+        Ok(ptrace::detach(entry.pid, None)?)
     }
 }
 
 /// Reaps every process that ends until `entry` does.
 fn reap_until_ended(entry: Pid) -> io::Result<Ending> {
     loop {
-        match waitpid(None, None) {
-            Ok(status) if status.pid() == Some(entry) => {
-                if let Some(ending) = ending(status)? {
-                    return Ok(ending);
-                }
-            }
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+        let (child, change) = sys::waitpid(-1)?;
+        if child == entry.as_raw()
+            && let Some(ending) = ending(change)
+        {
+            return Ok(ending);
         }
     }
 }
 
-fn ending(status: WaitStatus) -> io::Result<Option<Ending>> {
-    Ok(match status {
-        WaitStatus::Exited(_, status) => {
-            Some(Ending::Exited(u8::try_from(status & 0xff).map_err(io::Error::other)?))
-        }
-        WaitStatus::Signaled(_, signal, _) => Some(Ending::Signaled(signal as i32)),
-        WaitStatus::Stopped(..)
-        | WaitStatus::PtraceEvent(..)
-        | WaitStatus::PtraceSyscall(_)
-        | WaitStatus::Continued(_)
-        | WaitStatus::StillAlive => None,
-    })
+fn ending(change: Change) -> Option<Ending> {
+    match change {
+        Change::Exited(status) => Some(Ending::Exited(status)),
+        Change::Signaled(signal) => Some(Ending::Signaled(signal)),
+        Change::Stopped(_) | Change::Continued => None,
+    }
 }
 
 /// The life of the entry process up to its exec.

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +126,7 @@ impl Keeper<'_> {
                 Err(error) => return Err(error.into()),
             }
             if waiting[0].any().unwrap_or(false) {
-                waitpid(init.pid, None)?;
+                sys::waitpid(init.pid.as_raw())?;
                 return Ok(());
             }
             if waiting.get(1).is_some_and(|gate| gate.any().unwrap_or(false)) {

@@ -21,7 +21,12 @@ pub(super) enum Message {
     Ready,
     /// Supervisor to init: the entry process may exec.
     Go,
-    /// Init to supervisor: it has become the command.
+    /// Init to supervisor: it has become the command, is judged, and is held before its first instruction. Not said of an
+    /// entry process that is let go by an open gate.
+    Held,
+    /// Supervisor to init: the command may begin.
+    Begin,
+    /// Init to supervisor: the command has begun.
     Started,
     /// Init to supervisor: the command has ended.
     Ended(Ending),
@@ -47,6 +52,12 @@ pub enum Failure {
         /// What was to be done.
         step: String,
         /// What came of it.
+        reason: String,
+    },
+    /// A check of the set-up found what must not be.
+    #[error("{reason}")]
+    Refused {
+        /// What.
         reason: String,
     },
     /// The command exists but could not be executed.

@@ -25,7 +25,7 @@ mod watch;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +67,28 @@ pub struct Config {
     pub denies_watching: bool,
 }
 
+/// What is done last before a command begins.
+pub type LastStep<'a> = dyn FnMut(BorrowedFd<'_>) -> Result<(), Failure> + 'a;
+
+/// What lets a command begin that has been executed and is judged.
+pub enum Beginning<'a> {
+    /// The plane alone.
+    Free,
+    /// This besides, which is called once, with a pidfd of the init: with a failure nothing of the command runs.
+    After(&'a mut LastStep<'a>),
+}
+
+impl Beginning<'_> {
+    /// How the entry process is let go, where the plane asks for `gate`.
+    #[must_use]
+    pub fn gate(&self, gate: ExecGate) -> ExecGate {
+        match self {
+            Self::Free => gate,
+            Self::After(_) => ExecGate::Stopped,
+        }
+    }
+}
+
 /// Why a directory cannot be protected.
 #[derive(Debug, thiserror::Error)]
 pub enum DirError {
@@ -77,6 +99,12 @@ pub enum DirError {
         path: PathBuf,
         /// Why.
         error: io::Error,
+    },
+    /// It would mean another one than the caller's, whose working directory is not the sandbox's.
+    #[error("protected directory `{}` is not an absolute path", path.display())]
+    Relative {
+        /// As it was given.
+        path: PathBuf,
     },
     /// It is something else.
     #[error("protected directory `{}` is not a directory", path.display())]
@@ -99,8 +127,11 @@ pub enum DirError {
 /// # Errors
 /// [`DirError`] if it cannot be a protected directory.
 pub fn protected_directory(root: &Root, dir: &Path) -> Result<PathBuf, DirError> {
+    if !dir.is_absolute() {
+        return Err(DirError::Relative { path: dir.to_owned() });
+    }
     let unreachable = |error| DirError::Unreachable { path: dir.to_owned(), error };
-    let canonical = root.canonical(&Path::new("/").join(dir)).map_err(unreachable)?;
+    let canonical = root.canonical(dir).map_err(unreachable)?;
     if !root.metadata(&canonical).map_err(unreachable)?.is_dir() {
         return Err(DirError::NotADirectory { path: dir.to_owned() });
     }

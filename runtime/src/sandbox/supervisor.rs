@@ -8,15 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid};
 
 use super::message::{self, Failure, Message};
 use super::plan::{Step, SupervisorStep};
 use super::watch::{Outcome, Watch};
-use super::{Config, Session, clone_flags, keeper, root};
+use super::{Beginning, Config, Session, clone_flags, keeper, root};
 use crate::events::{self, Channel, Log};
-use crate::plane::Engine;
+use crate::plane::{Engine, ExecGate};
 use crate::sys::{self, Cloned};
 
 /// Signals that are passed to the command. Job control is the terminal's affair, which speaks to the whole
@@ -33,11 +32,12 @@ const FORWARDED: [Signal; 9] = [
     Signal::SIGIO,
 ];
 
-/// Runs the sandbox `config` on `engine`, its events going to `log`, and waits for its end. The caller must be
-/// single-threaded; nothing of the sandbox is left when this returns.
-pub fn run(config: &Config, engine: &mut dyn Engine, log: &mut Log) -> Outcome {
-    let mut outcome = match start(config, engine) {
-        Ok(started) => Watch::new(config, engine, log, started).until_the_end(),
+/// Runs the sandbox `config` on `engine`, its events going to `log`, its command let begin by `beginning`, and waits for its
+/// end. The caller must be single-threaded; nothing of the sandbox is left when this returns.
+pub fn run(config: &Config, engine: &mut dyn Engine, log: &mut Log, beginning: Beginning<'_>) -> Outcome {
+    let gate = beginning.gate(engine.exec_gate());
+    let mut outcome = match start(config, engine, gate) {
+        Ok(started) => Watch::new(config, engine, log, started, beginning).until_the_end(),
         Err(failure) => Outcome::Failed(failure),
     };
     if let Err(error) = engine.teardown()
@@ -55,11 +55,12 @@ pub(super) struct Started {
     pub(super) control: OwnedFd,
     pub(super) channel: Channel,
     pub(super) signals: SignalFd,
+    pub(super) gate: ExecGate,
 }
 
-fn start(config: &Config, engine: &mut dyn Engine) -> Result<Started, Failure> {
+fn start(config: &Config, engine: &mut dyn Engine, gate: ExecGate) -> Result<Started, Failure> {
     let setup = |error: io::Error| Failure::setup("prepare the sandbox", error);
-    let plan = config.plan(engine.plane(), engine.exec_gate()).map_err(setup)?;
+    let plan = config.plan(engine.plane(), gate).map_err(setup)?;
     let (control, inner) = sys::packet_pair().map_err(setup)?;
     let (denials, channel) = events::channel(config.kill_after).map_err(setup)?;
     let (signal_mask, signals) = block_signals().map_err(setup)?;
@@ -97,7 +98,7 @@ fn start(config: &Config, engine: &mut dyn Engine) -> Result<Started, Failure> {
                     .and_then(|()| message::send(control.as_fd(), &Message::Mapped, &[]));
                 if let Err(error) = mapped {
                     let _ = sys::pidfd_kill(pidfd.as_fd(), libc::SIGKILL);
-                    let _ = waitpid(*pid, None);
+                    let _ = sys::waitpid(pid.as_raw());
                     return Err(failure(error));
                 }
             }
@@ -107,7 +108,7 @@ fn start(config: &Config, engine: &mut dyn Engine) -> Result<Started, Failure> {
     }
     let (keeper, keeper_fd) =
         keeper.ok_or_else(|| Failure::setup("clone the keeper", "the plan has no such step"))?;
-    Ok(Started { keeper, keeper_fd, control, channel, signals })
+    Ok(Started { keeper, keeper_fd, control, channel, signals, gate })
 }
 
 fn explain_clone(error: io::Error) -> io::Error {

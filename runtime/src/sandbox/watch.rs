@@ -8,13 +8,12 @@ use boesfs_abi::verdict::{Level, Verdict};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::wait::waitpid;
 
-use super::Config;
 use super::message::{self, Ending, Failure, Message};
 use super::supervisor::Started;
+use super::{Beginning, Config};
 use crate::events::{Cause, Event, Log, Packet, Record};
-use crate::plane::{Engine, Inside};
+use crate::plane::{Engine, ExecGate, Inside};
 use crate::sys::{self, Wait};
 
 /// How a sandbox ended.
@@ -36,11 +35,12 @@ const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Si
 /// `ssi_code` of a signal the terminal sent: to the whole foreground process group, the command included.
 const SI_KERNEL: i32 = 0x80;
 
-pub(super) struct Watch<'a> {
+pub(super) struct Watch<'a, 'b> {
     config: &'a Config,
     engine: &'a mut dyn Engine,
     log: &'a mut Log,
     started: Started,
+    beginning: Beginning<'b>,
     stage: Stage,
     init: Option<OwnedFd>,
     entry: Option<(u32, OwnedFd)>,
@@ -58,24 +58,26 @@ pub(super) struct Watch<'a> {
 enum Stage {
     /// Nothing of the command has run.
     SettingUp,
-    /// The entry process may exec at any time.
+    /// The command may begin at any time.
     LetGo,
     /// It has.
     Running,
 }
 
-impl<'a> Watch<'a> {
+impl<'a, 'b> Watch<'a, 'b> {
     pub(super) fn new(
         config: &'a Config,
         engine: &'a mut dyn Engine,
         log: &'a mut Log,
         started: Started,
+        beginning: Beginning<'b>,
     ) -> Self {
         Self {
             config,
             engine,
             log,
             started,
+            beginning,
             stage: Stage::SettingUp,
             init: None,
             entry: None,
@@ -156,12 +158,13 @@ impl<'a> Watch<'a> {
                 let (entry, root, dir) = (next()?, next()?, next()?);
                 self.let_go(entry, root, dir).map_err(|error| Failure::setup("attach", error))?;
             }
+            Message::Held => self.let_begin()?,
             Message::Started => self.stage = Stage::Running,
             Message::Ended(ending) => self.ending = Some(ending),
             Message::Failed(failure) => {
                 self.failure.get_or_insert(failure);
             }
-            Message::Mapped | Message::Go => {
+            Message::Mapped | Message::Go | Message::Begin => {
                 return Err(Failure::setup("hear from the sandbox", format!("unexpected {message:?}")));
             }
         }
@@ -173,8 +176,26 @@ impl<'a> Watch<'a> {
         let inside = Inside { init: sys::duplicate(init)?, entry: sys::duplicate(&entry)?, root, dir };
         self.engine.attach(&inside).map_err(io::Error::other)?;
         self.entry = Some((sys::pidfd_pid(entry.as_fd())?, entry));
-        self.stage = Stage::LetGo;
+        self.stage = match self.started.gate {
+            ExecGate::Open => Stage::LetGo,
+            ExecGate::Stopped => Stage::SettingUp,
+        };
         message::send(self.started.control.as_fd(), &Message::Go, &[])
+    }
+
+    fn let_begin(&mut self) -> Result<(), Failure> {
+        match &mut self.beginning {
+            Beginning::Free => {}
+            Beginning::After(last) => {
+                let init = self.init.as_ref().ok_or_else(|| {
+                    Failure::setup("let the command begin", "the init has not been announced")
+                })?;
+                last(init.as_fd())?;
+            }
+        }
+        self.stage = Stage::LetGo;
+        message::send(self.started.control.as_fd(), &Message::Begin, &[])
+            .map_err(|error| Failure::setup("let the command begin", error))
     }
 
     fn take_events(&mut self) -> Result<(), Failure> {
@@ -278,7 +299,7 @@ impl<'a> Watch<'a> {
 
     /// Waits until no process is left, and takes what they have left to say.
     fn bury(&mut self) {
-        let _ = waitpid(self.started.keeper, None);
+        let _ = sys::waitpid(self.started.keeper.as_raw());
         if let Some(init) = &self.init {
             // The keeper may have died first; the kernel then kills the init, and its pid namespace with it.
             let mut fds = [PollFd::new(init.as_fd(), PollFlags::POLLIN)];

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use boesfs_abi::image::ValidImage;
 use boesfs_runtime::lsm::Lsm;
-use boesfs_runtime::plane::{Entry, Seal, Setup, Told};
+use boesfs_runtime::plane::{Entry, Folding, Seal, Setup, Told};
 use boesfs_runtime::sandbox::root::Root;
 use boesfs_runtime::sys::bpf;
 use boesfs_runtime::tenants::Claim;
@@ -210,6 +210,7 @@ fn enrol(stage: &Stage, name: &str, image: &Arc<ValidImage>) -> Result<Option<Cl
         kill_after_override: None,
         permissive: false,
         told: Told::Nobody,
+        folding: Folding::AsItIs,
         seal: Seal::AsItIs,
     };
     Ok(Lsm::new(setup).map_err(|error| broken(&error))?.let_go())

@@ -269,10 +269,20 @@ boesfsc keygen -o /tmp/key >/dev/null || fail "keygen"
 for revision in 1 2; do
     boesfsc build --allow all --sign /tmp/key --release work --revision $revision /tmp/a.conf -o /tmp/signed.$revision >/dev/null || fail "sign"
 done
-$START /tmp/ev.signed --trust /tmp/key.pub --ledger /tmp/ledger --name signed /tmp/signed.1 -- sh -c 'touch /tmp/ready.signed; exec sleep 1000' 2>/tmp/said.signed &
+TRUST="--trust /tmp/key.pub --ledger /tmp/ledger"
+# What has not run is not written down.
+$START /tmp/ev.signed $TRUST /tmp/signed.2 -- no-such-command 2>/tmp/said.signed
+[ $? = 127 ] || fail "no command: $(cat /tmp/said.signed)"
+$START /tmp/ev.signed $TRUST --name one /tmp/signed.2 -- true 2>/tmp/said.signed
+[ $? = 125 ] || fail "a name in use: $(cat /tmp/said.signed)"
+$START /tmp/ev.signed $TRUST --name signed /tmp/signed.1 -- sh -c 'touch /tmp/ready.signed; exec sleep 1000' 2>/tmp/said.signed &
 SIGNED=$!
 await /tmp/ready.signed
-RELOAD="boesfs reload --trust /tmp/key.pub --ledger /tmp/ledger signed"
+RELOAD="boesfs reload $TRUST signed"
+mkdir /tmp/ledger.new
+$RELOAD /tmp/signed.2 2>/tmp/said.full && fail "reloaded what cannot be written down"
+rmdir /tmp/ledger.new
+[ "$(field signed generation)" = 1 ] || fail "a reload that is not written down: $(boesfs ps)"
 $RELOAD /tmp/signed.2 >/dev/null || fail "reload of a newer revision"
 $RELOAD /tmp/signed.1 2>/tmp/said.older && fail "reloaded an older revision"
 grep -q 'revision' /tmp/said.older || fail "an older revision: $(cat /tmp/said.older)"
@@ -293,6 +303,9 @@ for pid in $PID_one $PID_three; do
     wait $pid 2>/dev/null
 done
 [ "$(attached)" -gt 0 ] || fail "enforcement ended with the supervisor"
+while [ "$(field one state)" = running ]; do sleep 0.1; done
+boesfs rm one || fail "rm"
+[ -z "$(field one name)" ] && [ -n "$(field three name)" ] && [ "$(attached)" -gt 0 ] || fail "rm of one: $(boesfs ps)"
 boesfs gc | grep -q 'sandboxes and 0 engines' || fail "gc"
 nothing_left "gc"
 
