@@ -504,7 +504,7 @@ _Static_assert(__builtin_offsetof(struct boesfs_label, sandbox) == 16, "boesfs_l
 _Static_assert(__builtin_offsetof(struct boesfs_label, generation) == 24, "boesfs_label.generation");
 _Static_assert(__builtin_offsetof(struct boesfs_label, pending_generation) == 32, "boesfs_label.pending_generation");
 
-/* One sandbox. All zeros where there is none. */
+/* One sandbox. All zeros where there is none, but for `SANDBOX_KILLED` where there was one. */
 struct boesfs_sandbox {
 	/* Its number, never given twice by one engine. */
 	__u64 id;

@@ -244,9 +244,7 @@ impl Engine {
     pub(super) fn enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<Option<OwnedFd>, LoadError> {
         let (slot, id) = (enrolment.slot, enrolment.id);
         // From here on `release` knows that there is something to be undone.
-        word!(self.records.sandboxes, slot, Sandbox.id).store(id, Ordering::Release);
-        let count = word!(self.records.engine, 0, EngineRecord.sandboxes);
-        count.fetch_add(1, Ordering::Relaxed);
+        self.records.enter(slot, id);
         self.try_enrol(lock, enrolment).inspect_err(|_| self.release(lock, slot, id))
     }
 
@@ -441,11 +439,7 @@ impl Engine {
         for generation in [0, 1] {
             self.take_own_table(binding_index(slot, generation));
         }
-        for offset in (0..size_of::<Sandbox>()).step_by(8).rev() {
-            sandboxes.word(slot, offset).store(0, Ordering::Release);
-        }
-        let count = word!(self.records.engine, 0, EngineRecord.sandboxes);
-        if count.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.records.clear(slot) {
             self.end();
         } else {
             self.programs.detach_all_but(self.records.needed());
@@ -454,7 +448,7 @@ impl Engine {
 
     /// Takes everything away if there is no sandbox: after one that could not be enrolled.
     pub(super) fn leave(&self, _: &Lock) {
-        if self.count() == 0 {
+        if self.records.is_empty() {
             self.end();
         }
     }
