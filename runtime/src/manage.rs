@@ -61,7 +61,10 @@ struct Row {
 /// Lists the sandboxes; the exit status.
 #[must_use]
 pub fn ps(args: &PsArgs) -> u8 {
-    let found = tenants::all();
+    let found = match tenants::all() {
+        Ok(found) => found,
+        Err(error) => return complain(&error, FAILED),
+    };
     let places: Vec<_> = found.iter().map(|found| found.tenant.engine.as_ref()).collect();
     let rows: Vec<Row> =
         found.iter().zip(control::status(&places)).map(|(found, status)| row(found, status)).collect();
@@ -209,7 +212,8 @@ pub fn rm(args: &RmArgs) -> u8 {
             }
             end(&found)?;
         }
-        control::clear_away().map(drop).map_err(Refusal::new)
+        let cleared = control::clear_away().map_err(Refusal::new)?;
+        cleared.kept.first().map_or(Ok(()), |kept| Err(Refusal::new(kept)))
     }))
 }
 
@@ -217,8 +221,9 @@ pub fn rm(args: &RmArgs) -> u8 {
 #[must_use]
 pub fn gc() -> u8 {
     match control::clear_away() {
-        Ok(Cleared { sandboxes, engines }) => {
-            print(&format!("{sandboxes} sandboxes and {engines} engines cleared away\n"))
+        Ok(Cleared { sandboxes, engines, kept }) => {
+            let printed = print(&format!("{sandboxes} sandboxes and {engines} engines cleared away\n"));
+            kept.iter().fold(printed, |_, kept| complain(kept, FAILED))
         }
         Err(error) => complain(&error, FAILED),
     }

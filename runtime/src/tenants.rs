@@ -271,18 +271,28 @@ pub fn find(name: &str) -> Result<Option<Found>, ClaimError> {
     }
 }
 
-/// Every sandbox that is written down, by name.
-#[must_use]
-pub fn all() -> Vec<Found> {
-    let entries = std::fs::read_dir(sandboxes()).into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries
-        .filter_map(|entry| {
-            let directory = entry.path();
-            Some(Found { tenant: read(&directory).ok()?, directory })
-        })
-        .collect();
+/// Every sandbox that is written down, by name. One whose record is damaged is not.
+///
+/// # Errors
+/// If the list or a record cannot be looked at.
+pub fn all() -> Result<Vec<Found>, ClaimError> {
+    let list = sandboxes();
+    let failed = |source| ClaimError::File { path: list.clone(), source };
+    let entries = match std::fs::read_dir(&list) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let directory = entry.map_err(failed)?.path();
+        match read(&directory) {
+            Ok(tenant) => found.push(Found { tenant, directory }),
+            Err(error) if error.raw_os_error().is_none_or(|number| number == libc::ENOENT) => {}
+            Err(source) => return Err(ClaimError::File { path: directory, source }),
+        }
+    }
     found.sort_by(|a, b| a.tenant.name.cmp(&b.tenant.name));
-    found
+    Ok(found)
 }
 
 /// Takes what is left of sandboxes that are gone.
@@ -293,8 +303,12 @@ pub fn left() -> Vec<(Claim, Option<Tenant>)> {
         let directory = entry.path();
         let lock = File::open(&directory).ok()?;
         lock.try_lock().ok()?;
-        is_at(&lock, &directory)
-            .then(|| (Claim { directory: directory.clone(), lock }, read(&directory).ok()))
+        let tenant = match read(&directory) {
+            // That it cannot be read now says nothing of what is written.
+            Err(error) if error.raw_os_error().is_some_and(|code| code != libc::ENOENT) => return None,
+            read => read.ok(),
+        };
+        is_at(&lock, &directory).then(|| (Claim { directory: directory.clone(), lock }, tenant))
     });
     taken.collect()
 }

@@ -1,6 +1,5 @@
 //! What other processes do with sandboxes of the engine: look at them, give them another policy, end them.
 
-use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +11,7 @@ use super::error::LoadError;
 use super::pins::{self, Lock};
 use super::record::word;
 use super::subject::Subjects;
-use super::{below, binding, clear_one, failed};
+use super::{Kept, below, binding, clear, failed, own_place};
 use crate::plane::{EngineError, Setup};
 use crate::tenants::{self, Found, Place};
 
@@ -116,38 +115,39 @@ pub fn bar(place: &Place) {
 }
 
 /// What was cleared away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Cleared {
     /// Sandboxes whose processes are gone.
     pub sandboxes: usize,
     /// Engines of other builds that no sandbox uses.
     pub engines: usize,
+    /// What was not, for want of certainty.
+    pub kept: Vec<Kept>,
 }
 
 /// Clears away whatever sandboxes and engines have left that are gone.
 ///
 /// # Errors
-/// If the lock cannot be had.
+/// If the lock cannot be had, or what is written of sandboxes cannot be read.
 pub fn clear_away() -> Result<Cleared, EngineError> {
     let lock = Lock::take().map_err(failed)?;
-    let engine = Engine::existing();
-    let mut cleared = Cleared::default();
-    for (claim, tenant) in tenants::left() {
-        clear_one(engine.as_ref(), &lock, &claim, tenant.as_ref());
-        cleared.sandboxes += 1;
-    }
-    let living = tenants::all();
-    let places = || living.iter().filter_map(|found| found.tenant.engine.as_ref());
+    let engine = Engine::find().map_err(failed)?;
+    let left = tenants::left();
+    let count = left.len();
+    let kept = clear(engine.as_ref(), &lock, left);
+    let mut cleared = Cleared { sandboxes: count - kept.len(), engines: 0, kept };
+    let living = tenants::all().map_err(failed)?;
     // The last one that is cleared away takes the engine with it.
-    match Engine::existing() {
+    match Engine::find().map_err(failed)? {
         Some(engine) => {
-            let known: HashSet<u64> =
-                places().filter(|place| place.build == ENGINE).map(|place| place.id).collect();
-            cleared.sandboxes += engine.put_right(&lock, &known);
+            let places = living.iter().filter_map(|found| own_place(&found.tenant));
+            let (strays, kept) = engine.put_right(&lock, &places.map(|place| place.id).collect());
+            cleared.sandboxes += strays;
+            cleared.kept.extend(kept);
         }
         None => lock.forget_engine(),
     }
-    let used = places().map(|place| place.build.clone()).collect();
-    cleared.engines = pins::destroy_unused(&used);
+    let places = living.iter().filter_map(|found| found.tenant.engine.as_ref());
+    cleared.engines = pins::destroy_unused(&places.map(|place| place.build.clone()).collect());
     Ok(cleared)
 }
