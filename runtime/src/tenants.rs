@@ -214,7 +214,7 @@ pub fn hold(tenant: Tenant) -> Result<Held, ClaimError> {
 }
 
 /// Whether `file` is what `path` names.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), std::fs::metadata(path)) {
         (Ok(file), Ok(named)) => (file.dev(), file.ino()) == (named.dev(), named.ino()),
         _ => false,

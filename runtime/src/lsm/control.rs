@@ -131,15 +131,15 @@ pub struct Cleared {
 /// If the lock cannot be had, or what is written of sandboxes cannot be read.
 pub fn clear_away() -> Result<Cleared, EngineError> {
     let lock = Lock::take().map_err(failed)?;
-    let engine = Engine::find().map_err(failed)?;
+    let engine = Engine::find(&lock).map_err(failed)?;
     let left = tenants::left();
     let count = left.len();
     let kept = clear(engine.as_ref(), &lock, left);
     let mut cleared = Cleared { sandboxes: count - kept.len(), engines: 0, kept };
-    let living = tenants::all().map_err(failed)?;
     // The last one that is cleared away takes the engine with it.
-    match Engine::find().map_err(failed)? {
+    match Engine::find(&lock).map_err(failed)? {
         Some(engine) => {
+            let living = tenants::all().map_err(failed)?;
             let places = living.iter().filter_map(|found| own_place(&found.tenant));
             let (strays, kept) = engine.put_right(&lock, &places.map(|place| place.id).collect());
             cleared.sandboxes += strays;
@@ -147,7 +147,8 @@ pub fn clear_away() -> Result<Cleared, EngineError> {
         }
         None => lock.forget_engine(),
     }
-    let places = living.iter().filter_map(|found| found.tenant.engine.as_ref());
-    cleared.engines = pins::destroy_unused(&places.map(|place| place.build.clone()).collect());
+    let (engines, kept) = pins::destroy_unused();
+    cleared.engines = engines;
+    cleared.kept.extend(kept);
     Ok(cleared)
 }

@@ -8,10 +8,8 @@
 mod bind;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -89,9 +87,13 @@ pub enum Strictness {
 
 impl Engine {
     /// The engine of this build, made if there is none; one that is sealed if that is wanted.
-    pub(super) fn open_or_create(_: &Lock, seal: Seal) -> Result<Self, LoadError> {
+    pub(super) fn open_or_create(lock: &Lock, seal: Seal) -> Result<Self, LoadError> {
         let directory = pins::directory();
-        match Self::open(&directory) {
+        let opened = Self::open(&directory);
+        if lock.catch_up()? {
+            return Self::open_or_create(lock, seal);
+        }
+        match opened {
             Ok(engine) if engine.is_whole() => {
                 return match seal {
                     Seal::Wanted if !seal::is_sealed(&engine.records) => Err(LoadError::Unsealed),
@@ -99,28 +101,38 @@ impl Engine {
                 };
             }
             // Its making was cut short: there is no sandbox in it.
-            Ok(_) => pins::destroy(&directory),
+            Ok(_) => lock.destroy_engine(),
             Err(LoadError::Pin { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 if pins::is_used(&directory) {
                     return Err(LoadError::Damaged(directory));
                 }
-                pins::destroy(&directory);
+                lock.destroy_engine();
             }
             Err(error) => return Err(error),
         }
         pins::check_bpffs()?;
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-        made.map_err(|source| LoadError::Pin { path: directory.clone(), source })?;
-        Self::create(&directory, seal).inspect_err(|_| pins::destroy(&directory))
+        if !lock.make_directory()? {
+            return Self::open_or_create(lock, seal);
+        }
+        Self::create(&directory, seal).inspect_err(|_| lock.destroy_engine())
     }
 
     /// The engine of this build, if there is one and it can be had.
     pub(super) fn existing() -> Option<Self> {
-        Self::find().ok().flatten()
+        Self::look().ok().flatten()
     }
 
     /// The engine of this build, if there is one.
-    pub(super) fn find() -> Result<Option<Self>, LoadError> {
+    pub(super) fn find(lock: &Lock) -> Result<Option<Self>, LoadError> {
+        loop {
+            let found = Self::look();
+            if !lock.catch_up()? {
+                return found;
+            }
+        }
+    }
+
+    fn look() -> Result<Option<Self>, LoadError> {
         match Self::open(&pins::directory()) {
             Err(LoadError::Pin { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => opened.map(|engine| Some(engine).filter(Self::is_whole)),

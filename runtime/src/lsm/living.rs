@@ -72,6 +72,15 @@ pub(super) fn end(labels: BorrowedFd<'_>, namespace: u32, id: u64) -> io::Result
     }
 }
 
+/// A process that lives in some sandbox of the engine, of whatever build, whose labels are `labels`.
+pub(super) fn anybody(labels: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    // Whoever calls this is in no sandbox.
+    let own = mount_namespace(Path::new("/proc/self"))?;
+    let mut found = None;
+    labelled(labels, |namespace| namespace != own, |number, _, _| found = Some(number))?;
+    Ok(found)
+}
+
 /// Calls `found` with the number of each living process that has a label, a pidfd of it, and the label: of those in mount
 /// namespaces that are `wanted`, and of those whose namespace cannot be told.
 fn labelled(

@@ -170,6 +170,25 @@ pub enum Kept {
         /// Why.
         reason: String,
     },
+    /// Another build's engine.
+    #[error(
+        "process {process} lives in a sandbox of build {build}, of which nothing is written in {root}: kill it first",
+        root = tenants::ROOT
+    )]
+    Engine {
+        /// The build.
+        build: String,
+        /// One of its processes.
+        process: i32,
+    },
+    /// Another build's engine of which it cannot be told.
+    #[error("it cannot be told whether processes live in sandboxes of build {build}: {reason}")]
+    EngineUnseen {
+        /// The build.
+        build: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Clears away what is left of sandboxes that are gone. Returns those that it left: the locks of their names are free,
