@@ -104,7 +104,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// One sandbox. All zeros where there is none.
+    /// One sandbox. All zeros where there is none, but for [`SANDBOX_KILLED`] where there was one.
     pub struct Sandbox(128) {
         /// Its number, never given twice by one engine.
         id: u64,

@@ -513,7 +513,7 @@ _Static_assert(__builtin_offsetof(struct boesfs_label, pending_generation) == 32
 _Static_assert(__builtin_offsetof(struct boesfs_label, exec) == 40, "boesfs_label.exec");
 _Static_assert(__builtin_offsetof(struct boesfs_label, pending_exec) == 48, "boesfs_label.pending_exec");
 
-/* One sandbox. All zeros where there is none. */
+/* One sandbox. All zeros where there is none, but for `SANDBOX_KILLED` where there was one. */
 struct boesfs_sandbox {
 	/* Its number, never given twice by one engine. */
 	__u64 id;

@@ -239,8 +239,9 @@ pub fn rm(args: &RmArgs) -> u8 {
 #[must_use]
 pub fn gc() -> u8 {
     match listed().and_then(|()| control::clear_away().map_err(Refusal::new)) {
-        Ok(Cleared { sandboxes, engines }) => {
-            print(&format!("{sandboxes} sandboxes and {engines} engines cleared away\n"))
+        Ok(Cleared { sandboxes, engines, kept }) => {
+            let printed = print(&format!("{sandboxes} sandboxes and {engines} engines cleared away\n"));
+            kept.iter().fold(printed, |_, kept| complain(kept, FAILED))
         }
         Err(error) => complain(&error, FAILED),
     }

@@ -267,7 +267,7 @@ pub fn hold(tenant: Tenant) -> Result<Held, ClaimError> {
 }
 
 /// Whether `file` is what `path` names.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), std::fs::metadata(path)) {
         (Ok(file), Ok(named)) => (file.dev(), file.ino()) == (named.dev(), named.ino()),
         _ => false,
@@ -379,8 +379,12 @@ pub fn left() -> Vec<(Claim, Option<Tenant>)> {
         let directory = entry.path();
         let lock = File::open(&directory).ok()?;
         lock.try_lock().ok()?;
-        is_at(&lock, &directory)
-            .then(|| (Claim { directory: directory.clone(), lock }, read(&directory).ok()))
+        let tenant = match read(&directory) {
+            // That it cannot be read now says nothing of what is written.
+            Err(error) if error.raw_os_error().is_some_and(|code| code != libc::ENOENT) => return None,
+            read => read.ok(),
+        };
+        is_at(&lock, &directory).then(|| (Claim { directory: directory.clone(), lock }, tenant))
     });
     taken.collect()
 }

@@ -1,6 +1,5 @@
 //! What other processes do with sandboxes of the engine: look at them, give them another policy, end them.
 
-use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +11,7 @@ use super::error::LoadError;
 use super::pins::{self, Lock};
 use super::record::word;
 use super::subject::Subjects;
-use super::{below, binding, clear_one, failed};
+use super::{Kept, below, binding, clear, failed, own_place};
 use crate::plane::{EngineError, Setup};
 use crate::tenants::{self, Claimed, Found, Place};
 use crate::trust::TrustError;
@@ -124,12 +123,14 @@ pub fn bar(place: &Place) {
 }
 
 /// What was cleared away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Cleared {
     /// Sandboxes whose processes are gone.
     pub sandboxes: usize,
     /// Engines of other builds that no sandbox uses.
     pub engines: usize,
+    /// What was not, for want of certainty.
+    pub kept: Vec<Kept>,
 }
 
 /// Clears away what is left of the sandbox `found`, and with it the engine of another build that only it has kept.
@@ -140,7 +141,11 @@ pub fn remove(found: &Found) -> Result<(), EngineError> {
     let lock = Lock::take().map_err(failed)?;
     match tenants::claim(&found.tenant.name).map_err(failed)? {
         Claimed::Left(claim, tenant) => {
-            clear_one(Engine::existing().as_ref(), &lock, &claim, tenant.as_deref());
+            let left = vec![(claim, tenant.map(|tenant| *tenant))];
+            let kept = clear(Engine::find(&lock).map_err(failed)?.as_ref(), &lock, left);
+            if let Some(kept) = kept.first() {
+                return Err(failed(kept));
+            }
         }
         // Its supervisor has cleared it away.
         Claimed::New(claim) => {
@@ -148,42 +153,38 @@ pub fn remove(found: &Found) -> Result<(), EngineError> {
         }
     }
     // The last one took the engine with it, or was in one that is none.
-    if Engine::existing().is_none() {
+    if Engine::find(&lock).map_err(failed)?.is_none() {
         lock.forget_engine();
     }
-    pins::destroy_unused(&builds(&tenants::all().map_err(failed)?));
+    // Why one stays is told by who clears everything away.
+    let _ = pins::destroy_unused();
     Ok(())
-}
-
-/// The builds whose engines `sandboxes` are in.
-fn builds(sandboxes: &[Found]) -> HashSet<String> {
-    let places = sandboxes.iter().filter_map(|found| found.tenant.engine.as_ref());
-    places.map(|place| place.build.clone()).collect()
 }
 
 /// Clears away whatever sandboxes and engines have left that are gone.
 ///
 /// # Errors
-/// If the lock cannot be had, or not told who lives.
+/// If the lock cannot be had, or what is written of sandboxes cannot be read.
 pub fn clear_away() -> Result<Cleared, EngineError> {
     let lock = Lock::take().map_err(failed)?;
-    let engine = Engine::existing();
-    let mut cleared = Cleared::default();
-    for (claim, tenant) in tenants::left() {
-        clear_one(engine.as_ref(), &lock, &claim, tenant.as_ref());
-        cleared.sandboxes += 1;
-    }
-    let living = tenants::all().map_err(failed)?;
-    let places = living.iter().filter_map(|found| found.tenant.engine.as_ref());
+    let engine = Engine::find(&lock).map_err(failed)?;
+    let left = tenants::left();
+    let count = left.len();
+    let kept = clear(engine.as_ref(), &lock, left);
+    let mut cleared = Cleared { sandboxes: count - kept.len(), engines: 0, kept };
     // The last one that is cleared away takes the engine with it.
-    match Engine::existing() {
+    match Engine::find(&lock).map_err(failed)? {
         Some(engine) => {
-            let known: HashSet<u64> =
-                places.filter(|place| place.build == ENGINE).map(|place| place.id).collect();
-            cleared.sandboxes += engine.put_right(&lock, &known);
+            let living = tenants::all().map_err(failed)?;
+            let places = living.iter().filter_map(|found| own_place(&found.tenant));
+            let (strays, kept) = engine.put_right(&lock, &places.map(|place| place.id).collect());
+            cleared.sandboxes += strays;
+            cleared.kept.extend(kept);
         }
         None => lock.forget_engine(),
     }
-    cleared.engines = pins::destroy_unused(&builds(&living));
+    let (engines, kept) = pins::destroy_unused();
+    cleared.engines = engines;
+    cleared.kept.extend(kept);
     Ok(cleared)
 }

@@ -7,10 +7,9 @@
 
 mod bind;
 
-use std::fs::DirBuilder;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -28,8 +27,8 @@ use super::hooks::{self, Programs};
 use super::pins::{self, Lock};
 use super::record::{Records, half, word};
 use super::seal::{self, Seals};
-use super::subject;
 use super::wire::{Wire as _, field};
+use super::{Kept, living, subject};
 use crate::plane::{Seal, Told};
 use crate::sys::{Bell, SharedArray, bpf};
 
@@ -88,9 +87,13 @@ pub enum Strictness {
 
 impl Engine {
     /// The engine of this build, made if there is none; one that is sealed if that is wanted.
-    pub(super) fn open_or_create(_: &Lock, seal: Seal) -> Result<Self, LoadError> {
+    pub(super) fn open_or_create(lock: &Lock, seal: Seal) -> Result<Self, LoadError> {
         let directory = pins::directory();
-        match Self::open(&directory) {
+        let opened = Self::open(&directory);
+        if lock.catch_up()? {
+            return Self::open_or_create(lock, seal);
+        }
+        match opened {
             Ok(engine) if engine.is_whole() => {
                 return match seal {
                     Seal::Wanted if !seal::is_sealed(&engine.records) => Err(LoadError::Unsealed),
@@ -98,24 +101,42 @@ impl Engine {
                 };
             }
             // Its making was cut short: there is no sandbox in it.
-            Ok(_) => pins::destroy(&directory),
+            Ok(_) => lock.destroy_engine(),
             Err(LoadError::Pin { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 if pins::is_used(&directory) {
                     return Err(LoadError::Damaged(directory));
                 }
-                pins::destroy(&directory);
+                lock.destroy_engine();
             }
             Err(error) => return Err(error),
         }
         pins::check_bpffs()?;
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-        made.map_err(|source| LoadError::Pin { path: directory.clone(), source })?;
-        Self::create(&directory, seal).inspect_err(|_| pins::destroy(&directory))
+        if !lock.make_directory()? {
+            return Self::open_or_create(lock, seal);
+        }
+        Self::create(&directory, seal).inspect_err(|_| lock.destroy_engine())
+    }
+
+    /// The engine of this build, if there is one and it can be had.
+    pub(super) fn existing() -> Option<Self> {
+        Self::look().ok().flatten()
     }
 
     /// The engine of this build, if there is one.
-    pub(super) fn existing() -> Option<Self> {
-        Self::open(&pins::directory()).ok().filter(Self::is_whole)
+    pub(super) fn find(lock: &Lock) -> Result<Option<Self>, LoadError> {
+        loop {
+            let found = Self::look();
+            if !lock.catch_up()? {
+                return found;
+            }
+        }
+    }
+
+    fn look() -> Result<Option<Self>, LoadError> {
+        match Self::open(&pins::directory()) {
+            Err(LoadError::Pin { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(|engine| Some(engine).filter(Self::is_whole)),
+        }
     }
 
     fn create(directory: &Path, seal: Seal) -> Result<Self, LoadError> {
@@ -210,7 +231,36 @@ impl Engine {
 
     /// Whether it still has its names.
     pub(super) fn stands(&self) -> bool {
-        self.directory.exists()
+        let named = self.programs.map("armed").ok().and_then(|map| bpf::id_of(map.as_fd()).ok());
+        named.is_some() && named == bpf::id_of(self.maps.armed.as_fd()).ok()
+    }
+
+    pub(super) fn is_sealed(&self) -> bool {
+        seal::is_sealed(&self.records)
+    }
+
+    /// Those of the sandboxes at `places`, slots with ids, that processes live in, each with one of these.
+    pub(super) fn living(&self, places: &[(usize, u64)]) -> io::Result<HashMap<u64, i32>> {
+        let held = || places.iter().filter(|(slot, id)| self.holds(*slot, *id));
+        // One without a mount namespace has no processes yet: what makes them looks first whether it is still there.
+        let namespaces: HashSet<u64> = held()
+            .map(|(slot, _)| self.namespace(*slot).into())
+            .filter(|namespace| *namespace != 0)
+            .collect();
+        if namespaces.is_empty() {
+            return Ok(HashMap::new());
+        }
+        living::among(self.maps.labels.as_fd(), &namespaces, &held().map(|(_, id)| *id).collect())
+    }
+
+    /// Kills the processes of the sandbox `id` in `slot`, and waits until they are gone; whether they are.
+    pub(super) fn end_processes(&self, slot: usize, id: u64) -> io::Result<bool> {
+        living::end(self.maps.labels.as_fd(), self.namespace(slot), id)
+    }
+
+    /// The inode number of the mount namespace of the sandbox in `slot`.
+    fn namespace(&self, slot: usize) -> u32 {
+        half!(self.records.sandboxes, slot, Sandbox.mount_namespace_id).load(Ordering::Acquire)
     }
 
     pub(super) fn records(&self) -> &Records {
@@ -244,9 +294,7 @@ impl Engine {
     pub(super) fn enrol(&self, lock: &Lock, enrolment: &Enrolment<'_>) -> Result<Option<OwnedFd>, LoadError> {
         let (slot, id) = (enrolment.slot, enrolment.id);
         // From here on `release` knows that there is something to be undone.
-        word!(self.records.sandboxes, slot, Sandbox.id).store(id, Ordering::Release);
-        let count = word!(self.records.engine, 0, EngineRecord.sandboxes);
-        count.fetch_add(1, Ordering::Relaxed);
+        self.records.enter(slot, id);
         self.try_enrol(lock, enrolment).inspect_err(|_| self.release(lock, slot, id))
     }
 
@@ -370,10 +418,11 @@ impl Engine {
     }
 
     /// Puts right what a process that was killed in the middle of a change has left: takes out sandboxes that `known`
-    /// does not have, and counts the uses of policies again. Returns how many sandboxes it took out.
-    pub(super) fn put_right(&self, lock: &Lock, known: &std::collections::HashSet<u64>) -> usize {
+    /// does not have and no process lives in, and counts the uses of policies again. Returns how many sandboxes it took out,
+    /// and those that it left.
+    pub(super) fn put_right(&self, lock: &Lock, known: &HashSet<u64>) -> (usize, Vec<Kept>) {
         let sandboxes = &self.records.sandboxes;
-        let mut uses = std::collections::HashMap::new();
+        let mut uses = HashMap::new();
         let mut living = 0;
         let mut strays = Vec::new();
         for slot in 0..sandboxes.count() {
@@ -399,14 +448,22 @@ impl Engine {
             self.records.set_uses(place, counted + 1);
             self.unload_policy(place);
         }
+        let living = self.living(&strays);
+        let mut kept = Vec::new();
         for (slot, id) in &strays {
-            self.release(lock, *slot, *id);
+            match living.as_ref().map(|living| living.get(id)) {
+                Ok(Some(process)) => kept.push(Kept::Unknown { id: *id, process: *process }),
+                Err(error) if self.namespace(*slot) != 0 => {
+                    kept.push(Kept::UnknownUnseen { id: *id, reason: error.to_string() });
+                }
+                Ok(None) | Err(_) => self.release(lock, *slot, *id),
+            }
         }
-        if strays.is_empty() {
+        if strays.len() == kept.len() {
             self.leave(lock);
             self.programs.detach_all_but(self.records.needed());
         }
-        strays.len()
+        (strays.len() - kept.len(), kept)
     }
 
     /// Takes the sandbox `id` in `slot` out, if it is there, and everything with the last one.
@@ -425,8 +482,7 @@ impl Engine {
         {
             self.unload_policy(place);
         }
-        let namespace = half!(sandboxes, slot, Sandbox.mount_namespace_id).load(Ordering::Relaxed);
-        self.disarm(slot, namespace);
+        self.disarm(slot, self.namespace(slot));
         let key = (slot as u32).to_ne_bytes();
         for map in [&self.maps.dirs, &self.maps.long_dirs] {
             let _ = bpf::map_delete(map.as_fd(), &key);
@@ -441,11 +497,7 @@ impl Engine {
         for generation in [0, 1] {
             self.take_own_table(binding_index(slot, generation));
         }
-        for offset in (0..size_of::<Sandbox>()).step_by(8).rev() {
-            sandboxes.word(slot, offset).store(0, Ordering::Release);
-        }
-        let count = word!(self.records.engine, 0, EngineRecord.sandboxes);
-        if count.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if self.records.clear(slot) {
             self.end();
         } else {
             self.programs.detach_all_but(self.records.needed());
@@ -454,7 +506,7 @@ impl Engine {
 
     /// Takes everything away if there is no sandbox: after one that could not be enrolled.
     pub(super) fn leave(&self, _: &Lock) {
-        if self.count() == 0 {
+        if self.records.is_empty() {
             self.end();
         }
     }
@@ -473,7 +525,7 @@ impl Engine {
     /// Has every task in the recorded mount namespace of the sandbox in `slot` need a label.
     pub(super) fn arm(&self, slot: usize) -> Result<(), LoadError> {
         let sandboxes = &self.records.sandboxes;
-        let namespace = half!(sandboxes, slot, Sandbox.mount_namespace_id).load(Ordering::Relaxed);
+        let namespace = self.namespace(slot);
         let seq = word!(sandboxes, slot, Sandbox.mount_namespace_seq).load(Ordering::Relaxed);
         let armed = Armed { seq, slot: slot as u32, reserved: 0 };
         self.put("armed", &self.maps.armed, &namespace.to_ne_bytes(), &armed.to_bytes())

@@ -117,6 +117,9 @@ pub enum LoadError {
         "the engine cannot be sealed: the kernel does not tell which program this is, or where its names are"
     )]
     Seal,
+    /// It was taken for one that is gone.
+    #[error("the sandbox was cleared away before its command began")]
+    Cleared,
     /// The sandbox's name cannot be had.
     #[error(transparent)]
     Name(#[from] crate::tenants::ClaimError),

@@ -9,6 +9,7 @@ pub mod control;
 mod engine;
 mod error;
 mod hooks;
+mod living;
 mod pins;
 mod places;
 mod policies;
@@ -26,6 +27,8 @@ mod wire;
 pub use error::LoadError;
 pub use program::{BpfPolicy, BpfProgram, ProgramError};
 
+use std::collections::HashMap;
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::Ordering;
@@ -45,7 +48,7 @@ use self::subject::Subjects;
 use crate::events::Record;
 use crate::plane::{Engine, EngineError, Inside, Plane, Seal, Setup};
 use crate::sys::{self, Bell};
-use crate::tenants::{self, Claim, Claimed, Place, Tenant, TenantPlane};
+use crate::tenants::{self, Claim, ClaimError, Claimed, Place, Tenant, TenantPlane};
 
 /// Whether the plane can be had here: the kernel runs BPF LSM programs, this process may load them, and there is a place for
 /// the engine's names.
@@ -131,25 +134,112 @@ fn below(dir: &[u8]) -> &[u8] {
     if dir == b"/" { b"" } else { dir }
 }
 
-/// Clears away sandboxes that are gone and were not cleared away by their supervisors.
-fn clear_away(engine: &engine::Engine, lock: &Lock) {
-    for (claim, tenant) in tenants::left() {
-        clear_one(Some(engine), lock, &claim, tenant.as_ref());
-    }
+/// What was not cleared away, for it is not certain that its processes are gone. It stays confined.
+#[derive(Debug, thiserror::Error)]
+pub enum Kept {
+    /// A sandbox whose supervisor is gone.
+    #[error("processes of the sandbox called `{0}` do not die")]
+    Alive(String),
+    /// A sandbox of which that cannot be told.
+    #[error("it cannot be told whether processes of the sandbox called `{name}` live: {reason}")]
+    Unseen {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A sandbox of which nothing is written down, or not here.
+    #[error(
+        "process {process} lives in sandbox {id} of the engine, of which nothing is written in {root}: kill it first",
+        root = tenants::ROOT
+    )]
+    Unknown {
+        /// Its number.
+        id: u64,
+        /// One of its processes.
+        process: i32,
+    },
+    /// The same, of which it cannot be told.
+    #[error(
+        "it cannot be told whether processes live in sandbox {id} of the engine, of which nothing is written in {root}: {reason}",
+        root = tenants::ROOT
+    )]
+    UnknownUnseen {
+        /// Its number.
+        id: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Another build's engine.
+    #[error(
+        "process {process} lives in a sandbox of build {build}, of which nothing is written in {root}: kill it first",
+        root = tenants::ROOT
+    )]
+    Engine {
+        /// The build.
+        build: String,
+        /// One of its processes.
+        process: i32,
+    },
+    /// Another build's engine of which it cannot be told.
+    #[error("it cannot be told whether processes live in sandboxes of build {build}: {reason}")]
+    EngineUnseen {
+        /// The build.
+        build: String,
+        /// Why.
+        reason: String,
+    },
 }
 
-/// Clears away what is left of one sandbox.
-fn clear_one(engine: Option<&engine::Engine>, lock: &Lock, claim: &Claim, tenant: Option<&Tenant>) {
-    if let Some(tenant) = tenant {
-        tenants::see_the_end(tenant);
-        if let (Some(engine), Some(place)) = (engine, &tenant.engine)
-            && place.build == boesfs_ebpf::ENGINE
-        {
-            engine.release(lock, place.slot, place.id);
+/// Clears away what is left of sandboxes that are gone. Returns those that it left: the locks of their names are free,
+/// but the engine's own labels decide.
+fn clear(engine: Option<&engine::Engine>, lock: &Lock, left: Vec<(Claim, Option<Tenant>)>) -> Vec<Kept> {
+    let tenants = || left.iter().filter_map(|(_, tenant)| tenant.as_ref());
+    tenants().for_each(tenants::see_the_end);
+    let places: Vec<_> = tenants().filter_map(own_place).map(|place| (place.slot, place.id)).collect();
+    let living = engine.map_or_else(|| Ok(HashMap::new()), |engine| engine.living(&places));
+    let kept = left.iter().filter_map(|(claim, tenant)| {
+        let end = tenant.as_ref().map_or(Ok(()), |tenant| clear_one(engine, lock, tenant, &living));
+        if end.is_ok() {
+            // What cannot be removed stands in nobody's way but this name's.
+            let _ = claim.clear();
         }
+        end.err()
+    });
+    kept.collect()
+}
+
+/// Where in this build's engine `tenant` is.
+fn own_place(tenant: &Tenant) -> Option<&Place> {
+    tenant.engine.as_ref().filter(|place| place.build == boesfs_ebpf::ENGINE)
+}
+
+/// Takes the sandbox `tenant` out of the engine, if nothing of it lives, which `living` may have seen.
+fn clear_one(
+    engine: Option<&engine::Engine>,
+    lock: &Lock,
+    tenant: &Tenant,
+    living: &io::Result<HashMap<u64, i32>>,
+) -> Result<(), Kept> {
+    let name = || tenant.name.clone();
+    if tenants::first_process(tenant).is_some() {
+        return Err(Kept::Alive(name()));
     }
-    // What cannot be removed stands in nobody's way but this name's.
-    let _ = claim.clear();
+    let Some((engine, place)) = engine.zip(own_place(tenant)) else { return Ok(()) };
+    let unseen = |error: &io::Error| Kept::Unseen { name: name(), reason: error.to_string() };
+    match living {
+        Ok(living) if living.contains_key(&place.id) => {
+            if !engine.end_processes(place.slot, place.id).map_err(|error| unseen(&error))? {
+                return Err(Kept::Alive(name()));
+            }
+        }
+        Ok(_) => {}
+        // What a seal keeps from root, who can put another file in the lock's place, is not given for a lock.
+        Err(error) if engine.is_sealed() => return Err(unseen(error)),
+        Err(_) => {}
+    }
+    engine.release(lock, place.slot, place.id);
+    Ok(())
 }
 
 impl Lsm {
@@ -199,7 +289,8 @@ impl Lsm {
             let engine = engine::Engine::open_or_create(&lock, seal);
             let engine = engine.inspect_err(|_| lock.forget_engine()).map_err(failed)?;
             if engine.records().last_id().is_multiple_of((engine.count() / LOOKED_AFTER).max(1)) {
-                clear_away(&engine, &lock);
+                // What it leaves stands in nobody's way but that name's.
+                let _ = clear(Some(&engine), &lock, tenants::left());
             }
             // With the last of those that are left it is gone.
             if engine.stands() {
@@ -217,7 +308,9 @@ impl Lsm {
         let claim = match tenants::claim(&setup.name)? {
             Claimed::New(claim) => claim,
             Claimed::Left(claim, tenant) => {
-                clear_one(Some(engine), lock, &claim, tenant.as_deref());
+                if !clear(Some(engine), lock, vec![(claim, tenant.map(|tenant| *tenant))]).is_empty() {
+                    return Err(ClaimError::Left(setup.name.clone()).into());
+                }
                 match tenants::claim(&setup.name)? {
                     Claimed::New(claim) | Claimed::Left(claim, _) => claim,
                 }
@@ -283,6 +376,11 @@ impl Lsm {
             return Err(LoadError::map("sandboxes", "the sandbox is not enrolled"));
         };
         let slot = enrolled.slot;
+        // Nobody clears away what has no processes yet meanwhile; whoever did so before had reason to.
+        let _lock = Lock::take()?;
+        if !self.engine.stands() || !self.engine.holds(slot, enrolled.id) {
+            return Err(LoadError::Cleared);
+        }
         self.held = places::record(&self.engine, slot, inside)?;
         let init = sys::pidfd_pid(inside.init.as_fd()).map_err(|error| LoadError::map("labels", error))?;
         let namespace = half!(self.engine.records().sandboxes, slot, Sandbox.mount_namespace_id);
@@ -323,8 +421,11 @@ impl Lsm {
 
 impl Drop for Lsm {
     fn drop(&mut self) {
-        // After `teardown` nothing is left to do; before it nobody is there to be told.
-        let _ = self.leave();
+        let Some(Enrolled { slot, id, .. }) = self.enrolled else { return };
+        // Before `teardown` there may be processes, and nobody is there to be told: who clears away sees to them.
+        if self.engine.living(&[(slot, id)]).is_ok_and(|living| living.is_empty()) {
+            let _ = self.leave();
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! The engine's names on the bpf file system, and the lock of who changes them.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use boesfs_ebpf::ENGINE;
 
 use super::error::LoadError;
+use super::{Kept, living};
+use crate::sys::{self, bpf};
 use crate::tenants;
 
 /// Where bpf file systems are mounted.
@@ -21,10 +24,12 @@ pub(super) fn directory() -> PathBuf {
     Path::new(ROOT).join(ENGINE)
 }
 
-/// Whoever has this may change the engine.
+/// Whoever has this may change the engine: nobody else does who shares what is below `/run`, or only the bpf file system.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
+    /// The engine's directory, if there is one.
+    directory: RefCell<Option<File>>,
     build: String,
 }
 
@@ -33,43 +38,96 @@ fn lock_path(build: &str) -> PathBuf {
     Path::new(tenants::ROOT).join(format!("engine-{build}.lock"))
 }
 
-impl Lock {
-    /// The lock of another build's engine, if nobody has it.
-    fn try_of(build: &str) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(tenants::ROOT)?;
-        let file = File::options().create(true).append(true).mode(0o600).open(lock_path(build))?;
-        file.try_lock().map_err(io::Error::other)?;
-        Ok(Self { file, build: build.to_owned() })
-    }
+fn open_lock(path: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(tenants::ROOT)?;
+    File::options().create(true).append(true).mode(0o600).open(path)
+}
 
-    /// Waits until nobody else has it.
-    pub(super) fn take() -> Result<Self, LoadError> {
-        let root = Path::new(tenants::ROOT);
-        let path = lock_path(ENGINE);
-        let failed = |source| LoadError::read(path.clone(), source);
-        loop {
-            DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(failed)?;
-            let file = match File::options().create(true).append(true).mode(0o600).open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                other => other.map_err(failed)?,
-            };
-            file.lock().map_err(failed)?;
-            // Who has ended an engine takes the file away with everything else.
-            let named = std::fs::metadata(&path);
-            let opened = file.metadata().map_err(failed)?;
-            if named.is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
-                return Ok(Self { file, build: ENGINE.to_owned() });
-            }
+/// Opens `path` by `open` and waits until nobody else has it; `None` if it is not there.
+fn wait_for(path: &Path, open: impl Fn(&Path) -> io::Result<File>) -> io::Result<Option<File>> {
+    loop {
+        let file = match open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        file.lock()?;
+        // Who has ended an engine takes both away with everything else.
+        if tenants::is_at(&file, path) {
+            return Ok(Some(file));
         }
     }
 }
 
 impl Lock {
+    /// The lock of another build's engine, if nobody has it.
+    fn try_of(build: &str) -> io::Result<Self> {
+        let (path, directory) = (lock_path(build), Path::new(ROOT).join(build));
+        let (file, opened) = (open_lock(&path)?, File::open(&directory)?);
+        for (file, path) in [(&file, &path), (&opened, &directory)] {
+            file.try_lock().map_err(io::Error::other)?;
+            if !tenants::is_at(file, path) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+        }
+        Ok(Self { file, directory: RefCell::new(Some(opened)), build: build.to_owned() })
+    }
+
+    /// Waits until nobody else has it.
+    pub(super) fn take() -> Result<Self, LoadError> {
+        let (path, directory) = (lock_path(ENGINE), directory());
+        let file = loop {
+            // Who takes the file away takes the directory it is in as well.
+            let file = wait_for(&path, open_lock).map_err(|source| LoadError::read(path.clone(), source))?;
+            if let Some(file) = file {
+                break file;
+            }
+        };
+        let opened = wait_for(&directory, |path| File::open(path));
+        let opened = opened.map_err(|source| LoadError::Pin { path: directory, source })?;
+        Ok(Self { file, directory: RefCell::new(opened), build: ENGINE.to_owned() })
+    }
+
+    /// Locks the engine's directory if it was made after this lock was taken, by somebody with another `/run`; whether it was.
+    pub(super) fn catch_up(&self) -> Result<bool, LoadError> {
+        if self.has_directory() {
+            return Ok(false);
+        }
+        let path = directory();
+        let found = wait_for(&path, |path| File::open(path));
+        let found = found.map_err(|source| LoadError::Pin { path, source })?;
+        let made = found.is_some();
+        self.directory.replace(found);
+        Ok(made)
+    }
+
+    fn has_directory(&self) -> bool {
+        self.directory.borrow().as_ref().is_some_and(|held| tenants::is_at(held, &directory()))
+    }
+
+    /// Makes the engine's directory; whether nobody else has made an engine in it meanwhile.
+    pub(super) fn make_directory(&self) -> Result<bool, LoadError> {
+        let path = directory();
+        if self.has_directory() {
+            return Ok(true);
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| LoadError::Pin { path: path.clone(), source })?;
+        Ok(self.catch_up()? && std::fs::read_dir(&path).is_ok_and(|mut names| names.next().is_none()))
+    }
+
+    /// Takes away the engine's names.
+    pub(super) fn destroy_engine(&self) {
+        if self.has_directory() {
+            destroy(&directory());
+        } else {
+            let _ = std::fs::remove_dir(ROOT);
+        }
+    }
+
     /// Takes away what there is of an engine that is not one.
     pub(super) fn forget_engine(&self) {
-        let directory = directory();
-        if !is_used(&directory) {
-            destroy(&directory);
+        if !is_used(&directory()) {
+            self.destroy_engine();
         }
     }
 }
@@ -82,26 +140,53 @@ impl Drop for Lock {
             let _ = std::fs::remove_dir(tenants::ROOT);
         }
         // A child that was made meanwhile has the file too. Closing unlocks what this cannot.
-        let _ = self.file.unlock();
+        for file in self.directory.get_mut().iter().chain([&self.file]) {
+            let _ = file.unlock();
+        }
     }
 }
 
-/// Takes away engines of other builds that no sandbox in `used` is in. Returns how many.
-pub(super) fn destroy_unused(used: &HashSet<String>) -> usize {
-    let entries = std::fs::read_dir(ROOT).into_iter().flatten().flatten();
-    let unused = entries.filter(|entry| {
+/// Takes away engines of other builds that are not used. Returns how many, and those that it left because that is not
+/// certain.
+pub(super) fn destroy_unused() -> (usize, Vec<Kept>) {
+    let (mut destroyed, mut kept) = (0, Vec::new());
+    for entry in std::fs::read_dir(ROOT).into_iter().flatten().flatten() {
         let build = entry.file_name().to_string_lossy().into_owned();
-        build != ENGINE && !used.contains(&build)
-    });
-    unused
-        .filter(|entry| {
-            let build = entry.file_name().to_string_lossy().into_owned();
-            // Somebody who has the lock is about to use it.
-            let Ok(_lock) = Lock::try_of(&build) else { return false };
-            destroy(&entry.path());
-            true
-        })
-        .count()
+        // Somebody who has the lock is about to use it.
+        let Some(_lock) =
+            Some(&build).filter(|build| *build != ENGINE).and_then(|build| Lock::try_of(build).ok())
+        else {
+            continue;
+        };
+        match is_needed(&entry.path(), &build) {
+            Ok(true) => {}
+            Ok(false) => {
+                destroy(&entry.path());
+                destroyed += 1;
+            }
+            Err(unsure) => kept.push(unsure),
+        }
+    }
+    (destroyed, kept)
+}
+
+/// Whether the engine of another `build` in `directory`, whose lock is held, has a sandbox, by what is written down and
+/// by its own labels.
+fn is_needed(directory: &Path, build: &str) -> Result<bool, Kept> {
+    if !is_used(directory) {
+        return Ok(false);
+    }
+    let unseen = |reason: String| Kept::EngineUnseen { build: build.to_owned(), reason };
+    let written = tenants::all().map_err(|error| unseen(error.to_string()))?;
+    if written.iter().any(|found| found.tenant.engine.as_ref().is_some_and(|place| place.build == build)) {
+        return Ok(true);
+    }
+    let labels = sys::c_path(&directory.join("labels")).and_then(|path| bpf::pinned(&path));
+    match labels.and_then(|labels| living::anybody(labels.as_fd())) {
+        Ok(None) => Ok(false),
+        Ok(Some(process)) => Err(Kept::Engine { build: build.to_owned(), process }),
+        Err(error) => Err(unseen(error.to_string())),
+    }
 }
 
 /// Takes all names of the engine in `directory` away, links first: what they name goes with them.

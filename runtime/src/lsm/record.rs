@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use boesfs_abi::map::{EngineRecord, MAX_POLICIES, MAX_SANDBOXES, PolicyRecord, Sandbox};
+use boesfs_abi::map::{EngineRecord, MAX_POLICIES, MAX_SANDBOXES, PolicyRecord, SANDBOX_KILLED, Sandbox};
 
 use crate::sys::SharedArray;
 
@@ -55,6 +55,40 @@ impl Records {
             .find(|slot| word!(self.sandboxes, *slot, Sandbox.id).load(Ordering::Relaxed) == 0)?;
         cursor.store(slot as u64 + 1, Ordering::Relaxed);
         Some(slot)
+    }
+
+    /// Whether some slot is a sandbox's.
+    pub(super) fn any(&self) -> bool {
+        (0..self.sandboxes.count())
+            .any(|slot| word!(self.sandboxes, slot, Sandbox.id).load(Ordering::Relaxed) != 0)
+    }
+
+    /// Gives `slot` to the sandbox `id`, of which nothing is recorded yet.
+    pub(super) fn enter(&self, slot: usize, id: u64) {
+        // Before the sandbox is there: whoever is killed in between has counted one too many, and not one too few.
+        word!(self.engine, 0, EngineRecord.sandboxes).fetch_add(1, Ordering::Release);
+        half!(self.sandboxes, slot, Sandbox.flags).store(0, Ordering::Release);
+        word!(self.sandboxes, slot, Sandbox.id).store(id, Ordering::Release);
+    }
+
+    /// Empties `slot`, whose sandbox is barred; whether there is no sandbox any more.
+    pub(super) fn clear(&self, slot: usize) -> bool {
+        const FLAGS: usize = std::mem::offset_of!(Sandbox, flags);
+        for offset in (size_of::<u64>()..size_of::<Sandbox>()).step_by(4).filter(|offset| *offset != FLAGS) {
+            self.sandboxes.half(slot, offset).store(0, Ordering::Release);
+        }
+        // Until the slot is given to another, whoever has read the id and reads the flags now is barred by them.
+        half!(self.sandboxes, slot, Sandbox.flags).store(SANDBOX_KILLED, Ordering::Release);
+        word!(self.sandboxes, slot, Sandbox.id).store(0, Ordering::Release);
+        let count = word!(self.engine, 0, EngineRecord.sandboxes);
+        let left = count.load(Ordering::Relaxed).saturating_sub(1);
+        count.store(left, Ordering::Relaxed);
+        self.is_empty()
+    }
+
+    /// Whether there is no sandbox. With the last of them enforcement ends, so the count alone does not say it.
+    pub(super) fn is_empty(&self) -> bool {
+        word!(self.engine, 0, EngineRecord.sandboxes).load(Ordering::Relaxed) == 0 && !self.any()
     }
 
     /// The number of the latest sandbox.
@@ -139,5 +173,56 @@ impl Records {
     /// The hooks that some loaded policy needs.
     pub(super) fn needed(&self) -> u64 {
         self.loaded().map(|place| self.hooks(place)).fold(0, |all, hooks| all | hooks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+
+    /// Records of an engine in memory that no kernel looks at.
+    fn records() -> Records {
+        let shared = |stride, count| {
+            let file = rustix::fs::memfd_create("records", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+            rustix::fs::ftruncate(&file, (stride * count) as u64).unwrap();
+            SharedArray::new(file.as_fd(), stride, count).unwrap()
+        };
+        Records {
+            sandboxes: shared(size_of::<Sandbox>(), MAX_SANDBOXES as usize),
+            policies: shared(size_of::<PolicyRecord>(), MAX_POLICIES.iter().sum::<u32>() as usize),
+            engine: shared(size_of::<EngineRecord>(), 1),
+        }
+    }
+
+    #[test]
+    fn who_was_in_an_empty_slot_stays_barred() {
+        let records = records();
+        records.enter(3, 7);
+        for offset in (8..size_of::<Sandbox>()).step_by(8) {
+            records.sandboxes.word(3, offset).store(u64::MAX, Ordering::Relaxed);
+        }
+        assert!(records.clear(3));
+        for offset in (0..size_of::<Sandbox>()).step_by(4) {
+            let flags = offset == std::mem::offset_of!(Sandbox, flags);
+            let left = if flags { SANDBOX_KILLED } else { 0 };
+            assert_eq!(records.sandboxes.half(3, offset).load(Ordering::Relaxed), left, "at {offset}");
+        }
+        records.enter(3, 8);
+        assert_eq!(half!(records.sandboxes, 3, Sandbox.flags).load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_count_that_is_wrong_does_not_end_the_engine_of_a_sandbox() {
+        let records = records();
+        records.enter(0, 1);
+        records.enter(1, 2);
+        let count = word!(records.engine, 0, EngineRecord.sandboxes);
+        count.store(1, Ordering::Relaxed);
+        assert!(!records.clear(0));
+        assert!(!records.is_empty());
+        assert!(records.clear(1));
+        assert_eq!(count.load(Ordering::Relaxed), 0);
     }
 }

@@ -69,7 +69,7 @@ fn traced() -> io::Result<Option<u32>> {
 }
 
 /// What was found, or nothing if the process has ended; kernel threads never had a program.
-fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
         found => found.map(Some),

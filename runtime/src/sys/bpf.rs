@@ -194,6 +194,14 @@ pub fn array_shape(map: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     }
 }
 
+/// Bytes of a value of `map`.
+///
+/// # Errors
+/// What bpf(2) says.
+pub fn value_length(map: BorrowedFd<'_>) -> io::Result<usize> {
+    Ok(shape(map)?.value_len as usize)
+}
+
 /// From here on no user space changes `map`.
 ///
 /// # Errors

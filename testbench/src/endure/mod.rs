@@ -6,7 +6,6 @@
 pub mod crowd;
 pub mod kills;
 pub mod press;
-pub mod press;
 mod refused;
 pub mod reloads;
 mod stage;

@@ -332,6 +332,102 @@ wait $NEW || fail "the newer build denied what it should not: $(cat /tmp/said.ne
 grep -q no-b /tmp/ev.new && grep -q '^a$' /tmp/out.new || fail "the newer build said $(cat /tmp/ev.new)"
 nothing_left "two builds"
 
+# Who clears away takes nothing from a sandbox that lives, whatever is written down of it, or is not to be seen from there.
+own() {
+    rm -f /tmp/ready.own
+    $START /dev/null ${1:-} --name own /tmp/a.bin -- sh -c 'touch /tmp/ready.own
+        while true; do (: </srv/d/a) && touch /tmp/lapse.own; touch /tmp/turn.own; sleep 0.05; done' 2>/tmp/said.own &
+    OWN=$!
+    await /tmp/ready.own
+}
+# $1: what is said. The rest: a clearing that must leave everything as it is.
+leaves() {
+    said=$1
+    shift
+    "$@" >/tmp/said.leaves 2>&1
+    [ $? = 1 ] && grep -q "$said" /tmp/said.leaves || fail "$* said $(cat /tmp/said.leaves), not $said"
+    for turn in 1 2; do
+        rm -f /tmp/turn.own
+        await /tmp/turn.own
+    done
+    [ ! -e /tmp/lapse.own ] && [ "$(attached)" -gt 0 ] && kill -0 $OWN || fail "$* took a living sandbox's policy"
+}
+# Who shares the bpf file system and nothing below /run, and who sees only own processes besides.
+elsewhere() { unshare -m sh -c 'mount -t tmpfs tmpfs /run && exec "$@"' sh "$@"; }
+enclosed() { unshare -m -p -f sh -c 'mount -t proc proc /proc && mount -t tmpfs tmpfs /run && exec "$@"' sh "$@"; }
+OWN_DIR=/run/boesfs/sandboxes/own
+for seal in "" --seal; do
+    own $seal
+    leaves 'process [0-9]* lives in sandbox' elsewhere boesfs gc
+    leaves 'from this pid namespace not all processes are seen' enclosed boesfs gc
+    # Another program is refused a look at what is sealed.
+    OTHER='process [0-9]* lives in a sandbox of build'
+    [ -z "$seal" ] || OTHER='it cannot be told .* of build .*Operation not permitted'
+    leaves "$OTHER" elsewhere /tmp/newer gc
+    mv $OWN_DIR/sandbox.json /tmp/record
+    leaves 'process [0-9]* lives in sandbox' boesfs gc
+    echo '{' >$OWN_DIR/sandbox.json
+    leaves 'process [0-9]* lives in sandbox' boesfs gc
+    leaves "$OTHER" /tmp/newer gc
+    rm $OWN_DIR/sandbox.json
+    mkdir $OWN_DIR/sandbox.json
+    leaves "$OWN_DIR: Is a directory" boesfs gc
+    rmdir $OWN_DIR/sandbox.json
+    # A lock that is free, and a record that names no process: what is in the sandbox dies before it is taken out.
+    rm -r $OWN_DIR
+    mkdir $OWN_DIR
+    sed 's/"init":[0-9]*/"init":null/' /tmp/record >$OWN_DIR/sandbox.json
+    boesfs gc | grep -q '^1 sandboxes and 0 engines' || fail "gc"
+    wait $OWN && fail "it was cleared away alive"
+    [ ! -e /tmp/lapse.own ] || fail "what is denied was opened while it was cleared away"
+    nothing_left "a lock in another's place"
+done
+# One that has no processes yet and of which nothing is written is cleared away: then it does not begin.
+mkdir /sys/fs/cgroup/held || fail "no cgroups"
+HELD=/sys/fs/cgroup/held/cgroup
+# Whether it is written down without processes, and nobody has the engine's lock.
+begins() {
+    grep -q '"init":null' $OWN_DIR/sandbox.json 2>/dev/null &&
+        ! grep -q ":$(stat -c %i /run/boesfs/engine-*.lock) 0 EOF" /proc/locks
+}
+while
+    sh -c 'echo $$ >/sys/fs/cgroup/held/cgroup.procs; exec "$@"' sh $START /dev/null --name own /tmp/a.bin -- touch /tmp/ran 2>/tmp/said.own &
+    OWN=$!
+    until begins || ! kill -0 $OWN 2>/dev/null; do :; done
+    echo 1 >$HELD.freeze
+    until grep -q 'frozen 1' $HELD.events; do :; done
+    ! begins
+do
+    echo 0 >$HELD.freeze
+    wait $OWN
+    rm -f /tmp/ran
+done
+rm $OWN_DIR/sandbox.json
+boesfs gc | grep -q '^1 sandboxes and 0 engines' || fail "gc"
+echo 0 >$HELD.freeze
+wait $OWN
+[ $? = 125 ] && [ ! -e /tmp/ran ] || fail "it began after it was cleared away: $(cat /tmp/said.own)"
+nothing_left "a sandbox that was cleared away before it began"
+# What nobody has written down goes when its processes are gone, and so does another build's engine.
+own
+rm $OWN_DIR/sandbox.json
+kill -9 $OWN
+wait $OWN
+n=0
+until boesfs gc >/tmp/said.gc 2>&1; do
+    n=$((n + 1))
+    [ $n -lt 100 ] || fail "gc: $(cat /tmp/said.gc)"
+    sleep 0.1
+done
+nothing_left "a sandbox that is not written down"
+own
+kill -9 $OWN
+wait $OWN
+/tmp/newer gc >/tmp/said.gc 2>&1
+grep -q '^1 sandboxes and 1 engines' /tmp/said.gc || fail "another build's gc: $(cat /tmp/said.gc)"
+[ ! -e /tmp/lapse.own ] || fail "what is denied was opened while it was cleared away"
+nothing_left "another build's gc"
+
 # The seal: another program gets at nothing of the engine, and the one that sealed it does. Without it, all of that works.
 cp "$(command -v boesfs)" /tmp/other
 tamper() {
