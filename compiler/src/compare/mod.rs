@@ -23,7 +23,7 @@ mod words;
 
 pub use diff::{Comparison, OptionChange, compare};
 pub use patterns::{PatternTerm, Patterns};
-pub use query::{Answers, Query, QueryError, query};
+pub use query::{Answers, Query, QueryError, is_named, query};
 pub use rules::{Blamed, Decider, Side};
 pub(crate) use who::Names;
 pub use who::{Program, Who};

@@ -103,6 +103,40 @@ fn queries_expect() {
 }
 
 #[test]
+fn a_query_about_no_path_is_refused() {
+    let dir = folder();
+    assert_eq!(boesfsc(dir.path(), &["build", "old.conf", "-o", "old.bin"]).1, 0);
+    for pattern in ["etc/**", "/etc/", "//etc/**", "/etc/../etc/**", "", "*", "/etc/**/"] {
+        for policy in ["old.conf", "old.bin"] {
+            let (text, status) =
+                boesfsc(dir.path(), &["query", policy, "--obj", pattern, "--expect", "none"]);
+            assert_eq!(status, 2, "{pattern}: {text}");
+            assert!(text.contains(&format!("no path matches `{pattern}`")), "{text}");
+        }
+    }
+    for pattern in ["/", "/**", "**", "/etc/.", "/{etc,}"] {
+        let status = boesfsc(dir.path(), &["query", "old.conf", "--obj", pattern, "--verdict", "any"]).1;
+        assert_eq!(status, if pattern == "/etc/." { 2 } else { 0 }, "{pattern}");
+    }
+}
+
+#[test]
+fn a_word_that_the_policy_does_not_have_is_said() {
+    let dir = folder();
+    let run = |args: &[&str]| boesfsc(dir.path(), args);
+    let (text, status) = run(&["query", "old.conf", "--sub", "tols", "--expect", "none"]);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("note: nothing in the policy is called `tols`: did you mean `tools`?"), "{text}");
+    assert!(run(&["query", "old.conf", "--sub", "cat"]).0.contains("taken as a program's base name"));
+    assert_eq!(run(&["build", "old.conf", "-o", "old.bin"]).1, 0);
+    assert!(run(&["query", "old.bin", "--sub", "tools"]).0.contains("an image has no roles"));
+    for known in ["tools", "/bin/cat", "/bin/other"] {
+        let (text, _) = run(&["query", "old.conf", "--sub", known]);
+        assert!(!text.contains("note:"), "{text}");
+    }
+}
+
+#[test]
 fn graphs_are_dot_or_svg_and_bounded() {
     let dir = folder();
     let run = |args: &[&str]| boesfsc(dir.path(), args);
