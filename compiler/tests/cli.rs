@@ -1,7 +1,9 @@
 //! The command line as others rely on it: exit statuses, streams, JSON, and files that are whole or not there.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -200,6 +202,45 @@ fn requests_are_answered_line_by_line() {
     assert!(lines[1]["error"].is_string());
     assert_eq!(lines[2]["decision"], "deny");
     assert_eq!(lines[2]["rule"], Value::Null);
+}
+
+#[test]
+fn a_request_may_be_escaped_as_events_are() {
+    let at = Workplace::new();
+    let ask = |obj: &str, more: &str| {
+        let line = format!(r#"{{"sub":"/bin/bash","obj":"{obj}","act":"read","args":[1,0]{more}}}"#);
+        at.write("requests", &line);
+        let output = at.run(&["eval", "policy.conf", "--requests", "requests"]);
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let escaped = r#","escaped":true"#;
+    assert!(ask(r"/a\\\\b\\xff", escaped).contains(r#""decision":"allow""#));
+    // Without the word a backslash is itself.
+    assert!(ask(r"/a\\xff", "").contains(r#""decision":"allow""#));
+    assert!(ask(r"/a\\z", escaped).contains("`obj` is not escaped"));
+    assert!(ask(r"/a\\x2f\\x2fb", escaped).contains("error"), "it is a path when it was read");
+    assert!(ask("/a", r#","escaped":1"#).contains("`escaped` is neither true nor false"));
+    let explained = |obj: &str| {
+        at.write("requests", &format!(r#"{{"sub":"/bin/bash","obj":"{obj}","act":"read"{escaped}}}"#));
+        at.run(&["explain", "policy.conf", "--requests", "requests"])
+    };
+    assert!(String::from_utf8_lossy(&explained(r"/a\\xff").stdout).contains(r"`/a\xff`"));
+    assert_eq!(explained(r"/a\\").status.code(), Some(1));
+}
+
+#[test]
+fn the_name_of_a_policy_can_be_told_again() {
+    let at = Workplace::new();
+    let name = OsStr::from_bytes(b"odd\\\xff.conf");
+    fs::write(at.path().join(name), POLICY).expect("a policy");
+    let output = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(["check", "--format", "json"])
+        .arg(name)
+        .current_dir(at.path())
+        .output()
+        .expect("boesfsc runs");
+    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(value["policies"][0]["policy"], r"odd\\\xff.conf");
 }
 
 #[test]

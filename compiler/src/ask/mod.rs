@@ -6,6 +6,7 @@ use crate::automaton::Compiled;
 use crate::model::Model;
 use crate::pipeline;
 use crate::reference::Reference;
+use crate::shown::shown;
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::judge::{Caller, Judge};
 use boesfs_abi::op::{Op, OpSet};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 mod question;
 
-pub use question::{Question, QuestionError, list_values};
+pub use question::{Question, QuestionError, list_values, question_json};
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,17 +337,4 @@ pub enum Which {
     Decision,
     /// What a system call may do.
     Effective,
-}
-
-/// Bytes as text: `\` doubled and what is not UTF-8 as `\xHH`, so that they can be told again.
-#[must_use]
-pub fn shown(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(&chunk.valid().replace('\\', "\\\\"));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
 }

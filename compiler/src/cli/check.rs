@@ -1,6 +1,7 @@
 //! `boesfsc check`.
 
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::ValidImage;
@@ -10,6 +11,7 @@ use boesfs_compiler::diagnostic::{LINTS, closest, pages};
 use boesfs_compiler::files::{policies_below, replace};
 use boesfs_compiler::fix::Mended;
 use boesfs_compiler::pipeline::{Outcome, Stage};
+use boesfs_compiler::shown::shown;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -99,10 +101,10 @@ impl CheckArgs {
                 Err(error) => return Err(error),
             };
             worst = worst.max(exit);
-            if screen.output == Output::Human {
-                said(&name, &result, exit, screen)?;
-            } else {
-                found.push((name, result, exit));
+            match screen.output {
+                Output::Human => said(&name, &result, exit, screen)?,
+                Output::Json => found.push((shown(policy.as_os_str().as_bytes()), result, exit)),
+                Output::Sarif | Output::Github | Output::Junit => found.push((name, result, exit)),
             }
         }
         match screen.output {

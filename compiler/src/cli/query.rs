@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use boesfs_abi::op::{GROUPS, OPS, Op, OpSet};
 use boesfs_abi::verdict::Verdict;
-use boesfs_compiler::compare::{Limits, Query, QueryError, Side, is_named, query, shown};
+use boesfs_compiler::compare::{Limits, Query, QueryError, Side, is_named, query};
 use boesfs_compiler::diagnostic::closest;
 use boesfs_compiler::model::Model;
+use boesfs_compiler::shown::shown;
 use clap::{Args, ValueEnum};
 
 use super::compared::{ComparingLimits, Loaded};

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use boesfs_abi::verdict::Verdict;
 use boesfs_compiler::ask::{Question, Which};
+use boesfs_compiler::shown::told;
 use serde_json::{Value, json};
 
 use super::panels::Panels;
 use super::{CommandError, Exit, Screen};
 
-const KEYS: [&str; 9] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom", "expect"];
+const KEYS: [&str; 10] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom", "expect", "escaped"];
 
 /// Answers every line of `file`. A line that is no request is answered by an error, and the rest goes on.
 pub(super) fn answer_all(
@@ -94,8 +95,22 @@ fn asked(value: &Value) -> Result<(Question, Option<Verdict>), String> {
             .ok_or_else(|| format!("`{key}` is not a 32-bit number")),
         None => Ok(None),
     };
+    let escaped = match get("escaped") {
+        Some(Value::Bool(escaped)) => *escaped,
+        Some(_) => return Err("`escaped` is neither true nor false".to_owned()),
+        None => false,
+    };
+    let bytes = |key: &str, text: String| {
+        if !escaped {
+            return Ok(text.into_bytes());
+        }
+        told(&text)
+            .ok_or_else(|| format!("`{key}` is not escaped: a `\\` is written twice, a byte as `\\xNN`"))
+    };
     let args = match get("args") {
-        Some(Value::Array(items)) => items.iter().map(argument).collect::<Result<_, _>>()?,
+        Some(Value::Array(items)) => {
+            items.iter().map(|item| bytes("args", argument(item)?)).collect::<Result<_, _>>()?
+        }
         Some(_) => return Err("`args` is not an array".to_owned()),
         None => Vec::new(),
     };
@@ -106,14 +121,14 @@ fn asked(value: &Value) -> Result<(Question, Option<Verdict>), String> {
         None => None,
     };
     let question = Question {
-        sub: required("sub")?.into_bytes(),
-        obj: required("obj")?.into_bytes(),
+        sub: bytes("sub", required("sub")?)?,
+        obj: bytes("obj", required("obj")?)?,
         act: required("act")?,
         args,
         uid: number("uid")?,
         gid: number("gid")?,
         kind: text("kind")?,
-        dom: text("dom")?.map(String::into_bytes),
+        dom: text("dom")?.map(|dom| bytes("dom", dom)).transpose()?,
     };
     Ok((question, expect))
 }

@@ -7,6 +7,7 @@ use boesfs_abi::verdict::Verdict;
 use crate::automaton::{self, Dfa, Input, Inputs, SetId, determinize};
 use crate::model::{Compat, PathFunction};
 use crate::rules::path_language;
+use crate::shown::written;
 
 use super::answers::{Answers as CellAnswers, By, Delta};
 use super::arguments::Arguments;
@@ -15,7 +16,7 @@ use super::diff::decided_ops;
 use super::product::{Machine, Product, paths_of};
 use super::rules::{Anchor, Side};
 use super::who::{Everybody, Program, Who};
-use super::{CompareError, Finding, Limits, shown};
+use super::{CompareError, Finding, Limits};
 
 /// What is asked; what is left open is asked of everything.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +77,7 @@ pub fn query(policy: &Side<'_>, query: &Query, limits: Limits) -> Result<Answers
     if let Some(paths) = &query.paths
         && !product.ends().any(|place| meant(product.labels(place)))
     {
-        return Err(QueryError::NoPath(shown(paths)));
+        return Err(QueryError::NoPath(written(paths)));
     }
     let ops = if query.ops.is_empty() { OpSet::ALL } else { query.ops };
     let ops: Vec<Op> = decided_ops().filter(|op| ops.contains(*op)).collect();

@@ -5,11 +5,12 @@ use boesfs_abi::verdict::{Reason, Verdict};
 use serde_json::{Value, json};
 
 use super::{Explanation, effect_span};
-use crate::ask::{Effective, shown};
+use crate::ask::Effective;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::human::{Colour, render_only};
 use crate::model::{Model, Rule};
 use crate::pipeline;
+use crate::shown::shown;
 use crate::suite::request_text;
 
 /// The explanation of the answer to `request` for people, with `most` near misses.

@@ -351,7 +351,7 @@ fn question(fields: &Fields<'_>, sub: &Bytes, act: &Act, obj: &Bytes) -> Questio
         sub: sub.0.clone(),
         obj: obj.0.clone(),
         act: act.0.name().to_owned(),
-        args: fields.args.iter().flatten().map(|arg| arg.0.clone()).collect(),
+        args: fields.args.iter().flatten().map(|arg| arg.0.clone().into_bytes()).collect(),
         uid: fields.uid,
         gid: fields.gid,
         kind: fields.kind.map(|kind| kind.0.name().to_owned()),

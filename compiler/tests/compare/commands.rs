@@ -88,6 +88,40 @@ fn witnesses_of_a_diff_are_requests_that_eval_takes() {
 }
 
 #[test]
+fn witnesses_that_are_no_text_are_escaped_and_asked_again() {
+    let dir = folder();
+    let effect = "some(where (p.eft == allow)) && !some(where (p.eft == deny))";
+    let head =
+        HEAD.replace(effect, "!some(where (p.eft == deny))").replace("g(r.sub, p.sub)", "r.sub == p.sub");
+    let rules =
+        b"[policy]\np, \"/bin/\xff\", \"/u\xfe/a\", read, deny\np, /bin/a, \"/b/\\\\x\", write, deny\n\
+        p, \"/bin/\x01\", /c, exec, deny\n";
+    std::fs::write(dir.path().join("odd.conf"), [head.as_bytes(), rules].concat()).unwrap();
+    let (text, status) = boesfsc(dir.path(), &["build", "odd.conf", "-o", "odd.bin", "--allow", "all"]);
+    assert_eq!(status, 0, "{text}");
+    let query = ["query", "odd.bin", "--verdict", "deny", "--format", "json", "--allow", "all"];
+    let value: serde_json::Value = serde_json::from_str(&boesfsc(dir.path(), &query).0).unwrap();
+    let mut requests = String::new();
+    for part in value["answers"].as_array().unwrap().iter().map(|answer| &answer["parts"][0]) {
+        let mut request = part["witness"].clone();
+        request["expect"] = "deny".into();
+        requests.push_str(&format!("{request}\n"));
+    }
+    assert_eq!(requests.lines().count(), 3, "{requests}");
+    std::fs::write(dir.path().join("requests"), &requests).unwrap();
+    for policy in ["odd.bin", "odd.conf"] {
+        let args = ["eval", policy, "--requests", "requests", "--allow", "all"];
+        let (text, status) = boesfsc(dir.path(), &args);
+        assert_eq!(status, 0, "{requests}{text}");
+    }
+    assert!(requests.contains(r#""escaped":true"#) && requests.contains(r"/u\\xfe/a"), "{requests}");
+    assert!(requests.contains(r#""obj":"/b/\\x""#), "what is text is as it is: {requests}");
+    // The text of a rule keeps its own backslashes.
+    assert_eq!(value["answers"][1]["rules"][0]["text"], r#"p, /bin/a, "/b/\\x", write, deny"#);
+    assert_eq!(value["answers"][0]["rules"][0]["text"], r#"p, "/bin/\xff", "/u\xfe/a", read, deny"#);
+}
+
+#[test]
 fn queries_expect() {
     let dir = folder();
     let run = |args: &[&str]| boesfsc(dir.path(), args);
