@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -86,6 +86,10 @@ fn files_are_replaced_and_stay_what_they_are() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("-p,a , b #x\n+p, a, b #x\n"));
     assert_eq!(fs::read_to_string(&file).expect("a file"), UGLY, "nothing is changed so far");
 
+    // Only root can give a file to somebody else; everybody else formats a file of their own.
+    let own = fs::metadata(&file).expect("a file");
+    let (uid, gid) = if own.uid() == 0 { (12345, 54321) } else { (own.uid(), own.gid()) };
+    chown(&file, Some(uid), Some(gid)).expect("an owner");
     assert_eq!(boesfsc(dir.path(), &["fmt", "sub/link.conf"], b"").status.code(), Some(0));
     assert_eq!(fs::read_to_string(&file).expect("a file"), PRETTY);
     assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o640);
