@@ -333,6 +333,16 @@ fn nothing_is_written_for_a_policy_with_errors() {
 }
 
 #[test]
+fn what_cannot_be_written_is_named_as_it_was_given() {
+    let at = Workplace::new();
+    let output = at.run(&["build", "policy.conf", "-o", "no/such/policy.bin"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: `no/such/policy.bin` cannot be written: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
 fn a_denied_lint_can_be_allowed() {
     let at = Workplace::new();
     at.write(

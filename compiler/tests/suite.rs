@@ -1,6 +1,7 @@
 //! `boesfsc test`: what suites may say, what is said about them, and what passes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use boesfs_compiler::suite::Suite;
@@ -67,6 +68,20 @@ impl Workplace {
         assert!(!said.err.contains("panicked"), "{}", said.err);
         said
     }
+}
+
+#[test]
+fn a_report_takes_the_place_of_nothing_that_was_read_and_is_whole() {
+    let at = Workplace::new(&suite(r#"(name: "x", obj: "/srv/f", expect: allow)"#));
+    for name in ["policy.conf", "policy.test.ron"] {
+        let before = fs::read(at.dir.path().join(name)).expect("a file");
+        let said = at.test(&["policy.conf", "--junit", name]);
+        assert_eq!(said.status, 2, "{}", said.err);
+        assert!(said.err.contains("would replace the input"), "{}", said.err);
+        assert_eq!(fs::read(at.dir.path().join(name)).expect("a file"), before);
+    }
+    assert_eq!(at.test(&["policy.conf", "--junit", "no/such/x.xml"]).status, 3);
+    assert_eq!(at.test(&["policy.conf", "--junit", "x.xml"]).status, 0);
 }
 
 fn suite(tests: &str) -> String {

@@ -137,6 +137,11 @@ pub(super) fn is_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Whether `source` is an image, and no policy.
+pub(super) fn is_image(source: &Source) -> bool {
+    source.bytes.starts_with(&MAGIC)
+}
+
 /// The standard input, as far as the limits go.
 pub(super) fn standard_input(limits: &boesfs_grammar::Limits) -> Result<Source, CommandError> {
     let mut bytes = Vec::new();
@@ -308,7 +313,7 @@ impl Reading {
     pub(super) fn given(&self, policy: &Path) -> Result<Given, CommandError> {
         let config = self.config(policy)?;
         let sources = self.sources(policy, self.model.as_deref(), &config)?;
-        if sources[0].bytes.starts_with(&MAGIC) {
+        if is_image(&sources[0]) {
             return Err(CommandError::Usage(format!("`{}` is an image already", policy.display())));
         }
         Ok(Given { sources, settings: self.settings(&config) })
@@ -328,7 +333,7 @@ impl Reading {
     ) -> Result<Subject, CommandError> {
         let config = self.config(policy)?;
         let sources = self.sources(policy, model, &config)?;
-        if sources[0].bytes.starts_with(&MAGIC) {
+        if is_image(&sources[0]) {
             if model.is_some() {
                 return Err(CommandError::Usage(format!(
                     "`{}` is an image: it has no `--model`",
@@ -380,7 +385,7 @@ impl Reading {
             None => Sources::One(policy.to_owned()),
         };
         let sources = sources.load(&settings.limits)?;
-        if sources[0].bytes.starts_with(&MAGIC) {
+        if is_image(&sources[0]) {
             return Err(CommandError::Usage(format!(
                 "`{}` is an image: tests are run on a policy's text",
                 policy.display()

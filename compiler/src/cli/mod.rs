@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod check;
 mod compared;
+mod destination;
 mod diff;
 mod equivalent;
 mod eval;

@@ -12,6 +12,7 @@ use boesfs_grammar::Source;
 use clap::Args;
 use serde_json::json;
 
+use super::destination::{Destination, apart};
 use super::given::Reading;
 use super::{CommandError, Exit, Format, Screen};
 
@@ -84,10 +85,11 @@ impl TestArgs {
         }
         let covered = self.cover(&policies, &mut exit, screen)?;
         if let Some(file) = &self.junit {
+            let sources = policies.values().flat_map(|tested| &tested.outcome.tree.sources);
+            let suites = results.iter().map(|result| Path::new(&result.file));
+            apart(file, sources.map(|source| Path::new(&source.name)).chain(suites))?;
             let report = suite::junit(&results).map_err(|error| CommandError::World(error.to_string()))?;
-            std::fs::write(file, report).map_err(|error| {
-                CommandError::World(format!("`{}` cannot be written: {error}", file.display()))
-            })?;
+            Destination::of(file).write(report.as_bytes(), screen)?;
         }
         let (passed, failed) =
             results.iter().map(suite::Result::counts).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
