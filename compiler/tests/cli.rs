@@ -333,6 +333,37 @@ fn nothing_is_written_for_a_policy_with_errors() {
 }
 
 #[test]
+fn an_image_may_go_to_the_standard_output() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    let image = fs::read(at.path().join("policy.bin")).expect("an image");
+    let piped = at.run(&["build", "policy.conf", "-o", "-"]);
+    assert_eq!(piped.stdout, image);
+    assert!(String::from_utf8_lossy(&piped.stderr).starts_with("-: "), "{piped:?}");
+    assert!(!at.path().join("-").exists());
+    let file = fs::File::create(at.path().join("so.bin")).expect("a file");
+    let status = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(["build", "policy.conf", "--format", "json", "-o", "/proc/self/fd/1"])
+        .current_dir(at.path())
+        .stdout(file)
+        .status();
+    assert!(status.expect("boesfsc runs").success());
+    assert_eq!(fs::read(at.path().join("so.bin")).expect("an image"), image);
+    let file = fs::File::create(at.path().join("se.bin")).expect("a file");
+    let status = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(["build", "policy.conf", "-o", "/proc/self/fd/2"])
+        .current_dir(at.path())
+        .stdout(Stdio::null())
+        .stderr(file)
+        .status();
+    assert!(status.expect("boesfsc runs").success());
+    assert_eq!(fs::read(at.path().join("se.bin")).expect("an image"), image);
+    let migrated = at.run(&["migrate", "policy.conf", "-o", "-"]);
+    assert_eq!(migrated.stdout, at.run(&["migrate", "policy.conf"]).stdout);
+    assert!(!at.path().join("-").exists());
+}
+
+#[test]
 fn what_cannot_be_written_is_named_as_it_was_given() {
     let at = Workplace::new();
     let output = at.run(&["build", "policy.conf", "-o", "no/such/policy.bin"]);
