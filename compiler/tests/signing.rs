@@ -181,6 +181,31 @@ fn what_is_read_is_not_written_over() {
     place.fine("sign --key one.key --release a --revision 1 policy.bin -o policy.bin");
 }
 
+/// `openssl genpkey -algorithm ed25519` writes this form, and `openssl pkey` reads no other. The key is RFC 8410's.
+#[test]
+fn a_secret_key_has_the_form_that_other_tools_read() {
+    let place = Workplace::new();
+    let text = fs::read_to_string(place.path().join("one.key")).expect("a key");
+    let line = text.lines().nth(1).expect("a line of Base64");
+    assert!(
+        line.starts_with("MC4CAQAwBQYDK2VwBCIEI") && text.lines().count() == 3,
+        "version 1, a seed alone"
+    );
+    let known = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+    let pem = |line: &str| format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n");
+    fs::write(place.path().join("known.key"), pem(known)).expect("a key");
+    fs::set_permissions(place.path().join("known.key"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    // The same with its public key beside it, as it was written once.
+    let both = "MFECAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhCgSEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+    let (first, second) = both.split_at(64);
+    fs::write(place.path().join("both.key"), pem(&format!("{first}\n{second}"))).expect("a key");
+    fs::set_permissions(place.path().join("both.key"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    let signed =
+        |key: &str| place.fine(&format!("sign --key {key} --release a --revision 1 policy.bin -o {key}.bin"));
+    let public = "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
+    assert!(signed("known.key").contains(public) && signed("both.key").contains(public));
+}
+
 /// What stands where an image is to go is replaced only if it is a file, and no link is followed to one that is not meant.
 #[test]
 fn nothing_but_a_file_is_replaced() {
