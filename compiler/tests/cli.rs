@@ -229,6 +229,38 @@ fn a_request_may_be_escaped_as_events_are() {
 }
 
 #[test]
+fn a_subject_is_a_program() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    let entry = POLICY.replace("[matchers]", "[options]\nsubject = entry\n[matchers]");
+    at.write("entry.conf", &entry);
+    let ask =
+        |policy: &str, sub: &str| at.status(&["eval", policy, "--sub", sub, "--obj", "/a", "--act", "read"]);
+    for policy in ["policy.conf", "policy.bin"] {
+        for sub in ["", "a/b", "../sh", "/bin/../bin/sh", "/bin//sh", "/bin/sh/", "/"] {
+            assert_eq!(ask(policy, sub), 2, "{policy} {sub}");
+        }
+        assert_eq!(ask(policy, "sh"), 4);
+    }
+    // The program a sandbox was started with is called as it was started.
+    assert_eq!(ask("entry.conf", "./tool"), 4);
+    assert_eq!(ask("entry.conf", ""), 2);
+    at.write("requests", r#"{"sub":"../sh","obj":"/a","act":"read"}"#);
+    let output = at.run(&["eval", "policy.conf", "--requests", "requests"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("`../sh` is no program"), "{output:?}");
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_an_error() {
+    let at = Workplace::new();
+    at.write("requests", r#"{"sub":"/bin/sh","obj":"/a","obj":"/b","act":"read"}"#);
+    let output = at.run(&["eval", "policy.conf", "--requests", "requests"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the key `obj` is there twice"), "{output:?}");
+}
+
+#[test]
 fn the_name_of_a_policy_can_be_told_again() {
     let at = Workplace::new();
     let name = OsStr::from_bytes(b"odd\\\xff.conf");

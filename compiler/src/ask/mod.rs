@@ -3,7 +3,7 @@
 //! What asks is a command, a test or a program that uses the library; how the engines decide is not known here.
 
 use crate::automaton::Compiled;
-use crate::model::Model;
+use crate::model::{Model, SubjectMode};
 use crate::pipeline;
 use crate::reference::Reference;
 use crate::shown::shown;
@@ -141,9 +141,20 @@ impl<'p> Panel<'p> {
     /// [`QuestionError`] if it is no request.
     pub fn request(&self, question: &Question) -> Result<Request, QuestionError> {
         match self.model() {
+            // Under `compat` subjects are mere words.
+            Some(model) if model.takes_words() => {}
+            Some(model) => question.check_subject(model.options.subject)?,
+            None => question.check_subject(self.subject_mode())?,
+        }
+        match self.model() {
             Some(model) => question.request_of(model),
             None => question.request(),
         }
+    }
+
+    /// What the image takes a subject for.
+    fn subject_mode(&self) -> SubjectMode {
+        if self.judge.image().entry_subject() { SubjectMode::Entry } else { SubjectMode::Exe }
     }
 
     /// Asks.

@@ -1,11 +1,11 @@
 //! A request as people write it: on a command line, in a line of JSON, in a test.
 
 use boesfs_abi::op::{ArgType, GROUPS, OPS, Op, OpSet};
-use boesfs_abi::request::{ArgValue, Kind, Request, RequestError};
+use boesfs_abi::request::{ArgValue, Kind, Request, RequestError, is_canonical};
 use serde_json::{Value, json};
 
 use crate::diagnostic::closest;
-use crate::model::Model;
+use crate::model::{Model, SubjectMode};
 use crate::shown::shown;
 
 /// A request as text.
@@ -48,6 +48,9 @@ pub enum QuestionError {
         /// What was probably meant.
         help: Option<String>,
     },
+    /// `sub` is nothing that a program is called.
+    #[error("`{0}` is no program: {1}")]
+    Subject(String, &'static str),
     /// The object is no path, or an argument does not fit.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -64,6 +67,7 @@ impl QuestionError {
         match self {
             Self::Operation { .. } => "act",
             Self::Kind { .. } => "kind",
+            Self::Subject(..) => "sub",
             Self::Request(RequestError::Object(_)) => "obj",
             Self::Request(RequestError::Arity { .. } | RequestError::Value { .. }) => "args",
         }
@@ -91,6 +95,21 @@ impl Question {
         }
         let op = model.op_named(&self.act).map_or_else(|| operation(&self.act), Ok)?;
         self.with_rest(Request::of_text(&self.sub, &self.obj, op))
+    }
+
+    /// That a program can be called as the subject is: by its path or base name, or, if `mode` says that the subject is
+    /// the program a sandbox was started with, in any way that starts one.
+    pub(super) fn check_subject(&self, mode: SubjectMode) -> Result<(), QuestionError> {
+        let sub = self.sub.as_slice();
+        let wrong = match mode {
+            _ if sub.is_empty() => "it is empty",
+            _ if sub.ends_with(b"/") => "it ends in `/`",
+            SubjectMode::Exe if sub.contains(&b'/') && !is_canonical(sub) => {
+                "give its absolute path without `.`, `..` and `//`, or its base name"
+            }
+            SubjectMode::Exe | SubjectMode::Entry => return Ok(()),
+        };
+        Err(QuestionError::Subject(shown(sub), wrong))
     }
 
     /// The action, if it is no operation: under `compat` a model is to be made for it.

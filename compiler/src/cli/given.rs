@@ -340,6 +340,12 @@ impl Reading {
                     policy.display()
                 )));
             }
+            if self.select.is_some() {
+                return Err(CommandError::Usage(format!(
+                    "`{}` is an image: `--use` was settled when it was built",
+                    policy.display()
+                )));
+            }
             let image = decode(&sources[0].bytes)
                 .map_err(|error| CommandError::World(format!("`{}`: {error}", policy.display())))?;
             return Ok(Subject::Image(Box::new(image)));

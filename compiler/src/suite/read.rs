@@ -243,7 +243,9 @@ impl<'a> Reader<'a> {
                             (format!("unknown operation `{word}`"), help)
                         }
                         QuestionError::Kind { word, help } => (format!("unknown kind `{word}`"), help),
-                        QuestionError::Request(error) => (error.to_string(), None),
+                        error @ (QuestionError::Subject(..) | QuestionError::Request(_)) => {
+                            (error.to_string(), None)
+                        }
                     };
                     self.found.push(mistake(message, at).maybe_help(help));
                     return;
