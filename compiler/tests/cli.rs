@@ -261,6 +261,34 @@ fn a_key_that_is_there_twice_is_an_error() {
 }
 
 #[test]
+fn a_stripped_image_does_not_say_which_rule_decides() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "bare.bin", "--strip"]), 0);
+    let ask = |sub: &str| {
+        let args = [
+            "eval",
+            "bare.bin",
+            "--sub",
+            sub,
+            "--obj",
+            "/srv/secret/f",
+            "--act",
+            "read",
+            "--args",
+            "(4096,0)",
+        ];
+        let json = at.json(&[&args[..], &["--format", "json"]].concat());
+        (String::from_utf8(at.run(&args).stdout).expect("text"), json)
+    };
+    let (text, json) = ask("/bin/bash");
+    assert!(text.contains("a rule decides, which the image does not name"), "{text}");
+    assert_eq!((&json["rule"], &json["unnamed_rule"]), (&Value::Null, &true.into()));
+    let (text, json) = ask("/bin/other");
+    assert!(text.contains("no rule decides, the effect's default does"), "{text}");
+    assert_eq!(json.get("unnamed_rule"), None);
+}
+
+#[test]
 fn the_name_of_a_policy_can_be_told_again() {
     let at = Workplace::new();
     let name = OsStr::from_bytes(b"odd\\\xff.conf");

@@ -68,6 +68,8 @@ pub struct Answer {
     pub rule: Option<Decider>,
     /// Denied only because something about the request is unknown.
     pub unknown: bool,
+    /// A rule decided, and the image does not say which: it was stripped.
+    pub unnamed: bool,
     /// What a system call may do.
     pub effective: Effective,
 }
@@ -165,7 +167,7 @@ impl<'p> Panel<'p> {
         if !is_canonical(request.obj()) || self.model().is_some_and(|model| model.word.is_some()) {
             // No system call asks about words.
             let effective = Effective { verdict: decision, stopped_by: None, outside: false };
-            return Answer { decision, rule, unknown, effective };
+            return Answer { decision, rule, unknown, unnamed: false, effective };
         }
         let mut effective = self.effective(request);
         // A denial is not said twice: not by the decision, and by the effective one for the same reason.
@@ -174,7 +176,15 @@ impl<'p> Panel<'p> {
             let plain = matches!(reason, Reason::Rule | Reason::Default | Reason::UnknownArgs);
             decision == Verdict::Allow || !same || !plain
         });
-        Answer { decision, rule, unknown, effective }
+        let unnamed = rule.is_none() && self.is_unnamed(request);
+        Answer { decision, rule, unknown, unnamed, effective }
+    }
+
+    /// Whether a rule decides `request` that the image does not name.
+    fn is_unnamed(&self, request: &Request) -> bool {
+        let Engine::Image(image, None) = &self.engine else { return false };
+        image.debug().is_none()
+            && matches!(image.decide_request(request).reason, Reason::Rule | Reason::UnknownArgs)
     }
 
     /// Rules that do not decide `request` but the same question about other operations, or other arguments.
@@ -313,6 +323,9 @@ impl Answer {
             if self.unknown {
                 object.insert("unknown_args".to_owned(), true.into());
             }
+            if self.unnamed {
+                object.insert("unnamed_rule".to_owned(), true.into());
+            }
             if self.effective.outside {
                 object.insert("outside".to_owned(), true.into());
             }
@@ -325,6 +338,7 @@ impl Answer {
     pub fn human(&self) -> String {
         let why = match &self.rule {
             Some(rule) => format!("{}:{}: {}", rule.file, rule.line, rule.text),
+            None if self.unnamed => "a rule decides, which the image does not name".to_owned(),
             None => "no rule decides, the effect's default does".to_owned(),
         };
         let unknown =

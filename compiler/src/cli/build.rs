@@ -36,7 +36,7 @@ pub(super) struct BuildArgs {
     /// What to write: the image, or the policy as constants of a programming language.
     #[arg(long, value_name = "WHAT", default_value = "image")]
     emit: Emit,
-    /// Leave out rule texts and ids: events then name rules by number.
+    /// Leave out rule texts, ids and lines: nothing says then which rule decided, events neither.
     #[arg(long)]
     strip: bool,
     /// Ask image and rules every question there is before writing, however long it takes; else a large policy's
