@@ -84,6 +84,23 @@ fn a_report_takes_the_place_of_nothing_that_was_read_and_is_whole() {
     assert_eq!(at.test(&["policy.conf", "--junit", "x.xml"]).status, 0);
 }
 
+#[test]
+fn a_folder_that_cannot_be_read_is_named_and_the_rest_is_tested() {
+    let at = Workplace::new(&suite(r#"(name: "x", obj: "/srv/f", expect: allow)"#));
+    let found = boesfs_compiler::suite::suites_below(&at.dir.path().join("nowhere"));
+    assert_eq!(found.errors[0].0, at.dir.path().join("nowhere"));
+    let closed = at.dir.path().join("closed");
+    fs::create_dir(&closed).expect("a folder");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("a mode");
+    let readable = fs::read_dir(&closed).is_ok();
+    let said = at.test(&["."]);
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("a mode");
+    assert!(said.out.contains("1 passed, 0 failed"), "{}", said.out);
+    // Root reads it all the same.
+    assert_eq!(said.status, if readable { 0 } else { 3 });
+    assert_eq!(said.err.contains("`closed` cannot be read"), !readable, "{}", said.err);
+}
+
 fn suite(tests: &str) -> String {
     format!("(defaults: (sub: \"/bin/bash\", act: \"read\"), tests: [{tests}])")
 }
