@@ -252,6 +252,15 @@ fn a_subject_is_a_program() {
 }
 
 #[test]
+fn what_does_not_change_is_not_watched() {
+    let at = Workplace::new();
+    for args in [["watch", "--explain", "E0301"].as_slice(), &["watch", "-"], &["watch", "--model", "-", "a"]]
+    {
+        assert_eq!(at.status(args), 2, "{args:?}");
+    }
+}
+
+#[test]
 fn a_key_that_is_there_twice_is_an_error() {
     let at = Workplace::new();
     at.write("requests", r#"{"sub":"/bin/sh","obj":"/a","obj":"/b","act":"read"}"#);

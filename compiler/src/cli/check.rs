@@ -61,6 +61,17 @@ impl CheckArgs {
         self.policies.iter().chain(&self.reading.model).map(PathBuf::as_path)
     }
 
+    /// That there is something to watch; the error says why not.
+    pub(super) fn watched(&self) -> Result<(), String> {
+        if self.explain.is_some() {
+            return Err("a page does not change: `check --explain` prints it".to_owned());
+        }
+        if self.paths().any(is_input) {
+            return Err("the standard input is read once: `check -` does".to_owned());
+        }
+        Ok(())
+    }
+
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         if let Some(code) = &self.explain {
             return explain(code, screen);
