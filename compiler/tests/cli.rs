@@ -261,6 +261,20 @@ fn what_does_not_change_is_not_watched() {
 }
 
 #[test]
+fn notes_show_names_as_they_are() {
+    let at = Workplace::new();
+    at.write("named.conf", &POLICY.replace("/srv/hidden, lookup", "\"/srv/größe\", lookup"));
+    let text = String::from_utf8(at.run(&["check", "named.conf", "--warn", "all"]).stderr).expect("text");
+    assert!(!text.contains("\\x"), "{text}");
+    at.write(
+        "allows.conf",
+        &POLICY.replace("p, dev, /**, *, *, allow", "p, dev, \"/srv/größe/a\", read, *, allow"),
+    );
+    let text = String::from_utf8(at.run(&["check", "allows.conf"]).stderr).expect("text");
+    assert!(text.contains("/srv/größe/a` by"), "{text}");
+}
+
+#[test]
 fn a_key_that_is_there_twice_is_an_error() {
     let at = Workplace::new();
     at.write("requests", r#"{"sub":"/bin/sh","obj":"/a","obj":"/b","act":"read"}"#);
