@@ -457,6 +457,20 @@ fn what_cannot_be_written_is_named_as_it_was_given() {
 }
 
 #[test]
+fn an_image_is_told_where_text_is_needed() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    let mut asked = READ.to_vec();
+    asked[1] = "policy.bin";
+    asked.extend(["--use", "p2"]);
+    for args in [&["migrate", "policy.bin"][..], &["fmt", "policy.bin"], &asked] {
+        let output = at.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("`policy.bin` is an image: "), "{output:?}");
+    }
+}
+
+#[test]
 fn a_denied_lint_can_be_allowed() {
     let at = Workplace::new();
     at.write(

@@ -57,6 +57,10 @@ impl MigrateArgs {
     pub(super) fn run(self, screen: &mut Screen) -> Result<Exit, CommandError> {
         let config = self.reading.config(&self.policy)?;
         let sources = self.reading.sources(&self.policy, self.reading.model.as_deref(), &config)?;
+        if is_image(&sources[0]) {
+            let path = self.policy.display();
+            return Err(CommandError::Usage(format!("`{path}` is an image: it has no text to rewrite")));
+        }
         let renaming = Renaming { objects: self.map_objects, actions: self.map_acts };
         let migrated = migrate(sources, &self.reading.settings(&config), &self.reading.limits(), &renaming);
         let migrated = match migrated {
