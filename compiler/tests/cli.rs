@@ -275,6 +275,24 @@ fn notes_show_names_as_they_are() {
 }
 
 #[test]
+fn the_reason_of_a_rule_is_told_to_who_reads_decisions() {
+    let at = Workplace::new();
+    at.write(
+        "why.conf",
+        &POLICY.replace("id=no-large-reads", "id=no-large-reads reason=\"too much for a log\""),
+    );
+    assert_eq!(at.status(&["build", "why.conf", "-o", "why.bin"]), 0);
+    let asked = ["--sub", "/bin/bash", "--obj", "/srv/secret/f", "--act", "read", "--args", "(4096,0)"];
+    for (command, policy) in [("eval", "why.conf"), ("eval", "why.bin"), ("explain", "why.conf")] {
+        let args = [&[command, policy][..], &asked].concat();
+        let text = String::from_utf8(at.run(&args).stdout).expect("text");
+        assert!(text.contains("reason: too much for a log"), "{text}");
+        let json = at.json(&[&args[..], &["--format", "json"]].concat());
+        assert_eq!(json["rule"]["reason"], "too much for a log", "{json}");
+    }
+}
+
+#[test]
 fn a_key_that_is_there_twice_is_an_error() {
     let at = Workplace::new();
     at.write("requests", r#"{"sub":"/bin/sh","obj":"/a","obj":"/b","act":"read"}"#);

@@ -57,6 +57,18 @@ pub struct Decider {
     pub line: u32,
     /// The line as written.
     pub text: String,
+    /// What `#@ reason=` said.
+    pub reason: Option<String>,
+}
+
+impl Decider {
+    fn json(&self) -> Value {
+        let mut value = json!({"id": self.id, "file": self.file, "line": self.line});
+        if let (Some(object), Some(reason)) = (value.as_object_mut(), &self.reason) {
+            object.insert("reason".to_owned(), reason.as_str().into());
+        }
+        value
+    }
 }
 
 /// The answer to one request.
@@ -267,6 +279,7 @@ impl<'p> Panel<'p> {
                             file: self.file(info.file),
                             line: info.line,
                             text: info.text.to_owned(),
+                            reason: Some(info.reason.to_owned()).filter(|reason| !reason.is_empty()),
                         })
                     }
                     (None, _) => None,
@@ -284,6 +297,7 @@ impl<'p> Panel<'p> {
             file: self.file(rule.file),
             line: rule.line,
             text: rule.text.to_string(),
+            reason: rule.annotations.reason.as_deref().map(str::to_owned),
         }
     }
 
@@ -308,11 +322,7 @@ impl Answer {
         let mut value = json!({
             "decision": self.decision.to_string(),
             "effective": self.effective.verdict.to_string(),
-            "rule": self.rule.as_ref().map(|rule| json!({
-                "id": rule.id,
-                "file": rule.file,
-                "line": rule.line,
-            })),
+            "rule": self.rule.as_ref().map(Decider::json),
             "stopped_by": self.effective.stopped_by.as_ref().map(|(op, path, reason)| json!({
                 "act": op.name(),
                 "obj": shown(path),
@@ -341,6 +351,8 @@ impl Answer {
             None if self.unnamed => "a rule decides, which the image does not name".to_owned(),
             None => "no rule decides, the effect's default does".to_owned(),
         };
+        let reason = self.rule.as_ref().and_then(|rule| rule.reason.as_ref());
+        let reason = reason.map_or_else(String::new, |reason| format!("\n           reason: {reason}"));
         let unknown =
             if self.unknown { "\n           some value of what is not known is denied" } else { "" };
         let verdict = self.effective.verdict;
@@ -351,7 +363,7 @@ impl Answer {
             (None, true) => format!("{verdict}, outside `--dir`"),
             (None, false) => verdict.to_string(),
         };
-        format!("decision:  {}\n           {why}{unknown}\neffective: {effective}\n", self.decision)
+        format!("decision:  {}\n           {why}{reason}{unknown}\neffective: {effective}\n", self.decision)
     }
 }
 

@@ -39,6 +39,9 @@ pub fn human(
             first = first.secondary(edge.span, text);
         }
     }
+    if let Some(reason) = decision.rule.and_then(|rule| model.rules[rule].annotations.reason.as_ref()) {
+        first = first.because(format!("reason: {reason}"));
+    }
     if decision.unknown {
         first = first.because("some value of what the request leaves open is denied, so it is denied");
     }
@@ -125,6 +128,7 @@ pub fn json(
             "file": file,
             "line": rule.line,
             "text": rule.text,
+            "reason": rule.annotations.reason,
             "span": {"start": rule.span.start, "end": rule.span.end},
         })
     };
