@@ -475,6 +475,15 @@ fn what_cannot_be_written_is_named_as_it_was_given() {
 }
 
 #[test]
+fn nesting_above_what_can_be_read_is_refused() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["check", "policy.conf", "--max-nesting", "200"]), 0);
+    let output = at.run(&["check", "policy.conf", "--max-nesting", "201"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("at most 200 can be read"), "{output:?}");
+}
+
+#[test]
 fn an_image_is_told_where_text_is_needed() {
     let at = Workplace::new();
     assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);

@@ -92,7 +92,7 @@ struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().rules, hide_short_help = true)]
     max_rules: usize,
     /// Nested parentheses, at most 200.
-    #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().nesting, hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = nesting, default_value_t = boesfs_grammar::Limits::default().nesting, hide_short_help = true)]
     max_nesting: usize,
     /// Section headers and definitions of one file.
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().definitions, hide_short_help = true)]
@@ -157,6 +157,12 @@ pub(super) fn standard_input(limits: &boesfs_grammar::Limits) -> Result<Source, 
         )));
     }
     Ok(Source::new("-", bytes))
+}
+
+fn nesting(text: &str) -> Result<usize, String> {
+    let most = boesfs_grammar::Limits::MAX_NESTING;
+    let nesting: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    if nesting > most { Err(format!("at most {most} can be read")) } else { Ok(nesting) }
 }
 
 fn lint_name(text: &str) -> Result<String, String> {
@@ -246,7 +252,7 @@ impl Reading {
         let limits = boesfs_grammar::Limits {
             bytes: self.limits.max_bytes,
             rules: self.limits.max_rules,
-            nesting: self.limits.max_nesting.min(boesfs_grammar::Limits::MAX_NESTING),
+            nesting: self.limits.max_nesting,
             line: self.limits.max_line,
             definitions: self.limits.max_definitions,
         };
