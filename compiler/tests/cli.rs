@@ -293,6 +293,19 @@ fn the_reason_of_a_rule_is_told_to_who_reads_decisions() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_no_help() {
+    let at = Workplace::new();
+    for args in [["--help"].as_slice(), &["--version"], &["check", "--help"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boesfsc"));
+        let status = command.args(args).current_dir(at.path()).stdout(full).status();
+        assert_eq!(status.expect("boesfsc runs").code(), Some(3), "{args:?}");
+    }
+    assert_eq!(at.status(&["--version"]), 0);
+    assert_eq!(at.status(&["--nonsense"]), 2);
+}
+
+#[test]
 fn a_key_that_is_there_twice_is_an_error() {
     let at = Workplace::new();
     at.write("requests", r#"{"sub":"/bin/sh","obj":"/a","obj":"/b","act":"read"}"#);

@@ -213,7 +213,15 @@ impl Screen {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help that was asked for is a result, which may be wanted in a file.
+        Err(help) => {
+            let written = help.print().and_then(|()| io::stdout().flush());
+            let exit = u8::try_from(help.exit_code()).unwrap_or(Exit::Usage.code());
+            return ExitCode::from(if written.is_err() { Exit::World.code() } else { exit });
+        }
+    };
     if let Some(jobs) = cli.jobs {
         boesfs_compiler::jobs::at_most(jobs);
     }
