@@ -293,6 +293,19 @@ fn the_reason_of_a_rule_is_told_to_who_reads_decisions() {
 }
 
 #[test]
+fn what_went_wrong_is_json_as_well() {
+    let at = Workplace::new();
+    let value = at.json(&["build", "missing.conf", "-o", "x", "--format", "json"]);
+    assert_eq!((&value["version"], value["error"].is_string()), (&json!(1), true));
+    at.write("requests", "{\"sub\":\"/bin/sh\",\"obj\":\"/a\",\"act\":\"read\"}\n{}\n");
+    let output = at.run(&["explain", "policy.conf", "--requests", "requests", "--format", "json"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let versions =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["version"].clone());
+    assert_eq!(versions.collect::<Vec<_>>(), [json!(1), json!(1)]);
+}
+
+#[test]
 fn help_that_cannot_be_written_is_no_help() {
     let at = Workplace::new();
     for args in [["--help"].as_slice(), &["--version"], &["check", "--help"]] {

@@ -277,6 +277,10 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             // Nothing can be done if even this cannot be written.
             let _ = writeln!(io::stderr(), "error: {error}");
+            if cli.format == Output::Json {
+                let value = serde_json::json!({"version": 1, "error": error.to_string()});
+                let _ = screen.json(&value).and_then(|()| screen.out.flush());
+            }
             match error {
                 CommandError::Usage(_) => Exit::Usage,
                 CommandError::World(_) => Exit::World,
