@@ -186,23 +186,24 @@ impl Request {
     ///
     /// # Errors
     /// As [`Request::with_args`].
-    pub fn with_text_args(self, texts: &[&str]) -> Result<Self, RequestError> {
+    pub fn with_text_args<T: AsRef<[u8]>>(self, texts: &[T]) -> Result<Self, RequestError> {
         let specs = self.op.spec().args;
         if texts.len() > specs.len() {
             return Err(RequestError::Arity { op: self.op, want: specs.len(), have: texts.len() });
         }
         let mut values = Vec::with_capacity(MAX_ARGS);
         for (text, spec) in texts.iter().zip(specs) {
-            values.push(match (*text, spec.ty) {
-                ("?", _) => ArgValue::Unknown,
-                ("-", _) => ArgValue::Absent,
-                (text, ArgType::Path | ArgType::Text) => ArgValue::Bytes(text.as_bytes().to_vec()),
+            values.push(match (text.as_ref(), spec.ty) {
+                (b"?", _) => ArgValue::Unknown,
+                (b"-", _) => ArgValue::Absent,
+                (text, ArgType::Path | ArgType::Text) => ArgValue::Bytes(text.to_vec()),
                 (text, ty) => {
-                    ArgValue::Number(parse_number(text, ty).ok_or_else(|| RequestError::Value {
+                    let number = std::str::from_utf8(text).ok().and_then(|text| parse_number(text, ty));
+                    ArgValue::Number(number.ok_or_else(|| RequestError::Value {
                         op: self.op,
                         name: spec.name,
                         want: expected(ty),
-                        value: text.to_owned(),
+                        value: String::from_utf8_lossy(text).into_owned(),
                     })?)
                 }
             });

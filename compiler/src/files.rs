@@ -1,12 +1,13 @@
 //! Policy files on disk: which ones there are, and how one is replaced.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use boesfs_grammar::{SectionKind, byte_order_marks};
+use tempfile::NamedTempFile;
 
 /// How much of a file is looked at to see whether it is a policy.
 const LOOKED_AT: usize = 64 << 10;
@@ -75,8 +76,8 @@ fn is_policy(path: &Path) -> io::Result<bool> {
     }))
 }
 
-/// Puts `bytes` in place of what the file at `path` holds, whole or not at all. Its permissions stay, and a symbolic link
-/// stays one: the file it leads to is replaced.
+/// Puts `bytes` in place of what the file at `path` holds, whole or not at all. Its permissions and its owner stay, and a
+/// symbolic link stays one: the file it leads to is replaced.
 ///
 /// # Errors
 /// What the system says; the file is then as it was.
@@ -86,12 +87,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if metadata.permissions().readonly() {
         return Err(io::Error::from(io::ErrorKind::PermissionDenied));
     }
-    let dir = real.parent().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
-    let mut file = tempfile::Builder::new().prefix(".boesfsc-").tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(metadata.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(&real)?;
+    beside(&real, bytes, Some(&metadata))?.persist(&real)?;
     Ok(())
 }
 
@@ -104,17 +100,59 @@ pub fn create(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     if force && fs::symlink_metadata(path).is_ok() {
         return replace(path, bytes);
     }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".boesfsc-")
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+    let file = beside(path, bytes, None)?;
     if force {
         file.persist(path)?;
     } else {
         file.persist_noclobber(path)?;
     }
     Ok(())
+}
+
+/// Puts `bytes` at `path`, whole or not at all. A file that is there leaves its permissions and its owner to the new one.
+/// A symbolic link to a file is replaced, not followed; a device, a pipe or what a link in `/dev` or `/proc` leads to, as
+/// `/dev/stderr` does, is written to, never replaced.
+///
+/// # Errors
+/// What the system says; a file is then as it was.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        Ok(found) if !found.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Ok(_) | Err(_) => {}
+    }
+    let before = fs::symlink_metadata(path).ok();
+    let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
+    if before.as_ref().is_some_and(fs::Metadata::is_symlink)
+        && folder.is_some_and(|folder| folder.starts_with("/dev") || folder.starts_with("/proc"))
+    {
+        return OpenOptions::new().write(true).truncate(true).open(path)?.write_all(bytes);
+    }
+    let before = before.filter(fs::Metadata::is_file);
+    beside(path, bytes, before.as_ref())?.persist(path)?;
+    Ok(())
+}
+
+/// A file with `bytes` in the folder of `path`, to be moved there, with the permissions and the owner of `like`.
+fn beside(path: &Path, bytes: &[u8], like: Option<&fs::Metadata>) -> io::Result<NamedTempFile> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    // Until it has its owner nobody else is to read it.
+    let mode = if like.is_some() { 0o600 } else { 0o666 };
+    // Opened and written by ourselves, it is not named by errors: nobody knows it by its passing name.
+    let named = tempfile::Builder::new()
+        .prefix(".boesfsc-")
+        .make_in(dir, |path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path))?;
+    let mut file = named.as_file();
+    file.write_all(bytes)?;
+    if let Some(like) = like {
+        let own = file.metadata()?;
+        if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
+            // Only root can give a file away; for others the group stays, which the permissions speak of.
+            fchown(file, Some(like.uid()), Some(like.gid()))
+                .or_else(|_| fchown(file, None, Some(like.gid())))?;
+        }
+        file.set_permissions(like.permissions())?;
+    }
+    file.sync_all()?;
+    Ok(named)
 }

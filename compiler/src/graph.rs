@@ -16,8 +16,8 @@ use layout::core::style::StyleAttr;
 use layout::std_shapes::shapes::{Arrow, Element, ShapeKind};
 use layout::topo::layout::VisualGraph;
 
-use crate::compare::shown;
 use crate::model::Model;
+use crate::shown::shown;
 
 /// Boxes and arrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -50,6 +50,7 @@ pub mod pipeline;
 pub mod policy;
 pub mod reference;
 pub mod rules;
+pub mod shown;
 pub mod sources;
 pub mod starters;
 pub mod suite;

@@ -279,6 +279,7 @@ impl Policy {
             file: self.sources.get(rule.file as usize).map_or_else(String::new, |file| file.name.clone()),
             line: rule.line,
             text: rule.text.to_string(),
+            reason: rule.annotations.reason.as_deref().map(str::to_owned),
         }
     }
 }

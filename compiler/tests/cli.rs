@@ -1,7 +1,9 @@
 //! The command line as others rely on it: exit statuses, streams, JSON, and files that are whole or not there.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -203,6 +205,172 @@ fn requests_are_answered_line_by_line() {
 }
 
 #[test]
+fn a_request_may_be_escaped_as_events_are() {
+    let at = Workplace::new();
+    let ask = |obj: &str, more: &str| {
+        let line = format!(r#"{{"sub":"/bin/bash","obj":"{obj}","act":"read","args":[1,0]{more}}}"#);
+        at.write("requests", &line);
+        let output = at.run(&["eval", "policy.conf", "--requests", "requests"]);
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let escaped = r#","escaped":true"#;
+    assert!(ask(r"/a\\\\b\\xff", escaped).contains(r#""decision":"allow""#));
+    // Without the word a backslash is itself.
+    assert!(ask(r"/a\\xff", "").contains(r#""decision":"allow""#));
+    assert!(ask(r"/a\\z", escaped).contains("`obj` is not escaped"));
+    assert!(ask(r"/a\\x2f\\x2fb", escaped).contains("error"), "it is a path when it was read");
+    assert!(ask("/a", r#","escaped":1"#).contains("`escaped` is neither true nor false"));
+    let explained = |obj: &str| {
+        at.write("requests", &format!(r#"{{"sub":"/bin/bash","obj":"{obj}","act":"read"{escaped}}}"#));
+        at.run(&["explain", "policy.conf", "--requests", "requests"])
+    };
+    assert!(String::from_utf8_lossy(&explained(r"/a\\xff").stdout).contains(r"`/a\xff`"));
+    assert_eq!(explained(r"/a\\").status.code(), Some(1));
+}
+
+#[test]
+fn a_subject_is_a_program() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    let entry = POLICY.replace("[matchers]", "[options]\nsubject = entry\n[matchers]");
+    at.write("entry.conf", &entry);
+    let ask =
+        |policy: &str, sub: &str| at.status(&["eval", policy, "--sub", sub, "--obj", "/a", "--act", "read"]);
+    for policy in ["policy.conf", "policy.bin"] {
+        for sub in ["", "a/b", "../sh", "/bin/../bin/sh", "/bin//sh", "/bin/sh/", "/"] {
+            assert_eq!(ask(policy, sub), 2, "{policy} {sub}");
+        }
+        assert_eq!(ask(policy, "sh"), 4);
+    }
+    // The program a sandbox was started with is called as it was started.
+    assert_eq!(ask("entry.conf", "./tool"), 4);
+    assert_eq!(ask("entry.conf", ""), 2);
+    at.write("requests", r#"{"sub":"../sh","obj":"/a","act":"read"}"#);
+    let output = at.run(&["eval", "policy.conf", "--requests", "requests"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("`../sh` is no program"), "{output:?}");
+}
+
+#[test]
+fn what_does_not_change_is_not_watched() {
+    let at = Workplace::new();
+    for args in [["watch", "--explain", "E0301"].as_slice(), &["watch", "-"], &["watch", "--model", "-", "a"]]
+    {
+        assert_eq!(at.status(args), 2, "{args:?}");
+    }
+}
+
+#[test]
+fn notes_show_names_as_they_are() {
+    let at = Workplace::new();
+    at.write("named.conf", &POLICY.replace("/srv/hidden, lookup", "\"/srv/größe\", lookup"));
+    let text = String::from_utf8(at.run(&["check", "named.conf", "--warn", "all"]).stderr).expect("text");
+    assert!(!text.contains("\\x"), "{text}");
+    at.write(
+        "allows.conf",
+        &POLICY.replace("p, dev, /**, *, *, allow", "p, dev, \"/srv/größe/a\", read, *, allow"),
+    );
+    let text = String::from_utf8(at.run(&["check", "allows.conf"]).stderr).expect("text");
+    assert!(text.contains("/srv/größe/a` by"), "{text}");
+}
+
+#[test]
+fn the_reason_of_a_rule_is_told_to_who_reads_decisions() {
+    let at = Workplace::new();
+    at.write(
+        "why.conf",
+        &POLICY.replace("id=no-large-reads", "id=no-large-reads reason=\"too much for a log\""),
+    );
+    assert_eq!(at.status(&["build", "why.conf", "-o", "why.bin"]), 0);
+    let asked = ["--sub", "/bin/bash", "--obj", "/srv/secret/f", "--act", "read", "--args", "(4096,0)"];
+    for (command, policy) in [("eval", "why.conf"), ("eval", "why.bin"), ("explain", "why.conf")] {
+        let args = [&[command, policy][..], &asked].concat();
+        let text = String::from_utf8(at.run(&args).stdout).expect("text");
+        assert!(text.contains("reason: too much for a log"), "{text}");
+        let json = at.json(&[&args[..], &["--format", "json"]].concat());
+        assert_eq!(json["rule"]["reason"], "too much for a log", "{json}");
+    }
+}
+
+#[test]
+fn what_went_wrong_is_json_as_well() {
+    let at = Workplace::new();
+    let value = at.json(&["build", "missing.conf", "-o", "x", "--format", "json"]);
+    assert_eq!((&value["version"], value["error"].is_string()), (&json!(1), true));
+    at.write("requests", "{\"sub\":\"/bin/sh\",\"obj\":\"/a\",\"act\":\"read\"}\n{}\n");
+    let output = at.run(&["explain", "policy.conf", "--requests", "requests", "--format", "json"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let versions =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["version"].clone());
+    assert_eq!(versions.collect::<Vec<_>>(), [json!(1), json!(1)]);
+}
+
+#[test]
+fn help_that_cannot_be_written_is_no_help() {
+    let at = Workplace::new();
+    for args in [["--help"].as_slice(), &["--version"], &["check", "--help"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boesfsc"));
+        let status = command.args(args).current_dir(at.path()).stdout(full).status();
+        assert_eq!(status.expect("boesfsc runs").code(), Some(3), "{args:?}");
+    }
+    assert_eq!(at.status(&["--version"]), 0);
+    assert_eq!(at.status(&["--nonsense"]), 2);
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_an_error() {
+    let at = Workplace::new();
+    at.write("requests", r#"{"sub":"/bin/sh","obj":"/a","obj":"/b","act":"read"}"#);
+    let output = at.run(&["eval", "policy.conf", "--requests", "requests"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the key `obj` is there twice"), "{output:?}");
+}
+
+#[test]
+fn a_stripped_image_does_not_say_which_rule_decides() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "bare.bin", "--strip"]), 0);
+    let ask = |sub: &str| {
+        let args = [
+            "eval",
+            "bare.bin",
+            "--sub",
+            sub,
+            "--obj",
+            "/srv/secret/f",
+            "--act",
+            "read",
+            "--args",
+            "(4096,0)",
+        ];
+        let json = at.json(&[&args[..], &["--format", "json"]].concat());
+        (String::from_utf8(at.run(&args).stdout).expect("text"), json)
+    };
+    let (text, json) = ask("/bin/bash");
+    assert!(text.contains("a rule decides, which the image does not name"), "{text}");
+    assert_eq!((&json["rule"], &json["unnamed_rule"]), (&Value::Null, &true.into()));
+    let (text, json) = ask("/bin/other");
+    assert!(text.contains("no rule decides, the effect's default does"), "{text}");
+    assert_eq!(json.get("unnamed_rule"), None);
+}
+
+#[test]
+fn the_name_of_a_policy_can_be_told_again() {
+    let at = Workplace::new();
+    let name = OsStr::from_bytes(b"odd\\\xff.conf");
+    fs::write(at.path().join(name), POLICY).expect("a policy");
+    let output = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(["check", "--format", "json"])
+        .arg(name)
+        .current_dir(at.path())
+        .output()
+        .expect("boesfsc runs");
+    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(value["policies"][0]["policy"], r"odd\\\xff.conf");
+}
+
+#[test]
 fn an_expectation_that_fails_is_a_failure() {
     let at = Workplace::new();
     let line = |expect: &str| format!(r#"{{"sub":"/bin/bash","obj":"/a","act":"read","expect":"{expect}"}}"#);
@@ -289,6 +457,70 @@ fn nothing_is_written_for_a_policy_with_errors() {
         .filter(|name| name.starts_with('.'))
         .collect();
     assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+#[test]
+fn an_image_may_go_to_the_standard_output() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    let image = fs::read(at.path().join("policy.bin")).expect("an image");
+    let piped = at.run(&["build", "policy.conf", "-o", "-"]);
+    assert_eq!(piped.stdout, image);
+    assert!(String::from_utf8_lossy(&piped.stderr).starts_with("-: "), "{piped:?}");
+    assert!(!at.path().join("-").exists());
+    let file = fs::File::create(at.path().join("so.bin")).expect("a file");
+    let status = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(["build", "policy.conf", "--format", "json", "-o", "/proc/self/fd/1"])
+        .current_dir(at.path())
+        .stdout(file)
+        .status();
+    assert!(status.expect("boesfsc runs").success());
+    assert_eq!(fs::read(at.path().join("so.bin")).expect("an image"), image);
+    let file = fs::File::create(at.path().join("se.bin")).expect("a file");
+    let status = Command::new(env!("CARGO_BIN_EXE_boesfsc"))
+        .args(["build", "policy.conf", "-o", "/proc/self/fd/2"])
+        .current_dir(at.path())
+        .stdout(Stdio::null())
+        .stderr(file)
+        .status();
+    assert!(status.expect("boesfsc runs").success());
+    assert_eq!(fs::read(at.path().join("se.bin")).expect("an image"), image);
+    let migrated = at.run(&["migrate", "policy.conf", "-o", "-"]);
+    assert_eq!(migrated.stdout, at.run(&["migrate", "policy.conf"]).stdout);
+    assert!(!at.path().join("-").exists());
+}
+
+#[test]
+fn what_cannot_be_written_is_named_as_it_was_given() {
+    let at = Workplace::new();
+    let output = at.run(&["build", "policy.conf", "-o", "no/such/policy.bin"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: `no/such/policy.bin` cannot be written: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
+fn nesting_above_what_can_be_read_is_refused() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["check", "policy.conf", "--max-nesting", "200"]), 0);
+    let output = at.run(&["check", "policy.conf", "--max-nesting", "201"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("at most 200 can be read"), "{output:?}");
+}
+
+#[test]
+fn an_image_is_told_where_text_is_needed() {
+    let at = Workplace::new();
+    assert_eq!(at.status(&["build", "policy.conf", "-o", "policy.bin"]), 0);
+    let mut asked = READ.to_vec();
+    asked[1] = "policy.bin";
+    asked.extend(["--use", "p2"]);
+    for args in [&["migrate", "policy.bin"][..], &["fmt", "policy.bin"], &asked] {
+        let output = at.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("`policy.bin` is an image: "), "{output:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -86,7 +86,13 @@ fn files_are_replaced_and_stay_what_they_are() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("-p,a , b #x\n+p, a, b #x\n"));
     assert_eq!(fs::read_to_string(&file).expect("a file"), UGLY, "nothing is changed so far");
 
+    // Only root can give a file to somebody else; everybody else formats a file of their own.
+    let own = fs::metadata(&file).expect("a file");
+    let (uid, gid) = if own.uid() == 0 { (12345, 54321) } else { (own.uid(), own.gid()) };
+    chown(&file, Some(uid), Some(gid)).expect("an owner");
     assert_eq!(boesfsc(dir.path(), &["fmt", "sub/link.conf"], b"").status.code(), Some(0));
+    let own = fs::metadata(&file).expect("a file");
+    assert_eq!((own.uid(), own.gid()), (uid, gid));
     assert_eq!(fs::read_to_string(&file).expect("a file"), PRETTY);
     assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o640);
     assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
@@ -110,4 +116,11 @@ fn errors_and_streams() {
     assert_eq!(boesfsc(dir.path(), &["fmt", "--check", "-"], UGLY.as_bytes()).status.code(), Some(1));
     assert_eq!(boesfsc(dir.path(), &["fmt", "missing.conf"], b"").status.code(), Some(3));
     assert_eq!(boesfsc(dir.path(), &["fmt"], b"").status.code(), Some(2));
+    // As `check` does: where nothing is found nothing was looked at.
+    fs::create_dir(dir.path().join("empty")).expect("a directory");
+    for args in [&["fmt", "--check", "empty"][..], &["fmt", "empty"], &["check", "empty"]] {
+        let output = boesfsc(dir.path(), args, b"");
+        assert_eq!(output.status.code(), Some(3), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("no policies are below"), "{output:?}");
+    }
 }

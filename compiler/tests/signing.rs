@@ -151,6 +151,61 @@ fn a_secret_key_that_others_can_read_is_told() {
     assert_eq!(err, "warning: secret key `one.key` is open to others: its mode is 0640\n");
 }
 
+#[test]
+fn what_is_read_is_not_written_over() {
+    let place = Workplace::new();
+    let read = |name: &str| fs::read(place.path().join(name)).expect("a file");
+    let (model, rules) = POLICY.split_once("[policy]\n").expect("a policy section");
+    fs::write(place.path().join("m.txt"), model).expect("a model");
+    fs::write(place.path().join("p.txt"), rules).expect("rules");
+    fs::hard_link(place.path().join("one.key"), place.path().join("hard.key")).expect("a link");
+    std::os::unix::fs::symlink("one.key", place.path().join("soft.key")).expect("a link");
+    let files = ["policy.conf", "m.txt", "p.txt", "one.key"];
+    let before = files.map(read);
+    for line in [
+        "build policy.conf -o policy.conf",
+        "build policy.conf -o ./policy.conf",
+        "build --model m.txt p.txt -o m.txt",
+        "build --model m.txt p.txt -o p.txt",
+        "build policy.conf -o one.key --sign one.key --release a --revision 1",
+        "build policy.conf -o one.key --sign hard.key --release a --revision 1",
+        "build policy.conf -o one.key --sign soft.key --release a --revision 1",
+        "sign --key one.key --release a --revision 1 policy.bin -o one.key",
+        "sign --key soft.key --release a --revision 1 policy.bin -o one.key",
+        "sign --key soft.key --release a --revision 1 policy.bin -o soft.key",
+        "sign --key one.key --release a --revision 1 one.key",
+    ] {
+        place.fails(line, 2, "would replace the input");
+    }
+    assert_eq!(files.map(read), before);
+    place.fine("sign --key one.key --release a --revision 1 policy.bin -o policy.bin");
+}
+
+/// `openssl genpkey -algorithm ed25519` writes this form, and `openssl pkey` reads no other. The key is RFC 8410's.
+#[test]
+fn a_secret_key_has_the_form_that_other_tools_read() {
+    let place = Workplace::new();
+    let text = fs::read_to_string(place.path().join("one.key")).expect("a key");
+    let line = text.lines().nth(1).expect("a line of Base64");
+    assert!(
+        line.starts_with("MC4CAQAwBQYDK2VwBCIEI") && text.lines().count() == 3,
+        "version 1, a seed alone"
+    );
+    let known = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+    let pem = |line: &str| format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n");
+    fs::write(place.path().join("known.key"), pem(known)).expect("a key");
+    fs::set_permissions(place.path().join("known.key"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    // The same with its public key beside it, as it was written once.
+    let both = "MFECAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhCgSEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+    let (first, second) = both.split_at(64);
+    fs::write(place.path().join("both.key"), pem(&format!("{first}\n{second}"))).expect("a key");
+    fs::set_permissions(place.path().join("both.key"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    let signed =
+        |key: &str| place.fine(&format!("sign --key {key} --release a --revision 1 policy.bin -o {key}.bin"));
+    let public = "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
+    assert!(signed("known.key").contains(public) && signed("both.key").contains(public));
+}
+
 /// What stands where an image is to go is replaced only if it is a file, and no link is followed to one that is not meant.
 #[test]
 fn nothing_but_a_file_is_replaced() {
@@ -167,6 +222,11 @@ fn nothing_but_a_file_is_replaced() {
         before,
         "the link was followed"
     );
+    // Whoever could not read the old image cannot read the new one.
+    fs::set_permissions(place.path().join("policy.bin"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    place.fine("build policy.conf -o policy.bin --strip");
+    let mode = fs::metadata(place.path().join("policy.bin")).expect("an image").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     std::os::unix::fs::symlink("nowhere", place.path().join("new.key.pub")).expect("a link");
     place.fails("keygen -o new.key", 3, "is there already");
     assert!(!place.path().join("new.key").exists() && !place.path().join("nowhere").exists());

@@ -1,6 +1,7 @@
 //! `boesfsc test`: what suites may say, what is said about them, and what passes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use boesfs_compiler::suite::Suite;
@@ -67,6 +68,37 @@ impl Workplace {
         assert!(!said.err.contains("panicked"), "{}", said.err);
         said
     }
+}
+
+#[test]
+fn a_report_takes_the_place_of_nothing_that_was_read_and_is_whole() {
+    let at = Workplace::new(&suite(r#"(name: "x", obj: "/srv/f", expect: allow)"#));
+    for name in ["policy.conf", "policy.test.ron"] {
+        let before = fs::read(at.dir.path().join(name)).expect("a file");
+        let said = at.test(&["policy.conf", "--junit", name]);
+        assert_eq!(said.status, 2, "{}", said.err);
+        assert!(said.err.contains("would replace the input"), "{}", said.err);
+        assert_eq!(fs::read(at.dir.path().join(name)).expect("a file"), before);
+    }
+    assert_eq!(at.test(&["policy.conf", "--junit", "no/such/x.xml"]).status, 3);
+    assert_eq!(at.test(&["policy.conf", "--junit", "x.xml"]).status, 0);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_named_and_the_rest_is_tested() {
+    let at = Workplace::new(&suite(r#"(name: "x", obj: "/srv/f", expect: allow)"#));
+    let found = boesfs_compiler::suite::suites_below(&at.dir.path().join("nowhere"));
+    assert_eq!(found.errors[0].0, at.dir.path().join("nowhere"));
+    let closed = at.dir.path().join("closed");
+    fs::create_dir(&closed).expect("a folder");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("a mode");
+    let readable = fs::read_dir(&closed).is_ok();
+    let said = at.test(&["."]);
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("a mode");
+    assert!(said.out.contains("1 passed, 0 failed"), "{}", said.out);
+    // Root reads it all the same.
+    assert_eq!(said.status, if readable { 0 } else { 3 });
+    assert_eq!(said.err.contains("`closed` cannot be read"), !readable, "{}", said.err);
 }
 
 fn suite(tests: &str) -> String {

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -140,14 +141,14 @@ virtual machines, so its numbers do not depend on that; asked for an operation, 
 asked and writes nothing.
 
 Examples:
-  cargo xtask bench check
+  cargo xtask bench check compile
   cargo xtask bench fuzz --inputs 100000
   cargo xtask bench endure --part kills
   cargo xtask bench lsm --kernel 6.12 --operation open --depth 8 --setting baseline --setting confined:use-10")]
 struct BenchArgs {
-    /// What to measure
-    #[arg(value_enum)]
-    subject: BenchSubject,
+    /// What to measure, one after the other
+    #[arg(value_enum, required = true, value_name = "NAME")]
+    subjects: Vec<BenchSubject>,
     /// How many images `fuzz` changes
     #[arg(long, default_value = "10000000", value_name = "N")]
     inputs: u64,
@@ -279,7 +280,10 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         }
         Task::Tidy => run_tidy(&workspace),
         Task::Docs => run_docs(&workspace),
-        Task::Bench(args) => run_bench(&workspace, &args),
+        Task::Bench(args) => {
+            args.subjects.iter().try_for_each(|subject| run_bench(&workspace, *subject, &args))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Measure(args) => measure(&args),
     }
 }
@@ -298,6 +302,10 @@ fn run_tests(workspace: &Workspace, args: TestArgs) -> anyhow::Result<ExitCode> 
 }
 
 fn run_conformance(workspace: &Workspace, args: &ConformanceArgs) -> anyhow::Result<ExitCode> {
+    // A name mistyped is said before a build, not after.
+    for file in &args.files {
+        File::open(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
+    }
     setup::ensure(workspace, &[Purpose::Build])?;
     binaries::build(workspace)?;
     let mut command = Command::new(binaries::path(workspace, "boesfs-testbench"));
@@ -349,24 +357,24 @@ fn measure(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode> {
-    let subject = match args.subject {
+fn run_bench(workspace: &Workspace, subject: BenchSubject, args: &BenchArgs) -> anyhow::Result<()> {
+    let subject = match subject {
         BenchSubject::Fuzz => {
             setup::ensure(workspace, &[Purpose::Build, Purpose::Fuzz])?;
             bench::fuzz::run(workspace, args.inputs)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
         BenchSubject::Check => bench::Subject::Check,
         BenchSubject::Compile => bench::Subject::Compile,
         BenchSubject::Decide => {
             setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
             bench::decide::run(workspace)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
         BenchSubject::Endure => {
             setup::ensure(workspace, &[Purpose::Build, Purpose::Machines])?;
             bench::endure::run(workspace, &args.kernel, &args.part, args.no_build)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
         BenchSubject::Lsm => {
             setup::ensure(workspace, &[Purpose::Build, Purpose::Machines])?;
@@ -379,12 +387,12 @@ fn run_bench(workspace: &Workspace, args: &BenchArgs) -> anyhow::Result<ExitCode
                 kept: args.keep,
             };
             bench::lsm::run(workspace, &choice)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
     };
     setup::ensure(workspace, &[Purpose::Build, Purpose::Bench])?;
     bench::run(workspace, subject, &["measure", "--"])?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn run_docs(workspace: &Workspace) -> anyhow::Result<ExitCode> {

@@ -7,7 +7,9 @@
 use std::fmt;
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes,
+};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use super::decode::sections;
@@ -136,10 +138,11 @@ impl SecretKey {
         SigningKey::from_pkcs8_pem(text).map(Self).map_err(|_| KeyError::Form("private"))
     }
 
-    /// The key in PEM.
+    /// The key in PEM, without the public key beside it: OpenSSL reads no other form.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        let pem = self.0.to_pkcs8_pem(LineEnding::LF).expect("INVARIANT: a secret key has a PEM form");
+        let key = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
+        let pem = key.to_pkcs8_pem(LineEnding::LF).expect("INVARIANT: a secret key has a PEM form");
         pem.as_str().to_owned()
     }
 

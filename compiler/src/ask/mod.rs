@@ -3,9 +3,10 @@
 //! What asks is a command, a test or a program that uses the library; how the engines decide is not known here.
 
 use crate::automaton::Compiled;
-use crate::model::Model;
+use crate::model::{Model, SubjectMode};
 use crate::pipeline;
 use crate::reference::Reference;
+use crate::shown::shown;
 use boesfs_abi::image::ValidImage;
 use boesfs_abi::judge::{Caller, Judge};
 use boesfs_abi::op::{Op, OpSet};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 mod question;
 
-pub use question::{Question, QuestionError, list_values};
+pub use question::{Question, QuestionError, list_values, question_json};
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,18 @@ pub struct Decider {
     pub line: u32,
     /// The line as written.
     pub text: String,
+    /// What `#@ reason=` said.
+    pub reason: Option<String>,
+}
+
+impl Decider {
+    fn json(&self) -> Value {
+        let mut value = json!({"id": self.id, "file": self.file, "line": self.line});
+        if let (Some(object), Some(reason)) = (value.as_object_mut(), &self.reason) {
+            object.insert("reason".to_owned(), reason.as_str().into());
+        }
+        value
+    }
 }
 
 /// The answer to one request.
@@ -67,6 +80,8 @@ pub struct Answer {
     pub rule: Option<Decider>,
     /// Denied only because something about the request is unknown.
     pub unknown: bool,
+    /// A rule decided, and the image does not say which: it was stripped.
+    pub unnamed: bool,
     /// What a system call may do.
     pub effective: Effective,
 }
@@ -140,9 +155,20 @@ impl<'p> Panel<'p> {
     /// [`QuestionError`] if it is no request.
     pub fn request(&self, question: &Question) -> Result<Request, QuestionError> {
         match self.model() {
+            // Under `compat` subjects are mere words.
+            Some(model) if model.takes_words() => {}
+            Some(model) => question.check_subject(model.options.subject)?,
+            None => question.check_subject(self.subject_mode())?,
+        }
+        match self.model() {
             Some(model) => question.request_of(model),
             None => question.request(),
         }
+    }
+
+    /// What the image takes a subject for.
+    fn subject_mode(&self) -> SubjectMode {
+        if self.judge.image().entry_subject() { SubjectMode::Entry } else { SubjectMode::Exe }
     }
 
     /// Asks.
@@ -153,7 +179,7 @@ impl<'p> Panel<'p> {
         if !is_canonical(request.obj()) || self.model().is_some_and(|model| model.word.is_some()) {
             // No system call asks about words.
             let effective = Effective { verdict: decision, stopped_by: None, outside: false };
-            return Answer { decision, rule, unknown, effective };
+            return Answer { decision, rule, unknown, unnamed: false, effective };
         }
         let mut effective = self.effective(request);
         // A denial is not said twice: not by the decision, and by the effective one for the same reason.
@@ -162,7 +188,15 @@ impl<'p> Panel<'p> {
             let plain = matches!(reason, Reason::Rule | Reason::Default | Reason::UnknownArgs);
             decision == Verdict::Allow || !same || !plain
         });
-        Answer { decision, rule, unknown, effective }
+        let unnamed = rule.is_none() && self.is_unnamed(request);
+        Answer { decision, rule, unknown, unnamed, effective }
+    }
+
+    /// Whether a rule decides `request` that the image does not name.
+    fn is_unnamed(&self, request: &Request) -> bool {
+        let Engine::Image(image, None) = &self.engine else { return false };
+        image.debug().is_none()
+            && matches!(image.decide_request(request).reason, Reason::Rule | Reason::UnknownArgs)
     }
 
     /// Rules that do not decide `request` but the same question about other operations, or other arguments.
@@ -245,6 +279,7 @@ impl<'p> Panel<'p> {
                             file: self.file(info.file),
                             line: info.line,
                             text: info.text.to_owned(),
+                            reason: Some(info.reason.to_owned()).filter(|reason| !reason.is_empty()),
                         })
                     }
                     (None, _) => None,
@@ -262,6 +297,7 @@ impl<'p> Panel<'p> {
             file: self.file(rule.file),
             line: rule.line,
             text: rule.text.to_string(),
+            reason: rule.annotations.reason.as_deref().map(str::to_owned),
         }
     }
 
@@ -286,11 +322,7 @@ impl Answer {
         let mut value = json!({
             "decision": self.decision.to_string(),
             "effective": self.effective.verdict.to_string(),
-            "rule": self.rule.as_ref().map(|rule| json!({
-                "id": rule.id,
-                "file": rule.file,
-                "line": rule.line,
-            })),
+            "rule": self.rule.as_ref().map(Decider::json),
             "stopped_by": self.effective.stopped_by.as_ref().map(|(op, path, reason)| json!({
                 "act": op.name(),
                 "obj": shown(path),
@@ -300,6 +332,9 @@ impl Answer {
         if let Some(object) = value.as_object_mut() {
             if self.unknown {
                 object.insert("unknown_args".to_owned(), true.into());
+            }
+            if self.unnamed {
+                object.insert("unnamed_rule".to_owned(), true.into());
             }
             if self.effective.outside {
                 object.insert("outside".to_owned(), true.into());
@@ -313,8 +348,11 @@ impl Answer {
     pub fn human(&self) -> String {
         let why = match &self.rule {
             Some(rule) => format!("{}:{}: {}", rule.file, rule.line, rule.text),
+            None if self.unnamed => "a rule decides, which the image does not name".to_owned(),
             None => "no rule decides, the effect's default does".to_owned(),
         };
+        let reason = self.rule.as_ref().and_then(|rule| rule.reason.as_ref());
+        let reason = reason.map_or_else(String::new, |reason| format!("\n           reason: {reason}"));
         let unknown =
             if self.unknown { "\n           some value of what is not known is denied" } else { "" };
         let verdict = self.effective.verdict;
@@ -325,7 +363,7 @@ impl Answer {
             (None, true) => format!("{verdict}, outside `--dir`"),
             (None, false) => verdict.to_string(),
         };
-        format!("decision:  {}\n           {why}{unknown}\neffective: {effective}\n", self.decision)
+        format!("decision:  {}\n           {why}{reason}{unknown}\neffective: {effective}\n", self.decision)
     }
 }
 
@@ -336,17 +374,4 @@ pub enum Which {
     Decision,
     /// What a system call may do.
     Effective,
-}
-
-/// Bytes as text: `\` doubled and what is not UTF-8 as `\xHH`, so that they can be told again.
-#[must_use]
-pub fn shown(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(&chunk.valid().replace('\\', "\\\\"));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
 }

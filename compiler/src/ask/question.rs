@@ -1,10 +1,12 @@
 //! A request as people write it: on a command line, in a line of JSON, in a test.
 
-use boesfs_abi::op::{GROUPS, OPS, Op, OpSet};
-use boesfs_abi::request::{Kind, Request, RequestError};
+use boesfs_abi::op::{ArgType, GROUPS, OPS, Op, OpSet};
+use boesfs_abi::request::{ArgValue, Kind, Request, RequestError, is_canonical};
+use serde_json::{Value, json};
 
 use crate::diagnostic::closest;
-use crate::model::Model;
+use crate::model::{Model, SubjectMode};
+use crate::shown::shown;
 
 /// A request as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Question {
     /// The operation.
     pub act: String,
     /// Its arguments: `-` is one the call does not carry, `?` or a missing one is unknown.
-    pub args: Vec<String>,
+    pub args: Vec<Vec<u8>>,
     /// File system uid of the caller.
     pub uid: Option<u32>,
     /// File system gid of the caller.
@@ -46,6 +48,9 @@ pub enum QuestionError {
         /// What was probably meant.
         help: Option<String>,
     },
+    /// `sub` is nothing that a program is called.
+    #[error("`{0}` is no program: {1}")]
+    Subject(String, &'static str),
     /// The object is no path, or an argument does not fit.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -62,6 +67,7 @@ impl QuestionError {
         match self {
             Self::Operation { .. } => "act",
             Self::Kind { .. } => "kind",
+            Self::Subject(..) => "sub",
             Self::Request(RequestError::Object(_)) => "obj",
             Self::Request(RequestError::Arity { .. } | RequestError::Value { .. }) => "args",
         }
@@ -91,6 +97,21 @@ impl Question {
         self.with_rest(Request::of_text(&self.sub, &self.obj, op))
     }
 
+    /// That a program can be called as the subject is: by its path or base name, or, if `mode` says that the subject is
+    /// the program a sandbox was started with, in any way that starts one.
+    pub(super) fn check_subject(&self, mode: SubjectMode) -> Result<(), QuestionError> {
+        let sub = self.sub.as_slice();
+        let wrong = match mode {
+            _ if sub.is_empty() => "it is empty",
+            _ if sub.ends_with(b"/") => "it ends in `/`",
+            SubjectMode::Exe if sub.contains(&b'/') && !is_canonical(sub) => {
+                "give its absolute path without `.`, `..` and `//`, or its base name"
+            }
+            SubjectMode::Exe | SubjectMode::Entry => return Ok(()),
+        };
+        Err(QuestionError::Subject(shown(sub), wrong))
+    }
+
     /// The action, if it is no operation: under `compat` a model is to be made for it.
     #[must_use]
     pub fn word(&self) -> Option<&str> {
@@ -98,8 +119,7 @@ impl Question {
     }
 
     fn with_rest(&self, request: Request) -> Result<Request, QuestionError> {
-        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        let mut request = request.with_text_args(&args)?;
+        let mut request = request.with_text_args(&self.args)?;
         if let Some(dom) = &self.dom {
             request = request.in_domain(dom);
         }
@@ -147,11 +167,63 @@ fn kind(word: &str) -> Result<Kind, QuestionError> {
 
 /// The values of a tuple as it is written, with or without its parentheses.
 #[must_use]
-pub fn list_values(text: &str) -> Vec<String> {
+pub fn list_values(text: &str) -> Vec<Vec<u8>> {
     let text = text.trim();
     let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(text);
     if inner.trim().is_empty() {
         return Vec::new();
     }
-    inner.split(',').map(|value| value.trim().to_owned()).collect()
+    inner.split(',').map(|value| value.trim().as_bytes().to_vec()).collect()
+}
+
+/// `request` as a line of `eval --requests` says it. JSON has only text: if one of its strings is none, it says that all
+/// of them are [`shown`].
+#[must_use]
+pub fn question_json(request: &Request) -> Value {
+    let args = request.args().iter().filter_map(|value| match value {
+        ArgValue::Bytes(bytes) => Some(bytes.as_slice()),
+        ArgValue::Number(_) | ArgValue::Absent | ArgValue::Unknown => None,
+    });
+    let mut strings = [request.sub(), request.obj()].into_iter().chain(request.dom()).chain(args);
+    let escaped = strings.any(|bytes| std::str::from_utf8(bytes).is_err());
+    let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) if !escaped => text.to_owned(),
+        Ok(_) | Err(_) => shown(bytes),
+    };
+    let specs = request.op().spec().args;
+    let mut args: Vec<String> = request
+        .args()
+        .iter()
+        .zip(specs)
+        .map(|(value, spec)| match value {
+            ArgValue::Unknown => "?".to_owned(),
+            ArgValue::Absent => "-".to_owned(),
+            ArgValue::Number(number) if spec.ty == ArgType::Signed => number.cast_signed().to_string(),
+            ArgValue::Number(number) => number.to_string(),
+            ArgValue::Bytes(bytes) => text(bytes),
+        })
+        .collect();
+    while args.last().is_some_and(|value| value == "?") {
+        args.pop();
+    }
+    let mut value = json!({
+        "sub": text(request.sub()),
+        "obj": text(request.obj()),
+        "act": request.op().name(),
+    });
+    if let Some(object) = value.as_object_mut() {
+        let mut say = |key: &str, value: Value| object.insert(key.to_owned(), value);
+        if !args.is_empty() {
+            say("args", args.into());
+        }
+        for (name, number) in [("uid", request.uid), ("gid", request.gid)] {
+            number.map(|number| say(name, number.into()));
+        }
+        request.kind.map(|kind| say("kind", kind.name().into()));
+        request.dom().map(|dom| say("dom", text(dom).into()));
+        if escaped {
+            say("escaped", true.into());
+        }
+    }
+    value
 }

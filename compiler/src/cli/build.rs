@@ -1,8 +1,5 @@
 //! `boesfsc build`.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::{Release, SecretKey, decode, sign, strip};
@@ -15,6 +12,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::cache::{Made, Slot};
+use super::destination::{Destination, apart};
 use super::given::{Given, Reading};
 use super::sign::{ReleaseArgs, secret_key};
 use super::{CommandError, Exit, Format, Screen};
@@ -31,13 +29,14 @@ pub(super) struct BuildArgs {
     /// The policy.
     #[arg(value_name = "POLICY")]
     policy: PathBuf,
-    /// Where the image goes. It appears there whole or not at all.
+    /// Where the image goes; `-` is the standard output. A file appears whole or not at all, and none that is read is
+    /// replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// What to write: the image, or the policy as constants of a programming language.
     #[arg(long, value_name = "WHAT", default_value = "image")]
     emit: Emit,
-    /// Leave out rule texts and ids: events then name rules by number.
+    /// Leave out rule texts, ids and lines: nothing says then which rule decided, events neither.
     #[arg(long)]
     strip: bool,
     /// Ask image and rules every question there is before writing, however long it takes; else a large policy's
@@ -104,13 +103,16 @@ impl BuildArgs {
             None => None,
         };
         let given = self.reading.given(&self.policy)?;
-        let slot = self.slot(&given);
+        let sources = given.sources.iter().map(|source| Path::new(&source.name));
+        apart(&self.output, sources.chain(self.sign.as_deref()))?;
+        let destination = Destination::of(&self.output);
+        let slot = self.slot(&given, destination);
         if let Some(made) = slot.as_ref().and_then(|slot| slot.made(&self.output))
             && (made.silent || screen.format == Format::Human)
         {
             let report = Report { questions: made.questions, complete: made.complete, ..Report::default() };
             let built = Built { id: made.id, bytes: made.bytes, unchanged: true };
-            self.say(screen, Some(&built), Some(&report), json!([]))?;
+            self.say(destination, screen, Some(&built), Some(&report), json!([]))?;
             return Ok(Exit::Fine);
         }
         let effort = if self.validate_all { Effort::ALL } else { Effort::default() };
@@ -126,11 +128,9 @@ impl BuildArgs {
             let id = packed.image.id_hex();
             drop(packed.image);
             let file = self.written(packed.file, signer.as_ref())?;
-            let unchanged = is_already(&self.output, &file);
+            let unchanged = destination.holds(&file);
             if !unchanged {
-                write(&self.output, &file).map_err(|error| {
-                    CommandError::World(format!("`{}` cannot be written: {error}", self.output.display()))
-                })?;
+                destination.write(&file, screen)?;
             }
             // What warns is to warn again.
             let warns = outcome.diagnostics.iter().any(|found| found.severity >= Severity::Warning);
@@ -147,15 +147,16 @@ impl BuildArgs {
             Format::Human => json!([]),
             Format::Json => Reading::json(&outcome),
         };
-        self.say(screen, built.as_ref(), validated.as_ref(), diagnostics)?;
+        self.say(destination, screen, built.as_ref(), validated.as_ref(), diagnostics)?;
         // The process ends: that its memory is given back piece by piece helps nobody.
         std::mem::forget(outcome);
         Ok(exit)
     }
 
     /// Where it is kept what was built of `given`; `None` if it is to be built whatever was built before.
-    fn slot(&self, given: &Given) -> Option<Slot> {
-        if self.no_cache || self.validate_all || self.sign.is_some() {
+    fn slot(&self, given: &Given, destination: Destination<'_>) -> Option<Slot> {
+        let is_file = matches!(destination, Destination::File(_));
+        if self.no_cache || self.validate_all || self.sign.is_some() || !is_file {
             return None;
         }
         let name = (self.emit == Emit::Header).then(|| identifier(&self.output));
@@ -175,6 +176,7 @@ impl BuildArgs {
 
     fn say(
         &self,
+        destination: Destination<'_>,
         screen: &mut Screen,
         built: Option<&Built>,
         validated: Option<&Report>,
@@ -184,27 +186,29 @@ impl BuildArgs {
         match (screen.format, built) {
             (Format::Human, Some(Built { id, bytes, unchanged })) => {
                 let unchanged = if *unchanged { "unchanged, " } else { "" };
-                writeln!(screen.out, "{output}: {unchanged}{bytes} bytes, policy {id}")?;
+                destination.say(&format!("{output}: {unchanged}{bytes} bytes, policy {id}"), screen)?;
                 if validated.is_some_and(|report| !report.complete) {
-                    writeln!(
-                        screen.out,
-                        "validated by a sample of requests; `--validate-all` asks every question there is"
-                    )?;
+                    let line =
+                        "validated by a sample of requests; `--validate-all` asks every question there is";
+                    destination.say(&line, screen)?;
                 }
             }
             (Format::Human, None) => {}
-            (Format::Json, built) => screen.json(&json!({
-                "version": 1,
-                "output": built.map(|_| output.to_string()),
-                "id": built.map(|built| &built.id),
-                "bytes": built.map(|built| built.bytes),
-                "unchanged": built.map(|built| built.unchanged),
-                "validated": validated.map(|report| json!({
-                    "questions": report.questions,
-                    "complete": report.complete,
-                })),
-                "diagnostics": diagnostics,
-            }))?,
+            (Format::Json, built) => destination.say(
+                &json!({
+                    "version": 1,
+                    "output": built.map(|_| output.to_string()),
+                    "id": built.map(|built| &built.id),
+                    "bytes": built.map(|built| built.bytes),
+                    "unchanged": built.map(|built| built.unchanged),
+                    "validated": validated.map(|report| json!({
+                        "questions": report.questions,
+                        "complete": report.complete,
+                    })),
+                    "diagnostics": diagnostics,
+                }),
+                screen,
+            )?,
         }
         Ok(())
     }
@@ -216,30 +220,4 @@ struct Built {
     bytes: usize,
     /// Whether the output was the same before.
     unchanged: bool,
-}
-
-/// Whether the file at `path` holds just these bytes.
-fn is_already(path: &Path, bytes: &[u8]) -> bool {
-    let same_length =
-        fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
-    same_length && fs::read(path).is_ok_and(|found| found == bytes)
-}
-
-/// Writes `bytes` beside `path`, then moves them there: nobody ever sees half of them under that name. A device or a pipe
-/// is written to; it is never replaced.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory)),
-        Ok(found) if !found.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(bytes),
-        Ok(_) | Err(_) => {}
-    }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".boesfsc-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

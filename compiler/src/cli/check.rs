@@ -1,6 +1,7 @@
 //! `boesfsc check`.
 
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use boesfs_abi::image::ValidImage;
@@ -10,6 +11,7 @@ use boesfs_compiler::diagnostic::{LINTS, closest, pages};
 use boesfs_compiler::files::{policies_below, replace};
 use boesfs_compiler::fix::Mended;
 use boesfs_compiler::pipeline::{Outcome, Stage};
+use boesfs_compiler::shown::shown;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -59,6 +61,17 @@ impl CheckArgs {
         self.policies.iter().chain(&self.reading.model).map(PathBuf::as_path)
     }
 
+    /// That there is something to watch; the error says why not.
+    pub(super) fn watched(&self) -> Result<(), String> {
+        if self.explain.is_some() {
+            return Err("a page does not change: `check --explain` prints it".to_owned());
+        }
+        if self.paths().any(is_input) {
+            return Err("the standard input is read once: `check -` does".to_owned());
+        }
+        Ok(())
+    }
+
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         if let Some(code) = &self.explain {
             return explain(code, screen);
@@ -99,10 +112,10 @@ impl CheckArgs {
                 Err(error) => return Err(error),
             };
             worst = worst.max(exit);
-            if screen.output == Output::Human {
-                said(&name, &result, exit, screen)?;
-            } else {
-                found.push((name, result, exit));
+            match screen.output {
+                Output::Human => said(&name, &result, exit, screen)?,
+                Output::Json => found.push((shown(policy.as_os_str().as_bytes()), result, exit)),
+                Output::Sarif | Output::Github | Output::Junit => found.push((name, result, exit)),
             }
         }
         match screen.output {

@@ -24,7 +24,8 @@ With --requests, FILE (`-` is standard input) holds one JSON object a line:
   {\"sub\":\"/bin/bash\",\"obj\":\"/srv/f\",\"act\":\"read\",\"args\":[\"100\",\"0\"],\"expect\":\"deny\"}
 and one answer a line comes out, in order:
   {\"decision\":\"deny\",\"effective\":\"deny\",\"rule\":{\"id\":\"3\",\"file\":\"policy.txt\",\"line\":3},\"stopped_by\":null}
-args, uid, gid, kind, dom and expect may be left out.
+args, uid, gid, kind, dom and expect may be left out. With \"escaped\":true a byte in its strings may be written \\xNN, and
+every backslash is written twice, as in events.
 
 Examples:
   boesfsc eval policy.conf --sub /bin/bash --obj /srv/f --act read

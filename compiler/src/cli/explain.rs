@@ -74,7 +74,7 @@ impl ExplainArgs {
         match (&self.asked.requests, single) {
             (Some(file), _) => explainer.all(file, screen),
             (None, Some(question)) => {
-                let text = explainer.text(&question, true, screen).map_err(CommandError::Usage)?;
+                let text = explainer.text(&question, screen).map_err(CommandError::Usage)?;
                 screen.out.write_all(text.as_bytes())?;
                 Ok(Exit::Fine)
             }
@@ -95,7 +95,7 @@ struct Explainer<'p> {
 
 impl Explainer<'_> {
     /// What there is to say about the request that `question` means; the error says why it means none.
-    fn text(&mut self, question: &Question, versioned: bool, screen: &Screen) -> Result<String, String> {
+    fn text(&mut self, question: &Question, screen: &Screen) -> Result<String, String> {
         let Self { outcome, model, reference, panels, most } = self;
         panels.about(question, |panel, request| {
             let effective = panel.ask(&request).effective;
@@ -111,7 +111,7 @@ impl Explainer<'_> {
                 }
                 Format::Json => {
                     let mut value = explain::json(&explanation, &effective, outcome, model, &request, *most);
-                    if let Some(object) = value.as_object_mut().filter(|_| versioned) {
+                    if let Some(object) = value.as_object_mut() {
                         object.insert("version".to_owned(), 1.into());
                     }
                     format!("{value}\n")
@@ -136,7 +136,7 @@ impl Explainer<'_> {
                 continue;
             }
             let read = requests::read_question(&line);
-            match read.and_then(|(question, _)| self.text(&question, false, screen)) {
+            match read.and_then(|(question, _)| self.text(&question, screen)) {
                 Ok(text) => screen.out.write_all(text.as_bytes())?,
                 Err(error) => {
                     exit = Exit::Refused;
@@ -144,7 +144,7 @@ impl Explainer<'_> {
                         Format::Human => {
                             writeln!(screen.out, "{}:{}: {error}", file.display(), number + 1)?;
                         }
-                        Format::Json => screen.json(&json!({ "error": error }))?,
+                        Format::Json => screen.json(&json!({"version": 1, "error": error}))?,
                     }
                 }
             }

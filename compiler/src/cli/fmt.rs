@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use super::given::is_image;
 use super::{CommandError, Exit, Format, Screen};
 
 /// How many syntax errors of a file are printed.
@@ -46,8 +47,18 @@ impl FmtArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         let mut worst = Exit::Fine;
         let mut shown = Vec::new();
-        for path in self.files(&mut worst) {
+        let files = self.files(&mut worst);
+        if files.is_empty() && worst == Exit::Fine {
+            return Err(CommandError::World("no policies are below the directories given".to_owned()));
+        }
+        for path in files {
             match read(&path) {
+                Ok(source) if is_image(&source) => {
+                    let path = path.display().to_string();
+                    let _ = writeln!(io::stderr(), "error: `{path}` is an image: it has no text to format");
+                    worst = worst.max(Exit::Usage);
+                    shown.push(json!({"path": path, "result": "image"}));
+                }
                 Ok(source) => {
                     let (exit, word) = self.apply(&path, source, screen)?;
                     worst = worst.max(exit);

@@ -92,7 +92,7 @@ struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().rules, hide_short_help = true)]
     max_rules: usize,
     /// Nested parentheses, at most 200.
-    #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().nesting, hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = nesting, default_value_t = boesfs_grammar::Limits::default().nesting, hide_short_help = true)]
     max_nesting: usize,
     /// Section headers and definitions of one file.
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().definitions, hide_short_help = true)]
@@ -137,6 +137,11 @@ pub(super) fn is_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Whether `source` is an image, and no policy.
+pub(super) fn is_image(source: &Source) -> bool {
+    source.bytes.starts_with(&MAGIC)
+}
+
 /// The standard input, as far as the limits go.
 pub(super) fn standard_input(limits: &boesfs_grammar::Limits) -> Result<Source, CommandError> {
     let mut bytes = Vec::new();
@@ -152,6 +157,12 @@ pub(super) fn standard_input(limits: &boesfs_grammar::Limits) -> Result<Source, 
         )));
     }
     Ok(Source::new("-", bytes))
+}
+
+fn nesting(text: &str) -> Result<usize, String> {
+    let most = boesfs_grammar::Limits::MAX_NESTING;
+    let nesting: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    if nesting > most { Err(format!("at most {most} can be read")) } else { Ok(nesting) }
 }
 
 fn lint_name(text: &str) -> Result<String, String> {
@@ -241,7 +252,7 @@ impl Reading {
         let limits = boesfs_grammar::Limits {
             bytes: self.limits.max_bytes,
             rules: self.limits.max_rules,
-            nesting: self.limits.max_nesting.min(boesfs_grammar::Limits::MAX_NESTING),
+            nesting: self.limits.max_nesting,
             line: self.limits.max_line,
             definitions: self.limits.max_definitions,
         };
@@ -308,7 +319,7 @@ impl Reading {
     pub(super) fn given(&self, policy: &Path) -> Result<Given, CommandError> {
         let config = self.config(policy)?;
         let sources = self.sources(policy, self.model.as_deref(), &config)?;
-        if sources[0].bytes.starts_with(&MAGIC) {
+        if is_image(&sources[0]) {
             return Err(CommandError::Usage(format!("`{}` is an image already", policy.display())));
         }
         Ok(Given { sources, settings: self.settings(&config) })
@@ -328,10 +339,16 @@ impl Reading {
     ) -> Result<Subject, CommandError> {
         let config = self.config(policy)?;
         let sources = self.sources(policy, model, &config)?;
-        if sources[0].bytes.starts_with(&MAGIC) {
+        if is_image(&sources[0]) {
             if model.is_some() {
                 return Err(CommandError::Usage(format!(
                     "`{}` is an image: it has no `--model`",
+                    policy.display()
+                )));
+            }
+            if self.select.is_some() {
+                return Err(CommandError::Usage(format!(
+                    "`{}` is an image: `--use` was settled when it was built",
                     policy.display()
                 )));
             }
@@ -380,7 +397,7 @@ impl Reading {
             None => Sources::One(policy.to_owned()),
         };
         let sources = sources.load(&settings.limits)?;
-        if sources[0].bytes.starts_with(&MAGIC) {
+        if is_image(&sources[0]) {
             return Err(CommandError::Usage(format!(
                 "`{}` is an image: tests are run on a policy's text",
                 policy.display()

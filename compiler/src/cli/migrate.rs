@@ -7,7 +7,7 @@ use boesfs_compiler::migrate::{MigrateError, Renaming, migrate};
 use clap::Args;
 use serde_json::json;
 
-use super::given::Reading;
+use super::given::{Reading, is_image, is_input};
 use super::{CommandError, Exit, Format, Screen};
 
 /// Arguments of `migrate`.
@@ -27,7 +27,7 @@ pub(super) struct MigrateArgs {
     /// The policy.
     #[arg(value_name = "POLICY")]
     policy: PathBuf,
-    /// Where the result goes, instead of the standard output. A file that is there already is replaced.
+    /// Where the result goes, instead of the standard output, which is also `-`. A file that is there already is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The directory in which objects that are mere words become names.
@@ -57,6 +57,10 @@ impl MigrateArgs {
     pub(super) fn run(self, screen: &mut Screen) -> Result<Exit, CommandError> {
         let config = self.reading.config(&self.policy)?;
         let sources = self.reading.sources(&self.policy, self.reading.model.as_deref(), &config)?;
+        if is_image(&sources[0]) {
+            let path = self.policy.display();
+            return Err(CommandError::Usage(format!("`{path}` is an image: it has no text to rewrite")));
+        }
         let renaming = Renaming { objects: self.map_objects, actions: self.map_acts };
         let migrated = migrate(sources, &self.reading.settings(&config), &self.reading.limits(), &renaming);
         let migrated = match migrated {
@@ -81,7 +85,8 @@ impl MigrateArgs {
                 return Ok(exit);
             }
         };
-        if let Some(path) = &self.output {
+        let output = self.output.filter(|path| !is_input(path));
+        if let Some(path) = &output {
             boesfs_compiler::files::create(path, &migrated.text, true).map_err(|error| {
                 CommandError::World(format!("`{}` cannot be written: {error}", path.display()))
             })?;
@@ -91,13 +96,13 @@ impl MigrateArgs {
                 for note in &migrated.notes {
                     writeln!(std::io::stderr(), "note: {note}")?;
                 }
-                if self.output.is_none() {
+                if output.is_none() {
                     screen.out.write_all(&migrated.text)?;
                 }
             }
             Format::Json => screen.json(&json!({
                 "version": 1,
-                "output": self.output.map(|path| path.display().to_string()),
+                "output": output.map(|path| path.display().to_string()),
                 "text": String::from_utf8_lossy(&migrated.text),
                 "notes": migrated.notes,
                 "places": migrated.places,

@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod check;
 mod compared;
+mod destination;
 mod diff;
 mod equivalent;
 mod eval;
@@ -212,7 +213,15 @@ impl Screen {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help that was asked for is a result, which may be wanted in a file.
+        Err(help) => {
+            let written = help.print().and_then(|()| io::stdout().flush());
+            let exit = u8::try_from(help.exit_code()).unwrap_or(Exit::Usage.code());
+            return ExitCode::from(if written.is_err() { Exit::World.code() } else { exit });
+        }
+    };
     if let Some(jobs) = cli.jobs {
         boesfs_compiler::jobs::at_most(jobs);
     }
@@ -268,6 +277,10 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             // Nothing can be done if even this cannot be written.
             let _ = writeln!(io::stderr(), "error: {error}");
+            if cli.format == Output::Json {
+                let value = serde_json::json!({"version": 1, "error": error.to_string()});
+                let _ = screen.json(&value).and_then(|()| screen.out.flush());
+            }
             match error {
                 CommandError::Usage(_) => Exit::Usage,
                 CommandError::World(_) => Exit::World,

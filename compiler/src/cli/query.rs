@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use boesfs_abi::op::{GROUPS, OPS, Op, OpSet};
 use boesfs_abi::verdict::Verdict;
-use boesfs_compiler::compare::{Limits, Query, QueryError, query};
+use boesfs_compiler::compare::{Limits, Query, QueryError, Side, is_named, query};
 use boesfs_compiler::diagnostic::closest;
 use boesfs_compiler::model::Model;
+use boesfs_compiler::shown::shown;
 use clap::{Args, ValueEnum};
 
 use super::compared::{ComparingLimits, Loaded};
@@ -105,8 +106,15 @@ impl QueryArgs {
             Err(exit) => return Ok(exit),
         };
         let Some(side) = loaded.side() else { return Ok(Exit::Refused) };
+        let subjects: Vec<Vec<u8>> =
+            self.sub.iter().flat_map(|sub| members(loaded.model(), sub.as_bytes())).collect();
+        if let Some(sub) = &self.sub
+            && let Some(doubt) = doubt(&side, loaded.model(), sub.as_bytes(), &subjects)
+        {
+            writeln!(io::stderr(), "note: {doubt}")?;
+        }
         let asked = Query {
-            subjects: self.sub.iter().flat_map(|sub| members(loaded.model(), sub.as_bytes())).collect(),
+            subjects,
             domain: self.dom.as_ref().map(|dom| dom.as_bytes().to_vec()),
             ops: self.act.iter().fold(OpSet::EMPTY, |all, ops| all.union(*ops)),
             paths: self.obj.as_ref().map(|obj| obj.as_bytes().to_vec()),
@@ -118,7 +126,7 @@ impl QueryArgs {
         };
         let limits = self.limits.limits(&self.reading, self.max_answers);
         let answers = query(&side, &asked, limits).map_err(|error| match error {
-            QueryError::Pattern(_) => CommandError::Usage(error.to_string()),
+            QueryError::Pattern(_) | QueryError::NoPath(_) => CommandError::Usage(error.to_string()),
             QueryError::Limit(error) => error.into(),
         })?;
         match screen.format {
@@ -133,6 +141,22 @@ impl QueryArgs {
             Some(ExpectArg::Some) | None => Exit::Refused,
         })
     }
+}
+
+/// What to say where `name` may be a role misspelt: a word that the policy does not have is the base name of a program.
+fn doubt(side: &Side<'_>, model: Option<&Model>, name: &[u8], subjects: &[Vec<u8>]) -> Option<String> {
+    if name.starts_with(b"/") || subjects != [name] || is_named(side, name) {
+        return None;
+    }
+    let edges = model.into_iter().flat_map(|model| &model.roles).flat_map(|graph| &graph.edges);
+    let roles: BTreeSet<String> = edges.map(|edge| shown(&edge.role)).collect();
+    let name = shown(name);
+    let meant = match (closest(&name, roles.iter().map(String::as_str)), model) {
+        (Some(role), _) => format!("did you mean `{role}`?"),
+        (None, Some(_)) => "it is taken as a program's base name".to_owned(),
+        (None, None) => "it is taken as a program's base name, for an image has no roles".to_owned(),
+    };
+    Some(format!("nothing in the policy is called `{name}`: {meant}"))
 }
 
 /// The programs that `name` means: those that have the role, if it is one.

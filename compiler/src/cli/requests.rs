@@ -1,17 +1,21 @@
 //! `eval --requests`: JSON lines in, JSON lines out, in order.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
 
 use boesfs_abi::verdict::Verdict;
 use boesfs_compiler::ask::{Question, Which};
-use serde_json::{Value, json};
+use boesfs_compiler::shown::told;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::{Map, Value, json};
 
 use super::panels::Panels;
 use super::{CommandError, Exit, Screen};
 
-const KEYS: [&str; 9] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom", "expect"];
+const KEYS: [&str; 10] = ["sub", "obj", "act", "args", "uid", "gid", "kind", "dom", "expect", "escaped"];
 
 /// Answers every line of `file`. A line that is no request is answered by an error, and the rest goes on.
 pub(super) fn answer_all(
@@ -65,13 +69,43 @@ pub(super) fn answer_all(
 
 /// The request in one line of JSON, and what is expected of it.
 pub(super) fn read_question(line: &[u8]) -> Result<(Question, Option<Verdict>), String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
-    asked(&value)
+    let object: Object = serde_json::from_slice(line).map_err(|error| match error.classify() {
+        Category::Data => error.to_string(),
+        Category::Io | Category::Syntax | Category::Eof => format!("not JSON: {error}"),
+    })?;
+    asked(&object.0)
 }
 
-/// The request that a value says, and what is expected of it.
-fn asked(value: &Value) -> Result<(Question, Option<Verdict>), String> {
-    let object = value.as_object().ok_or("not a JSON object")?;
+/// An object that has each key once: of two the later would be meant, or the first.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
+                let mut object = Map::new();
+                while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+                    if object.contains_key(&key) {
+                        return Err(Error::custom(format_args!("the key `{key}` is there twice")));
+                    }
+                    object.insert(key, value);
+                }
+                Ok(Object(object))
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// The request that an object says, and what is expected of it.
+fn asked(object: &Map<String, Value>) -> Result<(Question, Option<Verdict>), String> {
     if let Some(key) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(match boesfs_compiler::diagnostic::closest(key, KEYS) {
             Some(known) => format!("unknown key `{key}`, did you mean `{known}`?"),
@@ -94,8 +128,22 @@ fn asked(value: &Value) -> Result<(Question, Option<Verdict>), String> {
             .ok_or_else(|| format!("`{key}` is not a 32-bit number")),
         None => Ok(None),
     };
+    let escaped = match get("escaped") {
+        Some(Value::Bool(escaped)) => *escaped,
+        Some(_) => return Err("`escaped` is neither true nor false".to_owned()),
+        None => false,
+    };
+    let bytes = |key: &str, text: String| {
+        if !escaped {
+            return Ok(text.into_bytes());
+        }
+        told(&text)
+            .ok_or_else(|| format!("`{key}` is not escaped: a `\\` is written twice, a byte as `\\xNN`"))
+    };
     let args = match get("args") {
-        Some(Value::Array(items)) => items.iter().map(argument).collect::<Result<_, _>>()?,
+        Some(Value::Array(items)) => {
+            items.iter().map(|item| bytes("args", argument(item)?)).collect::<Result<_, _>>()?
+        }
         Some(_) => return Err("`args` is not an array".to_owned()),
         None => Vec::new(),
     };
@@ -106,14 +154,14 @@ fn asked(value: &Value) -> Result<(Question, Option<Verdict>), String> {
         None => None,
     };
     let question = Question {
-        sub: required("sub")?.into_bytes(),
-        obj: required("obj")?.into_bytes(),
+        sub: bytes("sub", required("sub")?)?,
+        obj: bytes("obj", required("obj")?)?,
         act: required("act")?,
         args,
         uid: number("uid")?,
         gid: number("gid")?,
         kind: text("kind")?,
-        dom: text("dom")?.map(String::into_bytes),
+        dom: text("dom")?.map(|dom| bytes("dom", dom)).transpose()?,
     };
     Ok((question, expect))
 }

@@ -9,7 +9,7 @@ use boesfs_abi::image::{ImageError, PublicKey, Release, SecretKey, Signed, Valid
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::build::write;
+use super::destination::{Destination, apart};
 use super::{CommandError, Exit, Format, Screen};
 
 /// Arguments of `keygen`.
@@ -51,7 +51,7 @@ pub(super) struct SignArgs {
     /// The secret key, a PKCS#8 PEM file.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where the signed image goes; IMAGE itself if not given.
+    /// Where the signed image goes; IMAGE itself if not given, `-` is the standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -136,13 +136,17 @@ impl ReleaseArgs {
 impl SignArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
         let release = self.release.release()?;
+        let output = self.output.as_ref().unwrap_or(&self.image);
+        apart(output, [self.key.as_path()])?;
         let key = secret_key(&self.key)?;
         let file = read(&self.image, LONGEST_IMAGE)?;
         let signed = sign(&file, &key, &release).map_err(|error| unusable(&self.image, &error))?;
-        let output = self.output.as_ref().unwrap_or(&self.image);
-        write(output, &signed).map_err(|error| unwritable(output, &error))?;
         let image = decode(&signed).map_err(|error| unusable(output, &error))?;
-        print(screen, output, &image, None)?;
+        let destination = Destination::of(output);
+        destination.write(&signed, screen)?;
+        if let Some(words) = words(screen.format, output, &image, None) {
+            destination.say(&words, screen)?;
+        }
         Ok(Exit::Fine)
     }
 }
@@ -164,7 +168,8 @@ impl VerifyArgs {
             let _ = writeln!(io::stderr(), "error: `{}` {objection}", self.image.display());
         }
         if objection.is_none() || screen.format == Format::Json {
-            print(screen, &self.image, &image, objection.as_deref())?;
+            let words = words(screen.format, &self.image, &image, objection.as_deref());
+            words.map_or(Ok(()), |words| writeln!(screen.out, "{words}"))?;
         }
         Ok(if objection.is_some() { Exit::Refused } else { Exit::Fine })
     }
@@ -203,21 +208,20 @@ fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
     PublicKey::from_pem(&text(path)?).map_err(|error| unusable(path, &error))
 }
 
-/// Says of a signed image what it is signed as.
-fn print(screen: &mut Screen, path: &Path, image: &ValidImage, objection: Option<&str>) -> io::Result<()> {
-    let Format::Json = screen.format else {
-        let Some(Signed { release, key }) = image.signed() else { return Ok(()) };
-        return writeln!(
-            screen.out,
+/// What a signed image is signed as.
+fn words(format: Format, path: &Path, image: &ValidImage, objection: Option<&str>) -> Option<String> {
+    let Format::Json = format else {
+        let Signed { release, key } = image.signed()?;
+        return Some(format!(
             "{}: `{}` revision {}, policy {}, signed by {}",
             path.display(),
             release.name(),
             release.revision(),
             image.id_hex(),
             key.to_hex()
-        );
+        ));
     };
-    screen.json(&json!({
+    let value = json!({
         "version": 1,
         "image": path.display().to_string(),
         "id": image.id_hex(),
@@ -228,7 +232,8 @@ fn print(screen: &mut Screen, path: &Path, image: &ValidImage, objection: Option
         })),
         "ok": objection.is_none(),
         "error": objection,
-    }))
+    });
+    Some(value.to_string())
 }
 
 fn public_path(secret: &Path) -> PathBuf {

@@ -1,7 +1,7 @@
 //! `boesfsc test`.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use boesfs_compiler::diagnostic::Diagnostic;
@@ -12,6 +12,7 @@ use boesfs_grammar::Source;
 use clap::Args;
 use serde_json::json;
 
+use super::destination::{Destination, apart};
 use super::given::Reading;
 use super::{CommandError, Exit, Format, Screen};
 
@@ -70,7 +71,7 @@ impl TestArgs {
         let mut policies: BTreeMap<String, Tested> = BTreeMap::new();
         let mut results = Vec::new();
         let mut matched = 0;
-        for (file, policy) in self.suites()? {
+        for (file, policy) in self.suites(&mut exit)? {
             let (result, of_suite) = self.run_suite(&file, policy.as_deref(), &mut policies, screen)?;
             exit = exit.max(of_suite);
             matched += result.tests.len() + usize::from(result.error.is_some());
@@ -84,10 +85,11 @@ impl TestArgs {
         }
         let covered = self.cover(&policies, &mut exit, screen)?;
         if let Some(file) = &self.junit {
+            let sources = policies.values().flat_map(|tested| &tested.outcome.tree.sources);
+            let suites = results.iter().map(|result| Path::new(&result.file));
+            apart(file, sources.map(|source| Path::new(&source.name)).chain(suites))?;
             let report = suite::junit(&results).map_err(|error| CommandError::World(error.to_string()))?;
-            std::fs::write(file, report).map_err(|error| {
-                CommandError::World(format!("`{}` cannot be written: {error}", file.display()))
-            })?;
+            Destination::of(file).write(report.as_bytes(), screen)?;
         }
         let (passed, failed) =
             results.iter().map(suite::Result::counts).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
@@ -104,21 +106,25 @@ impl TestArgs {
         Ok(exit)
     }
 
-    /// The suites to run, each with the policy that was given for it, if one was.
-    fn suites(&self) -> Result<Vec<(PathBuf, Option<PathBuf>)>, CommandError> {
+    /// The suites to run, each with the policy that was given for it, if one was; `exit` tells of folders that could not
+    /// be read.
+    fn suites(&self, exit: &mut Exit) -> Result<Vec<(PathBuf, Option<PathBuf>)>, CommandError> {
         let mut all = Vec::new();
         for of in &self.of {
             if of.is_dir() {
-                let found = suite::suites_below(of).map_err(|error| {
-                    CommandError::World(format!("`{}` cannot be read: {error}", of.display()))
-                })?;
-                if found.is_empty() {
+                let found = suite::suites_below(of);
+                // The other suites are run all the same.
+                for (folder, error) in &found.errors {
+                    let _ = writeln!(io::stderr(), "error: `{}` cannot be read: {error}", folder.display());
+                    *exit = Exit::World;
+                }
+                if found.suites.is_empty() && found.errors.is_empty() {
                     return Err(CommandError::World(format!(
                         "there is no suite in `{}`: tests of `policy.conf` stand beside it in `policy{SUFFIX}`",
                         of.display()
                     )));
                 }
-                all.extend(found.into_iter().map(|file| (file, None)));
+                all.extend(found.suites.into_iter().map(|file| (file, None)));
             } else if of.as_os_str().to_string_lossy().ends_with(SUFFIX) {
                 all.push((of.clone(), None));
             } else {
@@ -266,7 +272,7 @@ fn refuse(found: &[Diagnostic], sources: &[Source], most: usize, screen: &Screen
     };
     if screen.format == Format::Human {
         // Nothing can be done if even this cannot be written.
-        let _ = std::io::stderr().write_all(text(screen.colour).as_bytes());
+        let _ = io::stderr().write_all(text(screen.colour).as_bytes());
     }
     text(Colour::Never)
 }

@@ -41,6 +41,7 @@ pub(super) struct WatchArgs {
 
 impl WatchArgs {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<Exit, CommandError> {
+        self.check.watched().map_err(CommandError::Usage)?;
         let (sender, events) = channel();
         let cannot = |error: notify::Error| CommandError::World(format!("files cannot be watched: {error}"));
         // What changes from here on is seen, so that nothing is lost between the first check and the next.

@@ -11,7 +11,7 @@ use crate::rules::{PathAtom, argument_language, path_language};
 
 use super::language::Language;
 use super::patterns::PatternTerm;
-use super::shown;
+use crate::shown::written;
 
 /// The most states of a pattern that is tried.
 const MAX_STATES: usize = 20_000;
@@ -165,8 +165,8 @@ impl Candidates {
                 let Some(language) = effort.language(*function, text, inputs) else { continue };
                 if candidates.list.iter().all(|known| known.language != language) && !language.is_empty() {
                     let term = match function {
-                        PathFunction::PathMatch => shown(text),
-                        function => format!("{}({})", function.name(), shown(text)),
+                        PathFunction::PathMatch => written(text),
+                        function => format!("{}({})", function.name(), written(text)),
                     };
                     candidates.list.push(Candidate { term, also: None, language });
                 }

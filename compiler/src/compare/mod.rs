@@ -23,11 +23,10 @@ mod words;
 
 pub use diff::{Comparison, OptionChange, compare};
 pub use patterns::{PatternTerm, Patterns};
-pub use query::{Answers, Query, QueryError, query};
+pub use query::{Answers, Query, QueryError, is_named, query};
 pub use rules::{Blamed, Decider, Side};
 pub(crate) use who::Names;
 pub use who::{Program, Who};
-pub use words::shown;
 
 use boesfs_abi::op::{Op, OpSet};
 use boesfs_abi::request::Request;

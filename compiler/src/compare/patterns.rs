@@ -4,7 +4,7 @@ use crate::automaton::Inputs;
 
 use super::candidates::{Candidate, Candidates, Effort};
 use super::language::{ALL, DEAD, Language, NONE};
-use super::shown;
+use crate::shown::written;
 
 /// A set of paths or texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,10 +234,7 @@ fn escaped(text: &[u8]) -> String {
         }
         bytes.push(*byte);
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => shown(error.as_bytes()),
-    }
+    written(&bytes)
 }
 
 /// The inputs that go on from `at` and are in (or, unless `wanted`, are not), each as a literal, a subtree or such

@@ -7,6 +7,7 @@ use boesfs_abi::verdict::Verdict;
 use crate::automaton::{self, Dfa, Input, Inputs, SetId, determinize};
 use crate::model::{Compat, PathFunction};
 use crate::rules::path_language;
+use crate::shown::written;
 
 use super::answers::{Answers as CellAnswers, By, Delta};
 use super::arguments::Arguments;
@@ -47,15 +48,24 @@ pub enum QueryError {
     /// The pattern cannot be compiled.
     #[error("the path pattern cannot be compiled: {0}")]
     Pattern(String),
+    /// The pattern is of no path: that nothing is so would say nothing of the policy.
+    #[error("no path matches `{0}`: paths begin with `/`, have no `//`, `.` or `..`, and do not end in `/`")]
+    NoPath(String),
     /// A limit.
     #[error(transparent)]
     Limit(#[from] CompareError),
 }
 
+/// Whether `policy` tells the program `subject` from those that it does not name.
+#[must_use]
+pub fn is_named(policy: &Side<'_>, subject: &[u8]) -> bool {
+    Everybody::new([policy.image, policy.image]).program_of(subject) != Program::Other
+}
+
 /// Asks `policy`.
 ///
 /// # Errors
-/// [`QueryError`] if the pattern cannot be compiled or a limit is exceeded.
+/// [`QueryError`] if the pattern cannot be compiled or matches no path, or if a limit is exceeded.
 pub fn query(policy: &Side<'_>, query: &Query, limits: Limits) -> Result<Answers, QueryError> {
     let image = policy.image;
     let arguments = Arguments::new([image, image], limits.places)?;
@@ -63,6 +73,12 @@ pub fn query(policy: &Side<'_>, query: &Query, limits: Limits) -> Result<Answers
     let pattern = query.paths.as_deref().map(pattern).transpose()?.flatten();
     let machine = pattern.as_ref().map_or(Machine::Nothing, Machine::Pattern);
     let product = Product::explore(paths_of(image), machine, Inputs::Paths, limits.places)?;
+    let meant = |(_, inside): (u32, u32)| pattern.is_none() || inside != 0;
+    if let Some(paths) = &query.paths
+        && !product.ends().any(|place| meant(product.labels(place)))
+    {
+        return Err(QueryError::NoPath(written(paths)));
+    }
     let ops = if query.ops.is_empty() { OpSet::ALL } else { query.ops };
     let ops: Vec<Op> = decided_ops().filter(|op| ops.contains(*op)).collect();
     let classes = everybody
@@ -80,7 +96,7 @@ pub fn query(policy: &Side<'_>, query: &Query, limits: Limits) -> Result<Answers
     let mut collector =
         Collector::new(cells, By::Verdict, classes, &everybody, &product, (policy, policy), limits);
     let (answers, count) = collector.findings(
-        |(_, inside)| pattern.is_none() || inside != 0,
+        meant,
         |cells: &mut CellAnswers<'_>, number, _| {
             let mut deltas: Vec<(Op, Delta)> = Vec::new();
             for op in &ops {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use boesfs_abi::image::{ClassId, ValidImage};
 use boesfs_abi::subjects::{SubjectLiteral, base_name};
 
+use crate::shown::shown;
+
 /// Programs that both policies treat as one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Program {
@@ -102,16 +104,12 @@ impl Everybody {
                     .iter()
                     .filter(|domain| !domains.contains(domain))
                     .flatten()
-                    .map(|domain| format!("`{}`", super::shown(domain)))
+                    .map(|domain| format!("`{}`", shown(domain)))
                     .collect();
                 return format!(" in any domain but {}", out.join(", "));
             }
-            let names: Vec<String> = domains
-                .iter()
-                .copied()
-                .flatten()
-                .map(|domain| format!("`{}`", super::shown(domain)))
-                .collect();
+            let names: Vec<String> =
+                domains.iter().copied().flatten().map(|domain| format!("`{}`", shown(domain))).collect();
             format!(" in domain {}", names.join(", "))
         };
         let mut words = Vec::new();
@@ -154,8 +152,8 @@ impl Names {
 /// A program in words.
 fn named(program: &Program) -> String {
     match program {
-        Program::Path(path) => super::shown(path),
-        Program::Name(name) => format!("`{}` by base name", super::shown(name)),
+        Program::Path(path) => shown(path),
+        Program::Name(name) => format!("`{}` by base name", shown(name)),
         Program::Other => "any other program".to_owned(),
     }
 }

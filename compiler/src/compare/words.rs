@@ -8,26 +8,10 @@ use boesfs_abi::request::{ArgValue, Request};
 use boesfs_abi::verdict::Verdict;
 use serde_json::{Value, json};
 
-use super::{Answers, Blamed, Comparison, Finding, Outcome, Part, PatternTerm, Patterns};
+use crate::ask::question_json;
+use crate::shown::shown;
 
-/// Bytes as text: `\` doubled and what is not UTF-8 or a control character as `\xHH`.
-#[must_use]
-pub fn shown(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        for ch in chunk.valid().chars() {
-            if ch.is_control() {
-                ch.to_string().bytes().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
-            } else {
-                text.push(ch);
-            }
-        }
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
-}
+use super::{Answers, Blamed, Comparison, Finding, Outcome, Part, PatternTerm, Patterns};
 
 impl Patterns {
     /// The set in words.
@@ -126,33 +110,6 @@ fn request_words(request: &Request) -> String {
     words
 }
 
-/// A request as `eval --requests` takes it.
-fn request_json(request: &Request) -> Value {
-    let mut value = json!({
-        "sub": shown(request.sub()),
-        "obj": shown(request.obj()),
-        "act": request.op().name(),
-    });
-    if let Some(object) = value.as_object_mut() {
-        let values = tuple(request);
-        if !values.is_empty() {
-            object.insert("args".to_owned(), values.into());
-        }
-        for (name, number) in [("uid", request.uid), ("gid", request.gid)] {
-            if let Some(number) = number {
-                object.insert(name.to_owned(), number.into());
-            }
-        }
-        if let Some(kind) = request.kind {
-            object.insert("kind".to_owned(), kind.name().into());
-        }
-        if let Some(domain) = request.dom() {
-            object.insert("dom".to_owned(), shown(domain).into());
-        }
-    }
-    value
-}
-
 fn outcome_words(outcome: &Outcome) -> String {
     match (outcome.errno(), outcome.said) {
         (Some(errno), Some((_, report))) => {
@@ -227,7 +184,7 @@ fn part_json(part: &Part) -> Value {
         "ops": part.ops.iter().map(Op::name).collect::<Vec<_>>(),
         "paths": part.paths.json(),
         "conditions": part.conditions,
-        "witness": request_json(&part.witness),
+        "witness": question_json(&part.witness),
     })
 }
 

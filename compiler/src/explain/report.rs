@@ -5,11 +5,12 @@ use boesfs_abi::verdict::{Reason, Verdict};
 use serde_json::{Value, json};
 
 use super::{Explanation, effect_span};
-use crate::ask::{Effective, shown};
+use crate::ask::Effective;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::human::{Colour, render_only};
 use crate::model::{Model, Rule};
 use crate::pipeline;
+use crate::shown::shown;
 use crate::suite::request_text;
 
 /// The explanation of the answer to `request` for people, with `most` near misses.
@@ -37,6 +38,9 @@ pub fn human(
             let text = format!("`{}` is `{}`", shown(&edge.member), shown(&edge.role));
             first = first.secondary(edge.span, text);
         }
+    }
+    if let Some(reason) = decision.rule.and_then(|rule| model.rules[rule].annotations.reason.as_ref()) {
+        first = first.because(format!("reason: {reason}"));
     }
     if decision.unknown {
         first = first.because("some value of what the request leaves open is denied, so it is denied");
@@ -124,6 +128,7 @@ pub fn json(
             "file": file,
             "line": rule.line,
             "text": rule.text,
+            "reason": rule.annotations.reason,
             "span": {"start": rule.span.start, "end": rule.span.end},
         })
     };

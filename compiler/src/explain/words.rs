@@ -2,9 +2,9 @@
 
 use boesfs_abi::request::{ArgValue, Request};
 
-use crate::ask::shown;
 use crate::model::{CompareOp, Expr, Model, Operand, PathFunction, RequestField, Rule, Scope};
 use crate::reference::Obstacle;
+use crate::shown::shown;
 
 /// What keeps `rule` from matching, in words that follow "but".
 pub(super) fn obstacle(obstacle: Obstacle<'_>, model: &Model, rule: usize, request: &Request) -> String {

@@ -9,7 +9,7 @@ use boesfs_abi::memory::{MapMemory, maps};
 use boesfs_abi::op::OpSet;
 use serde_json::{Value, json};
 
-use crate::compare::shown;
+use crate::shown::shown;
 
 use super::Cost;
 

@@ -10,8 +10,9 @@ use boesfs_abi::verdict::{Errno, Verdict};
 use serde_json::{Value, json};
 
 use crate::automaton::{decided_ops, spelt_ops, spelt_test};
-use crate::compare::{Names, shown};
+use crate::compare::Names;
 use crate::model::Shape;
+use crate::shown::shown;
 
 use super::Below;
 

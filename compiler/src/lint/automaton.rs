@@ -15,6 +15,7 @@ use crate::automaton::{Cell, Compiled, Decision, Example, Inputs, SetId, Witness
 use crate::diagnostic::Diagnostic;
 use crate::model::{Compat, Model};
 use crate::rules::{RuleSet, Term};
+use crate::shown::shown;
 
 /// How many sets of languages and how many classes a rule is tried in.
 const TRIED: usize = 4;
@@ -387,7 +388,6 @@ pub(super) fn deciders(cell: &Cell, ops: OpSet) -> impl Iterator<Item = usize> +
 
 /// `request` for people.
 pub(super) fn spelt(request: &Request) -> String {
-    let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let mut text = format!("`{}` of `{}` by `{}`", request.op(), shown(request.obj()), shown(request.sub()));
     let values: Vec<String> = request
         .args()

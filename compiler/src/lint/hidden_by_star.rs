@@ -8,6 +8,7 @@ use super::automaton::Automaton;
 use super::findings::Findings;
 use crate::diagnostic::Diagnostic;
 use crate::model::Shape;
+use crate::shown::shown;
 
 /// A deny rule whose `*` hides the object as well.
 pub static HIDDEN_BY_STAR: Lint = Lint {
@@ -33,11 +34,11 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
             (policy.decider(class, Op::Lookup, &path) == Some(index)).then_some((class, path))
         });
         let Some((class, path)) = hides else { continue };
-        let shown = String::from_utf8_lossy(&field.text);
+        let words = String::from_utf8_lossy(&field.text);
         let mut diagnostic =
-            Diagnostic::warning(&HIDDEN_BY_STAR, format!("`{shown}` hides the object as well"), field.span)
+            Diagnostic::warning(&HIDDEN_BY_STAR, format!("`{words}` hides the object as well"), field.span)
                 .label("holds `lookup`")
-                .because(format!("`{}` seems not to exist", path.escape_ascii()));
+                .because(format!("`{}` seems not to exist", shown(&path)));
         if model.shape == Shape::Casbin {
             diagnostic = diagnostic
                 .help("write `@use` to refuse without hiding, or `lookup` to hide")

@@ -8,6 +8,7 @@ use super::automaton::{Automaton, spelt};
 use super::findings::Findings;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Moves, Shape};
+use crate::shown::shown;
 
 /// A deny rule for `write` where the name can be given to another file.
 pub static REPLACEABLE: Lint = Lint {
@@ -23,7 +24,7 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
         if rule.eft != Effect::Deny || !policy.decides[index] {
             continue;
         }
-        let shown = policy.rules.rules[index].terms.iter().find_map(|term| {
+        let open = policy.rules.rules[index].terms.iter().find_map(|term| {
             if !term.ops.contains(Op::Write) || !term.tests.is_empty() {
                 return None;
             }
@@ -32,7 +33,7 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
             let op = way(policy, class, &path)?;
             (policy.decider(class, Op::Write, &path) == Some(index)).then_some((class, op, path))
         });
-        let Some((class, op, path)) = shown else { continue };
+        let Some((class, op, path)) = open else { continue };
         let Some(request) = policy.request(class, op, &path) else { continue };
         let words: Vec<&[u8]> = rule
             .fields
@@ -42,7 +43,7 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
             .collect();
         let field = rule.fields.iter().find(|field| field.ops.is_some_and(|ops| ops.contains(Op::Write)));
         let span = field.map_or(rule.span, |field| field.span);
-        let path = path.escape_ascii().to_string();
+        let path = shown(&path);
         let mut diagnostic = Diagnostic::warning(
             &REPLACEABLE,
             format!("`{path}` cannot be written, but another file can take its place"),

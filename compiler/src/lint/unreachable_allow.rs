@@ -12,6 +12,7 @@ use crate::automaton::{Cell, Form, NodeId, SetId, decided_ops};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Compat, Shape};
 use crate::rules::Term;
+use crate::shown::shown;
 
 /// An allow rule that no call gets to, because `lookup` or `open` on the way is denied.
 pub static UNREACHABLE_ALLOW: Lint = Lint {
@@ -64,7 +65,7 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
         let Some((class, request, obstacles)) = obstacles(policy, index, &base) else { continue };
         let rule = &model.rules[index];
         let (op, path) = &obstacles[0];
-        let at = path.escape_ascii().to_string();
+        let at = shown(path);
         let mut diagnostic = Diagnostic::warning(
             &UNREACHABLE_ALLOW,
             format!("no call gets to this rule: `{op}` of `{at}` is denied"),

@@ -11,6 +11,7 @@ use super::automaton::{Automaton, spelt};
 use super::findings::Findings;
 use crate::diagnostic::Diagnostic;
 use crate::model::SubjectMode;
+use crate::shown::shown;
 
 /// A program with rights of its own that the policy lets somebody write.
 pub static WRITABLE_SUBJECT: Lint = Lint {
@@ -69,7 +70,7 @@ pub(super) fn check(policy: &Automaton<'_>, found: &mut Findings<'_>) {
             let Some(request) = policy.request(writer, Op::Write, text) else { continue };
             let mut diagnostic = Diagnostic::warning(
                 &WRITABLE_SUBJECT,
-                format!("the program `{}` can be written", text.escape_ascii()),
+                format!("the program `{}` can be written", shown(text)),
                 field.span,
             )
             .label("who writes it has its rights")

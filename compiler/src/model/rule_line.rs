@@ -24,6 +24,7 @@ use crate::diagnostic::{Diagnostic, Meant, Severity, closest, human::hidden, sug
 use crate::lint::{
     ABNORMAL_PATH, BAD_TUPLE_VALUE, HIDDEN_CHARACTERS, INERT_RULE, UNDEFINED_ACTION_ROLE, UNUSED_PRIORITY,
 };
+use crate::shown::written;
 use arity::arity;
 use column::{boesfs_path, some_program, typed};
 
@@ -193,7 +194,7 @@ fn fields(
         span: line.span,
         line: line.line,
         file: u32::from(line.span.file),
-        text: String::from_utf8_lossy(context.tree.bytes(line.span)).into(),
+        text: written(context.tree.bytes(line.span)).into(),
         inert,
     })
 }

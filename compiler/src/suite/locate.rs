@@ -33,28 +33,45 @@ pub fn policy_beside(file: &Path) -> Result<PathBuf, PathBuf> {
         .ok_or_else(|| file.with_file_name(format!("{stem}.{}", POLICIES[0])))
 }
 
-/// The suites in `folder` and below it, in the order of their names. Hidden folders and links are left out.
-///
-/// # Errors
-/// If a folder cannot be read.
-pub fn suites_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// What was found below a folder.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Suites, in the order of their names.
+    pub suites: Vec<PathBuf>,
+    /// Folders that could not be looked at.
+    pub errors: Vec<(PathBuf, io::Error)>,
+}
+
+/// The suites in `folder` and below it. Hidden folders and links are left out.
+#[must_use]
+pub fn suites_below(folder: &Path) -> Found {
+    let mut found = Found::default();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
+        let entries: io::Result<Vec<_>> = std::fs::read_dir(&folder).and_then(|entries| {
+            entries.map(|entry| entry.and_then(|entry| Ok((entry.file_type()?, entry)))).collect()
+        });
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                found.errors.push((folder, error));
+                continue;
+            }
+        };
+        for (kind, entry) in entries {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let path = if folder == Path::new(".") { PathBuf::from(entry.file_name()) } else { entry.path() };
-            if entry.file_type()?.is_dir() {
+            if kind.is_dir() {
                 if !name.starts_with('.') && depth < MOST_FOLDERS {
                     folders.push((path, depth + 1));
                 }
             } else if name.ends_with(SUFFIX) {
-                found.push(path);
+                found.suites.push(path);
             }
         }
     }
-    found.sort();
-    Ok(found)
+    found.suites.sort();
+    found.errors.sort_by(|one, other| one.0.cmp(&other.0));
+    found
 }

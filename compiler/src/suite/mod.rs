@@ -14,7 +14,7 @@ mod witness;
 
 pub use coverage::{Coverage, Covered, Use};
 pub use junit::junit;
-pub use locate::{SUFFIX, policy_beside, suite_beside, suites_below};
+pub use locate::{Found, SUFFIX, policy_beside, suite_beside, suites_below};
 pub(crate) use report::request_text;
 pub use report::{Result, human, idle_rules, json, rules_json, with_suite};
 pub use run::{Failure, Mistake, Outcome, Ran, run};

@@ -243,7 +243,9 @@ impl<'a> Reader<'a> {
                             (format!("unknown operation `{word}`"), help)
                         }
                         QuestionError::Kind { word, help } => (format!("unknown kind `{word}`"), help),
-                        QuestionError::Request(error) => (error.to_string(), None),
+                        error @ (QuestionError::Subject(..) | QuestionError::Request(_)) => {
+                            (error.to_string(), None)
+                        }
                     };
                     self.found.push(mistake(message, at).maybe_help(help));
                     return;
@@ -351,7 +353,7 @@ fn question(fields: &Fields<'_>, sub: &Bytes, act: &Act, obj: &Bytes) -> Questio
         sub: sub.0.clone(),
         obj: obj.0.clone(),
         act: act.0.name().to_owned(),
-        args: fields.args.iter().flatten().map(|arg| arg.0.clone()).collect(),
+        args: fields.args.iter().flatten().map(|arg| arg.0.clone().into_bytes()).collect(),
         uid: fields.uid,
         gid: fields.gid,
         kind: fields.kind.map(|kind| kind.0.name().to_owned()),

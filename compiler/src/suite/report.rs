@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::coverage::{Covered, Use};
 use super::{Ran, Suite};
-use crate::ask::shown;
+use crate::ask::question_json;
 use crate::diagnostic::human::{Colour, render_only};
 use crate::model::Model;
+use crate::shown::shown;
 
 /// What came of one suite.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ pub fn json(result: &Result) -> Value {
             let rule = failure.rule.as_ref();
             let texts = failure.mistakes.iter().map(|mistake| mistake.text(failure.decision, rule));
             json!({
-                "request": request_json(&failure.request),
+                "request": question_json(&failure.request),
                 "decision": failure.decision.to_string(),
                 "rule": rule.map(|rule| json!({"id": rule.id, "file": rule.file, "line": rule.line})),
                 "mistakes": texts.collect::<Vec<_>>(),
@@ -124,7 +125,7 @@ pub fn rules_json(rules: &[Covered], model: &Model) -> Value {
             "text": rule.text,
             "use": covered.used.name(),
             "suggestion": covered.suggestion.as_ref().map(|suggestion| json!({
-                "request": request_json(&suggestion.request),
+                "request": question_json(&suggestion.request),
                 "decision": suggestion.verdict.to_string(),
                 "ron": suggestion.ron(),
             })),
@@ -182,22 +183,6 @@ pub(super) fn request_fields(request: &Request) -> String {
         let _ = write!(text, ", dom: {}", ron_bytes(dom));
     }
     text
-}
-
-fn request_json(request: &Request) -> Value {
-    let mut value = json!({
-        "sub": shown(request.sub()),
-        "act": request.op().name(),
-        "obj": shown(request.obj()),
-        "args": args(request),
-    });
-    if let Some(object) = value.as_object_mut() {
-        let numbers = [("uid", request.uid), ("gid", request.gid)];
-        object.extend(numbers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
-        object.extend(request.kind.map(|kind| ("kind".to_owned(), kind.name().into())));
-        object.extend(request.dom().map(|dom| ("dom".to_owned(), shown(dom).into())));
-    }
-    value
 }
 
 /// The arguments as a test writes them.

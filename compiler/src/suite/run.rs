@@ -10,12 +10,13 @@ use boesfs_grammar::Span;
 use super::coverage::Coverage;
 use super::report::request_text;
 use super::{Ask, Cause, Suite, Test};
-use crate::ask::{Decider, Effective, EngineKind, Panel, shown};
+use crate::ask::{Decider, Effective, EngineKind, Panel};
 use crate::diagnostic::{Diagnostic, closest};
 use crate::explain;
 use crate::model::Model;
 use crate::pipeline;
 use crate::reference::Reference;
+use crate::shown::shown;
 
 /// What came of a suite.
 #[derive(Clone, Debug)]

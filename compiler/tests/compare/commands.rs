@@ -88,6 +88,40 @@ fn witnesses_of_a_diff_are_requests_that_eval_takes() {
 }
 
 #[test]
+fn witnesses_that_are_no_text_are_escaped_and_asked_again() {
+    let dir = folder();
+    let effect = "some(where (p.eft == allow)) && !some(where (p.eft == deny))";
+    let head =
+        HEAD.replace(effect, "!some(where (p.eft == deny))").replace("g(r.sub, p.sub)", "r.sub == p.sub");
+    let rules =
+        b"[policy]\np, \"/bin/\xff\", \"/u\xfe/a\", read, deny\np, /bin/a, \"/b/\\\\x\", write, deny\n\
+        p, \"/bin/\x01\", /c, exec, deny\n";
+    std::fs::write(dir.path().join("odd.conf"), [head.as_bytes(), rules].concat()).unwrap();
+    let (text, status) = boesfsc(dir.path(), &["build", "odd.conf", "-o", "odd.bin", "--allow", "all"]);
+    assert_eq!(status, 0, "{text}");
+    let query = ["query", "odd.bin", "--verdict", "deny", "--format", "json", "--allow", "all"];
+    let value: serde_json::Value = serde_json::from_str(&boesfsc(dir.path(), &query).0).unwrap();
+    let mut requests = String::new();
+    for part in value["answers"].as_array().unwrap().iter().map(|answer| &answer["parts"][0]) {
+        let mut request = part["witness"].clone();
+        request["expect"] = "deny".into();
+        requests.push_str(&format!("{request}\n"));
+    }
+    assert_eq!(requests.lines().count(), 3, "{requests}");
+    std::fs::write(dir.path().join("requests"), &requests).unwrap();
+    for policy in ["odd.bin", "odd.conf"] {
+        let args = ["eval", policy, "--requests", "requests", "--allow", "all"];
+        let (text, status) = boesfsc(dir.path(), &args);
+        assert_eq!(status, 0, "{requests}{text}");
+    }
+    assert!(requests.contains(r#""escaped":true"#) && requests.contains(r"/u\\xfe/a"), "{requests}");
+    assert!(requests.contains(r#""obj":"/b/\\x""#), "what is text is as it is: {requests}");
+    // The text of a rule keeps its own backslashes.
+    assert_eq!(value["answers"][1]["rules"][0]["text"], r#"p, /bin/a, "/b/\\x", write, deny"#);
+    assert_eq!(value["answers"][0]["rules"][0]["text"], r#"p, "/bin/\xff", "/u\xfe/a", read, deny"#);
+}
+
+#[test]
 fn queries_expect() {
     let dir = folder();
     let run = |args: &[&str]| boesfsc(dir.path(), args);
@@ -100,6 +134,40 @@ fn queries_expect() {
     assert_eq!(run(&["query", "old.conf", "--act", "reed"]).1, 2);
     let (text, _) = run(&["query", "old.conf", "--sub", "/bin/other"]);
     assert!(text.starts_with("none"), "{text}");
+}
+
+#[test]
+fn a_query_about_no_path_is_refused() {
+    let dir = folder();
+    assert_eq!(boesfsc(dir.path(), &["build", "old.conf", "-o", "old.bin"]).1, 0);
+    for pattern in ["etc/**", "/etc/", "//etc/**", "/etc/../etc/**", "", "*", "/etc/**/"] {
+        for policy in ["old.conf", "old.bin"] {
+            let (text, status) =
+                boesfsc(dir.path(), &["query", policy, "--obj", pattern, "--expect", "none"]);
+            assert_eq!(status, 2, "{pattern}: {text}");
+            assert!(text.contains(&format!("no path matches `{pattern}`")), "{text}");
+        }
+    }
+    for pattern in ["/", "/**", "**", "/etc/.", "/{etc,}"] {
+        let status = boesfsc(dir.path(), &["query", "old.conf", "--obj", pattern, "--verdict", "any"]).1;
+        assert_eq!(status, if pattern == "/etc/." { 2 } else { 0 }, "{pattern}");
+    }
+}
+
+#[test]
+fn a_word_that_the_policy_does_not_have_is_said() {
+    let dir = folder();
+    let run = |args: &[&str]| boesfsc(dir.path(), args);
+    let (text, status) = run(&["query", "old.conf", "--sub", "tols", "--expect", "none"]);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("note: nothing in the policy is called `tols`: did you mean `tools`?"), "{text}");
+    assert!(run(&["query", "old.conf", "--sub", "cat"]).0.contains("taken as a program's base name"));
+    assert_eq!(run(&["build", "old.conf", "-o", "old.bin"]).1, 0);
+    assert!(run(&["query", "old.bin", "--sub", "tools"]).0.contains("an image has no roles"));
+    for known in ["tools", "/bin/cat", "/bin/other"] {
+        let (text, _) = run(&["query", "old.conf", "--sub", known]);
+        assert!(!text.contains("note:"), "{text}");
+    }
 }
 
 #[test]

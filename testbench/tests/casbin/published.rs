@@ -84,7 +84,8 @@ fn ours(outcome: &Outcome, text: &str) -> Option<Says> {
     if !outcome.is_sound() {
         return Some(Says::Refuses);
     }
-    let question = Question { obj: text.into(), act: "read".into(), ..Question::default() };
+    let question =
+        Question { sub: "nobody".into(), obj: text.into(), act: "read".into(), ..Question::default() };
     let mut answers = [EngineKind::Reference, EngineKind::Dfa, EngineKind::Image].into_iter().map(|engine| {
         let panel = Panel::of_text(outcome, engine, b"/").expect("a policy without errors");
         let request = panel.request(&question).ok()?;
