@@ -3,18 +3,17 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use boesfs_abi::op::OpSet;
 use boesfs_abi::plane::Plane;
 use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
 use hashbrown::{HashMap, HashSet};
 
 use super::definitions::Definitions;
 use super::lints::{Subjects, asked_texts, several_steps, unused_roles};
-use super::matcher::{Bound, Names, bind};
+use super::matcher::{Bound, Names, Use, bind};
 use super::opaque::Vocabulary;
 use super::options::Chosen;
 use super::roles::{Declared, action_line, cycles, edge};
-use super::rule_line::{Layout, LineContext, rule, unused_priority};
+use super::rule_line::{Layout, LineContext, RelatedOps, rule, unused_priority};
 use super::{
     ActionRole, Compat, Expr, Model, Node, Operand, PolicyEffect, RequestField, RoleGraph, Rule, Shape,
     effect, nearest, shape,
@@ -361,8 +360,9 @@ impl<'a> Resolver<'a> {
         {
             unused_priority(column, &mut self.out);
         }
-        let literal_ops = literal_ops(&bound.node).unwrap_or(OpSet::ALL);
         let layout = Layout::new(&names, &bound.uses);
+        let tests_args = bound.uses.iter().any(|(_, how)| matches!(how, Use::Tuple | Use::Eval));
+        let related = if tests_args { RelatedOps::new(&names, &bound.node) } else { RelatedOps::default() };
         let (tree, limits) = (self.tree, &self.settings.limits);
         let names = &names;
         let unsaid = Arc::default();
@@ -375,7 +375,8 @@ impl<'a> Resolver<'a> {
                     limits,
                     names,
                     effect,
-                    literal_ops,
+                    matcher: &bound.node,
+                    related: &related,
                     layout: &layout,
                     actions: RefCell::default(),
                     unknown: RefCell::default(),
@@ -522,21 +523,6 @@ impl<'a> Resolver<'a> {
 /// What may stand before a field's dot: the key itself, and the unnumbered one it falls back from.
 fn keys<'k>(key: &'k Word, letter: &'k str) -> Vec<&'k str> {
     if key.text == letter { vec![letter] } else { vec![&key.text, letter] }
-}
-
-/// The operations a matcher names itself, if it names any.
-fn literal_ops(node: &Node) -> Option<OpSet> {
-    let of = |operand: &Operand| match operand {
-        Operand::Text { ops, .. } => *ops,
-        _ => None,
-    };
-    let act = Operand::Request(RequestField::Act);
-    match &node.expr {
-        Expr::And(parts) | Expr::Or(parts) => parts.iter().filter_map(literal_ops).reduce(OpSet::union),
-        Expr::Compare(super::CompareOp::Eq, left, right) if *left == act => of(right),
-        Expr::In(left, items) if *left == act => items.iter().filter_map(of).reduce(OpSet::union),
-        _ => None,
-    }
 }
 
 fn mentions(node: &Node, field: &RequestField) -> bool {

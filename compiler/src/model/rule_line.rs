@@ -2,6 +2,7 @@
 
 mod arity;
 mod column;
+mod tested;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -26,6 +27,8 @@ use crate::lint::{
 };
 use arity::arity;
 use column::{boesfs_path, some_program, typed};
+pub(super) use tested::RelatedOps;
+use tested::Said;
 
 /// What all lines of one type share.
 pub(super) struct LineContext<'a> {
@@ -33,8 +36,9 @@ pub(super) struct LineContext<'a> {
     pub(super) limits: &'a Limits,
     pub(super) names: &'a Names<'a>,
     pub(super) effect: PolicyEffect,
-    /// The operations the matcher itself restricts a tuple to, where no column holds them.
-    pub(super) literal_ops: OpSet,
+    pub(super) matcher: &'a Node,
+    /// What the role relations say of operations.
+    pub(super) related: &'a RelatedOps,
     /// What each field of a line is.
     pub(super) layout: &'a Layout,
     /// What columns that are used as actions mean, by their text: a large policy says the same few over and over.
@@ -136,17 +140,11 @@ fn fields(
     let priority = layout.priority.and_then(|place| priority(context, cells[place], out));
     let (uses, mut evals) = with_evals(context, cells, out);
     let mut inert = false;
-    // Most lines have one action and nothing that looks at its operations.
-    let mut ops = None;
     let mut actions: SmallVec<[Option<Rc<Action>>; 8]> = SmallVec::new();
     for (place, uses) in layout.columns.iter().zip(uses.iter()) {
-        let action = action_of(context, cells[*place], uses, eft, out);
-        if let Some(action) = &action {
-            ops = Some(ops.map_or(action.ops, |ops: OpSet| ops.union(action.ops)));
-        }
-        actions.push(action);
+        actions.push(action_of(context, cells[*place], uses, eft, out));
     }
-    let ops = ops.unwrap_or(context.literal_ops);
+    let tuple_ops = tuple_ops(context, cells, &uses, &actions, &evals);
     let mut fields = Vec::with_capacity(layout.columns.len());
     for (column, (place, action)) in layout.columns.iter().zip(actions).enumerate() {
         let cell = cells[*place];
@@ -163,8 +161,9 @@ fn fields(
                 other => typed(&text, cell.span, *other, names, out),
             }
         }
-        let tuple =
-            uses[column].contains(&Use::Tuple).then(|| tuple(&text, cell.span, ops, names.shape, out).into());
+        let tuple = uses[column]
+            .contains(&Use::Tuple)
+            .then(|| tuple(&text, cell.span, tuple_ops[column], names.shape, out).into());
         fields.push(Field {
             text,
             span: cell.span,
@@ -196,6 +195,33 @@ fn fields(
         text: String::from_utf8_lossy(context.tree.bytes(line.span)).into(),
         inert,
     })
+}
+
+/// For each column that is a tuple the operations it is tested on.
+fn tuple_ops(
+    context: &LineContext<'_>,
+    cells: &[Cell],
+    uses: &[Vec<Use>],
+    actions: &[Option<Rc<Action>>],
+    evals: &[Option<Node>],
+) -> SmallVec<[OpSet; 8]> {
+    let is_tuple = |column: &usize| uses[*column].contains(&Use::Tuple);
+    let columns = &context.layout.columns;
+    if !(0..columns.len()).any(|column| is_tuple(&column)) {
+        return SmallVec::from_elem(OpSet::EMPTY, columns.len());
+    }
+    let said = Said {
+        roles: context.names.action_roles,
+        related: context.related,
+        texts: columns.iter().map(|place| context.tree.text(cells[*place])).collect(),
+        actions,
+        evals,
+    };
+    let of_column = |column| match is_tuple(&column) {
+        true => said.tested(context.matcher, column, OpSet::ALL),
+        false => OpSet::EMPTY,
+    };
+    (0..columns.len()).map(of_column).collect()
 }
 
 fn hidden_characters(text: &[u8], cell: Cell) -> Option<Diagnostic> {
