@@ -33,8 +33,8 @@ pub(super) enum Token {
     Byte(u8),
     /// One byte that is no `/`.
     One,
-    /// One byte of a class, or one outside it; never `/`.
-    Class { ranges: Vec<(u8, u8)>, negated: bool },
+    /// One byte of a class, or one outside it; `/` only if classes of this function may take it.
+    Class { ranges: Vec<(u8, u8)>, negated: bool, takes_slash: bool },
     /// Any bytes that are no `/`.
     Star,
     /// Any bytes.
@@ -44,6 +44,12 @@ pub(super) enum Token {
     /// Nothing, or `/` and any bytes.
     Descendants,
 }
+
+/// What negates a class of `pathMatch`, which never takes `/`.
+const PATH_NEGATIONS: &[u8] = b"!";
+
+/// What negates a class of `globMatch`, which takes `/` as any other byte.
+const GLOB_NEGATIONS: &[u8] = b"!^";
 
 impl Pattern {
     pub(super) fn new(function: PathFunction, text: &[u8], compat: Compat) -> Self {
@@ -60,11 +66,11 @@ impl Pattern {
             PathFunction::Under => Self::Under(text.to_vec()),
             PathFunction::Within => Self::Within(text.to_vec()),
             PathFunction::PathMatch => {
-                Self::glob(expand_braces(text, b"!").iter().map(|text| path_tokens(text)).collect())
+                Self::glob(expand_braces(text, PATH_NEGATIONS).iter().map(|text| path_tokens(text)).collect())
             }
-            PathFunction::GlobMatch => {
-                Self::glob(expand_braces(text, b"!^").iter().map(|text| glob_tokens(text, go)).collect())
-            }
+            PathFunction::GlobMatch => Self::glob(
+                expand_braces(text, GLOB_NEGATIONS).iter().map(|text| glob_tokens(text, go)).collect(),
+            ),
             PathFunction::RegexMatch => search(utf8(text), false),
             PathFunction::KeyMatch2 => {
                 let name = if go { ":[^/]+" } else { ":[^/]*" };
@@ -109,7 +115,7 @@ impl Pattern {
 
 /// Whether `pattern` matches the whole of `text` as `pathMatch` does.
 pub(super) fn path_match(pattern: &[u8], text: &[u8]) -> bool {
-    expand_braces(pattern, b"!").iter().any(|pattern| glob_matches(&path_tokens(pattern), text))
+    expand_braces(pattern, PATH_NEGATIONS).iter().any(|pattern| glob_matches(&path_tokens(pattern), text))
 }
 
 /// Whether `path` lies strictly below `dir`, by whole components.
@@ -153,9 +159,9 @@ fn glob_matches(tokens: &[Token], text: &[u8]) -> bool {
             here[i] = match token {
                 Token::Byte(wanted) => takes_byte(byte == Some(*wanted)),
                 Token::One => takes_byte(byte != Some(b'/')),
-                Token::Class { ranges, negated } => takes_byte(byte.is_some_and(|byte| {
+                Token::Class { ranges, negated, takes_slash } => takes_byte(byte.is_some_and(|byte| {
                     let member = ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte));
-                    byte != b'/' && member != *negated
+                    (byte != b'/' || *takes_slash) && member != *negated
                 })),
                 Token::Star => next[i] || byte.is_some_and(|byte| byte != b'/') && here[i + 1],
                 Token::Everything => next[i] || byte.is_some() && here[i + 1],
@@ -181,7 +187,7 @@ fn path_tokens(text: &[u8]) -> Vec<Token> {
             tokens.push(Token::Everything);
             i += 2;
         } else {
-            i += simple_token(&text[i..], b"!", &mut tokens);
+            i += simple_token(&text[i..], PATH_NEGATIONS, &mut tokens);
         }
     }
     tokens
@@ -206,7 +212,7 @@ fn glob_tokens(text: &[u8], go: bool) -> Vec<Token> {
             }
             i += 2;
         } else {
-            i += simple_token(&text[i..], b"!^", &mut tokens);
+            i += simple_token(&text[i..], GLOB_NEGATIONS, &mut tokens);
         }
     }
     tokens
@@ -282,7 +288,7 @@ fn class(members: &[u8], negations: &[u8]) -> Token {
             i += 1;
         }
     }
-    Token::Class { ranges, negated }
+    Token::Class { ranges, negated, takes_slash: negations == GLOB_NEGATIONS }
 }
 
 /// How many times braces are opened before a pattern is given up; lowering refuses it long before.
@@ -380,6 +386,8 @@ mod tests {
         check("/a/**", &["/a/b", "/a/b/c"], &["/a"]);
         check("/a**", &["/a", "/ab"], &["/a/b"]);
         check("/a/**/b", &["/a/b", "/a/x/b"], &["/ab"]);
+        check("/a[!.]b", &["/a/b", "/axb"], &["/a.b"]);
+        check("/a[+-0]b", &["/a/b", "/a.b"], &["/axb"]);
         let go = Pattern::new(PathFunction::GlobMatch, b"/a/**", Compat::CasbinGo);
         assert!(go.matches(b"/a") && go.matches(b"/a/b") && !go.matches(b"/ab"));
     }

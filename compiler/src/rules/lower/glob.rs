@@ -221,7 +221,10 @@ impl Parser {
         if negated {
             set = set.complement();
         }
-        set.remove(b'/');
+        // Both Casbins look for the slash at their wildcards only.
+        if self.flavour == Flavour::Path {
+            set.remove(b'/');
+        }
         set.regex()
     }
 }
