@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use boesfs_abi::plane::Plane;
-use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
+use boesfs_grammar::{Expr as Written, Limits, Line, SectionKind, Span, SyntaxTree, Word};
 use hashbrown::{HashMap, HashSet};
 
 use super::definitions::Definitions;
@@ -135,8 +135,13 @@ impl<'a> Resolver<'a> {
             self.vocabulary = Vocabulary { open: true, word: self.settings.word.as_deref() };
         }
         let mut declared = Declared::read(tree, &mut self.out);
-        let types = definitions.types();
-        let sorted = self.sort(&types, &declared);
+        let defined = definitions.types();
+        let sorted = self.sort(&defined, &declared);
+        // What falls back to the unnumbered policy is decided by its lines.
+        let unnumbered = defined.iter().position(|suffix| suffix.is_empty());
+        let mut types = defined.clone();
+        types.extend(definitions.sharing());
+        let lines_of = |of: usize| unnumbered.filter(|_| of >= defined.len()).unwrap_or(of);
         let selected = self.selected(&chosen, &types)?;
         let mut gauge = Gauge::default();
         for (graph, line) in &sorted.edges {
@@ -149,7 +154,13 @@ impl<'a> Resolver<'a> {
         let shapes: Vec<Shape> = types
             .iter()
             .enumerate()
-            .map(|(of, suffix)| self.shape(&definitions, &sorted, of, suffix))
+            .map(|(of, suffix)| {
+                let before = self.out.len();
+                let shape = self.shape(&definitions, &sorted, lines_of(of), suffix);
+                // Of shared lines it has been said.
+                self.out.truncate(if of < defined.len() { self.out.len() } else { before });
+                shape
+            })
             .collect();
         let shape =
             types.iter().position(|suffix| *suffix == selected).map_or(Shape::Casbin, |at| shapes[at]);
@@ -161,14 +172,19 @@ impl<'a> Resolver<'a> {
             action_line(tree, line, shape, self.vocabulary, &mut action_roles, &mut self.out);
             gauge.look(&mut self.out);
         }
-        self.others(&sorted, shape, &types, &declared);
+        self.others(&sorted, shape, &defined, &declared);
         let mut model = None;
         let mut roles =
             Roles { graphs: &declared.graphs, action_roles: &action_roles, asked: HashSet::new() };
         let fine = |found: &&Diagnostic| found.severity != Severity::Error || found.lint.is_some();
         let before = self.out.iter().filter(|found| !fine(found)).map(|found| 1 + found.more).sum::<usize>();
         for (of, (suffix, shape)) in types.iter().zip(&shapes).enumerate() {
-            let typed = self.policy_type(&definitions, suffix, *shape, &sorted.rules[of], &mut roles);
+            let lines = &sorted.rules[lines_of(of)];
+            let known = self.out.len();
+            let typed = self.policy_type(&definitions, suffix, *shape, lines, &mut roles);
+            if of >= defined.len() {
+                self.repeated(known, lines, *suffix == selected);
+            }
             if *suffix == selected {
                 model = typed;
             }
@@ -194,11 +210,34 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// Drops what was found from `known` on and has been said of the same place already. Of a type that is not compiled,
+    /// what its matcher would have of lines that are written for another one is not asked.
+    fn repeated(&mut self, known: usize, lines: &[&Line], selected: bool) {
+        let key = |found: &Diagnostic| {
+            let span = found.span();
+            (found.code, span.file, span.start, span.end)
+        };
+        // It may have been abridged since.
+        let known = known.min(self.out.len());
+        let said: HashSet<_> = self.out[..known].iter().map(key).collect();
+        let in_line = |span: Span| {
+            let next =
+                lines.partition_point(|line| (line.span.file, line.span.start) <= (span.file, span.start));
+            next > 0 && lines[next - 1].span.file == span.file && span.end <= lines[next - 1].span.end
+        };
+        let found = self.out.split_off(known);
+        self.out.extend(
+            found
+                .into_iter()
+                .filter(|found| !said.contains(&key(found)) && (selected || !in_line(found.span()))),
+        );
+    }
+
     /// The suffix of the type to compile.
     fn selected(&mut self, chosen: &Chosen, types: &[&str]) -> Option<String> {
         let (text, span) = match (&self.settings.select, &chosen.select) {
-            (Some(text), _) => (text.clone(), Span::default()),
-            (None, Some(word)) => (word.text.clone(), word.span),
+            (Some(text), _) => (text.clone(), None),
+            (None, Some(word)) => (word.text.clone(), Some(word.span)),
             (None, None) => {
                 return Some(
                     types
@@ -212,6 +251,9 @@ impl<'a> Resolver<'a> {
             return Some(suffix.to_owned());
         }
         let known: Vec<String> = types.iter().map(|suffix| format!("p{suffix}")).collect();
+        // What the command line says stands in no text: the definitions it chooses among do.
+        let policies = self.tree.definitions.iter().find(|d| d.section == SectionKind::Policy);
+        let span = span.or(policies.map(|policy| policy.key.span)).unwrap_or_default();
         self.out.push(
             Diagnostic::error("E0209", format!("no policy type `{text}` is defined"), span)
                 .label("not defined")
