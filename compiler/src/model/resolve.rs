@@ -357,14 +357,16 @@ impl<'a> Resolver<'a> {
         if let Some((_, fields)) = request {
             sound &= self.distinct(fields, "field") & self.known_fields(fields);
         }
-        let effect =
-            definitions.effect(suffix).and_then(|(tokens, span)| match effect::effect(tokens, span) {
+        let of_type = ["p", &policy_key.text, &format!("p{suffix}")];
+        let effect = definitions.effect(suffix).and_then(|(tokens, span)| {
+            match effect::effect(tokens, span, &of_type) {
                 Ok(effect) => Some((effect, span)),
                 Err(diagnostic) => {
                     self.out.push(*diagnostic);
                     None
                 }
-            });
+            }
+        });
         let written = definitions.matcher(suffix)?;
         let (request_key, fields) = request?;
         if !sound {
