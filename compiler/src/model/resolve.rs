@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use boesfs_abi::plane::Plane;
+use boesfs_abi::verdict::Effect;
 use boesfs_grammar::{Expr as Written, Limits, Line, SectionKind, Span, SyntaxTree, Word};
 use hashbrown::{HashMap, HashSet};
 
 use super::definitions::Definitions;
 use super::lints::{Subjects, asked_texts, several_steps, unused_roles};
 use super::matcher::{Bound, Names, Use, bind};
+use super::members::{Asked, undefined};
 use super::opaque::Vocabulary;
 use super::options::Chosen;
 use super::roles::{Declared, action_line, cycles, edge};
@@ -176,6 +178,8 @@ impl<'a> Resolver<'a> {
         let mut model = None;
         let mut roles =
             Roles { graphs: &declared.graphs, action_roles: &action_roles, asked: HashSet::new() };
+        let mut asked = Asked::new(declared.graphs.len());
+        let (mut bound, mut denies) = (0, false);
         let fine = |found: &&Diagnostic| found.severity != Severity::Error || found.lint.is_some();
         let before = self.out.iter().filter(|found| !fine(found)).map(|found| 1 + found.more).sum::<usize>();
         for (of, (suffix, shape)) in types.iter().zip(&shapes).enumerate() {
@@ -184,6 +188,12 @@ impl<'a> Resolver<'a> {
             let typed = self.policy_type(&definitions, suffix, *shape, lines, &mut roles);
             if of >= defined.len() {
                 self.repeated(known, lines, *suffix == selected);
+            }
+            if let Some(typed) = &typed {
+                bound += 1;
+                asked.gather(&typed.matcher, &typed.rules);
+                let counts = |rule: &Rule| rule.eft == Effect::Deny && typed.effect.base.looks_at(rule.eft);
+                denies |= typed.rules.iter().any(counts);
             }
             if *suffix == selected {
                 model = typed;
@@ -195,6 +205,9 @@ impl<'a> Resolver<'a> {
             for graph in &declared.graphs {
                 unused_roles(graph, &roles.asked, &mut self.out);
             }
+        }
+        if bound == types.len() {
+            asked.check(&declared.graphs, shape, self.vocabulary, denies, &mut self.out);
         }
         let typed = model?;
         Some(Model {
@@ -456,6 +469,7 @@ impl<'a> Resolver<'a> {
         }
         let subjects = Subjects { shape, matcher: &bound.node, uses: &bound.uses, rules: &rules, graphs };
         subjects.check(out);
+        undefined(&bound.node, &rules, graphs, (shape, self.vocabulary), out);
         asked_texts(&bound.node, &bound.uses, &rules, asked);
         Some(Typed { shape, effect, matcher: bound.node, columns, rules })
     }

@@ -27,6 +27,7 @@ use crate::lint::{
 };
 use arity::arity;
 use column::{boesfs_path, some_program, typed};
+pub(super) use column::{names_program, normal};
 pub(super) use tested::RelatedOps;
 use tested::Said;
 
