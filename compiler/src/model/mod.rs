@@ -354,6 +354,8 @@ pub enum Expr {
         function: PathFunction,
         /// The pattern or directory; never a request's field.
         pattern: Operand,
+        /// Where it stands.
+        pattern_span: Span,
     },
     /// `r.args == p.x`: the tuple in that column.
     Args(usize),

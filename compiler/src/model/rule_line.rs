@@ -346,7 +346,12 @@ fn with_evals<'c>(
             evals.push(None);
             continue;
         }
-        let text = context.tree.text(*cell);
+        let text = if cell.quoted {
+            let written = context.tree.bytes(cell.span);
+            Cow::Owned(in_place(&written[1..written.len() - 1]))
+        } else {
+            context.tree.text(*cell)
+        };
         let span = if cell.quoted { cell.span.part(1, text.len()) } else { cell.span };
         let parsed = match std::str::from_utf8(&text) {
             Ok(text) => parse_matcher(text, span, context.limits).map_err(Diagnostic::from),
@@ -380,6 +385,44 @@ fn with_evals<'c>(
         });
     }
     (Cow::Owned(uses), evals)
+}
+
+/// The expression in the quoted field `written`, each of its tokens where it stands there: a quote that is written twice
+/// becomes one and a blank outside its text. Within `'…'` none can be put, there the blank follows the text.
+fn in_place(written: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(written.len());
+    let mut within = None;
+    let mut owed = 0;
+    let mut at = 0;
+    while at < written.len() {
+        let byte = written[at];
+        let twice = byte == b'"' && written.get(at + 1) == Some(&b'"');
+        at += if twice { 2 } else { 1 };
+        match (byte, within) {
+            (b'"', None) => {
+                text.extend(if twice { b" \"".as_slice() } else { b"\"" });
+                within = Some(byte);
+            }
+            (b'"', Some(b'"')) => {
+                text.extend(if twice { b"\" ".as_slice() } else { b"\"" });
+                within = None;
+            }
+            (b'\'', None) => {
+                text.push(byte);
+                within = Some(byte);
+            }
+            (b'\'', Some(b'\'')) => {
+                text.push(byte);
+                text.extend(std::iter::repeat_n(b' ', std::mem::take(&mut owed)));
+                within = None;
+            }
+            _ => {
+                text.push(byte);
+                owed += usize::from(twice);
+            }
+        }
+    }
+    text
 }
 
 /// The operations whose names a pattern matches.

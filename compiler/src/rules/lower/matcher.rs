@@ -104,7 +104,9 @@ impl<'m> Lowering<'m> {
                 let any = list.iter().any(|other| constant(CompareOp::Eq, operand, other, rule));
                 Ok(Formula::truth(any))
             }
-            Expr::Path { function, pattern } => self.path(*function, pattern, rule, node.span),
+            Expr::Path { function, pattern, pattern_span } => {
+                self.path(*function, pattern, rule, (node.span, *pattern_span))
+            }
             Expr::Args(column) => match &rule.fields[*column].tuple {
                 Some(tuple) => self.tuple(tuple, rule.fields[*column].span),
                 None => Ok(Formula::truth(true)),
@@ -194,7 +196,7 @@ impl<'m> Lowering<'m> {
         function: PathFunction,
         pattern: &Operand,
         rule: &Rule,
-        span: Span,
+        (span, pattern_span): (Span, Span),
     ) -> Result<Formula, LowerError> {
         let Some(text) = text_of(pattern, rule) else { return Ok(Formula::truth(false)) };
         if self.model.effect.nearest {
@@ -210,7 +212,8 @@ impl<'m> Lowering<'m> {
                 | PathFunction::PathMatch => Err(LowerError { span, problem: Problem::NoEntry }),
             };
         }
-        let place = if let Operand::Field(column) = pattern { rule.fields[*column].span } else { span };
+        let place =
+            if let Operand::Field(column) = pattern { rule.fields[*column].span } else { pattern_span };
         let wildcards = match function {
             PathFunction::KeyMatch | PathFunction::Under | PathFunction::Within => 0,
             _ => text.iter().filter(|byte| b"*?[{+|:".contains(byte)).count(),
