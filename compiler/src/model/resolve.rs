@@ -417,6 +417,15 @@ impl<'a> Resolver<'a> {
         {
             unused_priority(column, &mut self.out);
         }
+        if shape == Shape::Casbin && !has_eval(&bound.node) && !by_level(effect) {
+            for column in policy {
+                let used = |index| bound.uses.iter().any(|(used, _)| *used == index);
+                let index = columns.iter().position(|name| *name == column.text);
+                if index.is_some_and(|index| !used(index)) {
+                    shape::unused_column(column, written.span, &mut self.out);
+                }
+            }
+        }
         let layout = Layout::new(&names, &bound.uses);
         let tests_args = bound.uses.iter().any(|(_, how)| matches!(how, Use::Tuple | Use::Eval));
         let related = if tests_args { RelatedOps::new(&names, &bound.node) } else { RelatedOps::default() };
@@ -595,6 +604,11 @@ fn mentions(node: &Node, field: &RequestField) -> bool {
         Expr::ActionRole(_) => *field == RequestField::Act,
         Expr::Const(_) | Expr::Args(_) | Expr::Eval(_) => false,
     }
+}
+
+/// Whether the effect looks at columns of its own.
+fn by_level(effect: PolicyEffect) -> bool {
+    matches!(effect.base, super::BaseEffect::SubjectPriority(_))
 }
 
 fn has_eval(node: &Node) -> bool {
