@@ -186,7 +186,8 @@ impl<'a> Resolver<'a> {
             let lines = &sorted.rules[lines_of(of)];
             let known = self.out.len();
             let typed = self.policy_type(&definitions, suffix, *shape, lines, &mut roles);
-            if of >= defined.len() {
+            let lends = unnumbered == Some(of) && !defined.contains(&selected.as_str());
+            if lends || of >= defined.len() {
                 self.repeated(known, lines, *suffix == selected);
             }
             if let Some(typed) = &typed {
