@@ -218,9 +218,8 @@ fn tuple_ops(
         actions,
         evals,
     };
-    let of_column = |column| match is_tuple(&column) {
-        true => said.tested(context.matcher, column, OpSet::ALL),
-        false => OpSet::EMPTY,
+    let of_column = |column| {
+        if is_tuple(&column) { said.tested(context.matcher, column, OpSet::ALL) } else { OpSet::EMPTY }
     };
     (0..columns.len()).map(of_column).collect()
 }
