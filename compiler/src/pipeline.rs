@@ -9,7 +9,7 @@ use crate::image::{PackError, fits, parts};
 use crate::jobs;
 use crate::lint;
 use crate::model::{Model, Settings, resolve};
-use crate::rules::{self, LowerError, Problem, RuleSet};
+use crate::rules::{self, LowerError, PatternError, Problem, RuleSet};
 use crate::validate::{Effort, Mismatch, Prepared, Report};
 
 /// How far to go.
@@ -262,9 +262,15 @@ impl From<LowerError> for Diagnostic {
                     .label("too many from here on")
                     .help("simplify the patterns, or raise the limit with `--max-pattern-states`")
             }
-            Problem::Pattern { reason } => {
-                Self::error("E0405", format!("the pattern cannot be compiled: {reason}"), span)
+            Problem::Pattern(error) => {
+                let (code, flag) = match error {
+                    PatternError::Wrong(_) => ("E0405", None),
+                    PatternError::Braces { .. } => ("E0510", Some("--max-braces")),
+                    PatternError::Patterns { .. } => ("E0510", Some("--max-brace-patterns")),
+                };
+                Self::error(code, format!("the pattern cannot be compiled: {error}"), span)
                     .label("in this pattern")
+                    .maybe_help(flag.map(|flag| format!("simplify it, or raise the limit with `{flag}`")))
             }
             Problem::NoEntry => {
                 Self::error("E0408", "under `nearest` each way to match needs one condition on `r.obj`", span)

@@ -4,7 +4,7 @@
 use boesfs_abi::op::Op;
 use boesfs_abi::request::{Request, is_canonical};
 use boesfs_abi::verdict::Verdict;
-use boesfs_compiler::model::Settings;
+use boesfs_compiler::model::{Compat, Settings};
 use boesfs_compiler::pipeline::{Limits, Stage, run};
 use boesfs_compiler::reference::Reference;
 use boesfs_grammar::Source;
@@ -134,6 +134,20 @@ proptest! {
             prop_assert_eq!(dfa.decide(&request).map(|decision| decision.verdict), Some(wanted), "dfa: {}", shown);
             prop_assert_eq!(packed.image.decide_request(&request).verdict, wanted, "image: {}", shown);
         }
+    }
+}
+
+#[test]
+fn a_search_for_one_of_many_characters_is_small() {
+    let mut limits = Limits::default();
+    limits.automaton.states = 10_000;
+    limits.automaton.set_items = 100_000;
+    for (expression, compat) in
+        [("\\p{Greek}", None), ("\\d", Some(Compat::CasbinRs)), ("\\w", Some(Compat::CasbinRs))]
+    {
+        let settings = Settings { compat, ..Settings::default() };
+        let outcome = run(vec![policy(expression)], &settings, &limits, Stage::Dfa);
+        assert!(outcome.is_sound(), "{expression}: {:?}", outcome.diagnostics);
     }
 }
 

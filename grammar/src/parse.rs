@@ -368,6 +368,15 @@ impl Parser<'_> {
         let kind = &line[(kind.start - span.start) as usize..(kind.end - span.start) as usize];
         let is_rule = kind.strip_prefix(b"p").is_some_and(|suffix| suffix.iter().all(u8::is_ascii_digit));
         let end = self.tree.cells.last().map_or(span.start, |cell| cell.span.end);
+        let behind = line[(end - span.start) as usize..].trim_ascii_start();
+        if behind.starts_with(b"#@") {
+            let at = span.part(line.len() - behind.len(), behind.len());
+            self.errors.push(
+                SyntaxError::new("E0112", "the annotation does not stand alone on its line", at)
+                    .label("annotates nothing")
+                    .help("write it on a line of its own above the rule"),
+            );
+        }
         self.tree.lines.push(Line {
             span: Span { end, ..span },
             line: number,

@@ -15,7 +15,7 @@ const CALL_LIMIT: usize = 64_000_000;
 pub(crate) fn run(rule: Rule, text: &str, span: Span) -> Result<Pairs<'_, Rule>, SyntaxError> {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| pest::set_call_limit(std::num::NonZeroUsize::new(CALL_LIMIT)));
-    Policy::parse(rule, text).map_err(|error| explain(&error, text, span))
+    Policy::parse(rule, text).map_err(|error| explain(rule, &error, text, span))
 }
 
 /// The span of `pair` in a text that stands at `span`.
@@ -23,7 +23,7 @@ pub(crate) fn span_of(pair: &pest::iterators::Pair<'_, Rule>, span: Span) -> Spa
     span.part(pair.as_span().start(), pair.as_str().len())
 }
 
-fn explain(error: &Error<Rule>, text: &str, span: Span) -> SyntaxError {
+fn explain(rule: Rule, error: &Error<Rule>, text: &str, span: Span) -> SyntaxError {
     let at = match error.location {
         InputLocation::Pos(at) => at,
         InputLocation::Span((start, _)) => start,
@@ -42,6 +42,10 @@ fn explain(error: &Error<Rule>, text: &str, span: Span) -> SyntaxError {
     };
     let rest = text[at..].trim_start_matches([' ', '\t']);
     let start = text.len() - rest.len();
+    if rule == Rule::annotation && start > at && (rest.starts_with('=') || text[..at].ends_with('=')) {
+        return SyntaxError::new("E0101", "a blank stands beside `=`", span.part(at, start - at))
+            .label("no blank here");
+    }
     let found = token(rest);
     if found.is_empty() {
         let end = text.trim_end_matches([' ', '\t']).len();

@@ -2,12 +2,15 @@
 //!
 //! Patterns share what they begin with, so that many patterns `**/name` cost what one search for many names costs.
 
+mod settled;
+
 use hashbrown::HashMap;
 
 use crate::rules::{PathAtom, Regex};
 
 use super::limits::{AutomatonError, Input, Limits};
 use super::utf8::{Expected, expected_after};
+pub(super) use settled::Settled;
 
 /// A Thompson automaton. State 0 is the start of all patterns.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::rules::PathAtom;
 
 use super::dfa::{Builder, Dfa, MAX_STATES, NodeEdge, NodeId as Target};
 use super::limits::{AutomatonError, Input, Limits};
-use super::nfa::{Marks, Nfa, Place};
+use super::nfa::{Marks, Nfa, Place, Settled};
 use super::sets::{SetId, Sets};
 use super::trie::{NodeId, Trie};
 
@@ -266,6 +266,7 @@ impl Step {
 /// The patterns' subset construction, each set's transitions computed once.
 struct Steps<'a> {
     nfa: &'a Nfa,
+    settled: Settled,
     /// Sets of pattern states.
     sets: Sets,
     marks: Marks,
@@ -278,6 +279,7 @@ impl<'a> Steps<'a> {
     fn new(nfa: &'a Nfa) -> Self {
         Self {
             nfa,
+            settled: Settled::new(nfa),
             sets: Sets::default(),
             marks: Marks::default(),
             steps: Vec::new(),
@@ -358,6 +360,7 @@ impl<'a> Steps<'a> {
         }
         let mut reached = Vec::new();
         self.nfa.closure(&targets, Place::Within, &mut self.marks, &mut reached);
+        self.settled.forget(self.nfa, &mut reached);
         let set = self.sets.intern(reached);
         self.closures.insert(targets.into_boxed_slice(), set);
         set

@@ -100,6 +100,12 @@ struct LimitArgs {
     /// Bytes of a definition, or of a line with quotes or parentheses.
     #[arg(long, value_name = "N", default_value_t = boesfs_grammar::Limits::default().line, hide_short_help = true)]
     max_line: usize,
+    /// Braces of one pattern.
+    #[arg(long, value_name = "N", default_value_t = rules::BraceLimits::default().braces, hide_short_help = true)]
+    max_braces: usize,
+    /// Patterns that the braces of one stand for.
+    #[arg(long, value_name = "N", default_value_t = rules::BraceLimits::default().patterns, hide_short_help = true)]
+    max_brace_patterns: usize,
     /// Alternatives of one rule.
     #[arg(long, value_name = "N", default_value_t = rules::Limits::default().rule_terms, hide_short_help = true)]
     max_rule_terms: usize,
@@ -280,6 +286,7 @@ impl Reading {
                 terms: limits.max_terms,
                 subjects: limits.max_subjects,
                 wildcards: limits.max_pattern_states,
+                braces: rules::BraceLimits { braces: limits.max_braces, patterns: limits.max_brace_patterns },
             },
             automaton: automaton::Limits {
                 states: limits.max_states,

@@ -137,7 +137,8 @@ fn asked(who: &Who, query: &Query, everybody: &Everybody) -> Option<Who> {
 
 /// The automaton of a path pattern; `None` if it takes every path.
 fn pattern(text: &[u8]) -> Result<Option<Dfa>, QueryError> {
-    let atoms = path_language(PathFunction::PathMatch, text, Compat::Boesfs).map_err(QueryError::Pattern)?;
+    let atoms = path_language(PathFunction::PathMatch, text, Compat::Boesfs)
+        .map_err(|error| QueryError::Pattern(error.to_string()))?;
     let Some(atoms) = atoms else { return Ok(None) };
     let limits = automaton::Limits::default();
     let labelled =

@@ -81,7 +81,7 @@ impl Phrase<'_> {
                 }
                 text
             }
-            Expr::Path { function, pattern } => {
+            Expr::Path { function, pattern, .. } => {
                 let pattern = self.operand(pattern);
                 match function {
                     PathFunction::Under => format!("the object is strictly below {pattern}"),

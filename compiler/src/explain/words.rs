@@ -48,7 +48,7 @@ fn condition(expr: &Expr, model: &Model, rule: &Rule, request: &Request) -> Said
                 format!("`{graph}` lines give `{member}` the role `{role}`"),
             )
         }
-        Expr::Path { function, pattern } => {
+        Expr::Path { function, pattern, .. } => {
             let (path, pattern) = (shown(request.obj()), text(pattern, rule));
             let (missing, present) = match function {
                 PathFunction::Under => ("does not lie below", "lies below"),

@@ -203,7 +203,7 @@ impl<'a> Findings<'a> {
                 Expr::Compare(CompareOp::Eq, Operand::Request(RequestField::Obj), Operand::Field(other)) => {
                     *other == column
                 }
-                Expr::Path { function, pattern: Operand::Field(other) } => {
+                Expr::Path { function, pattern: Operand::Field(other), .. } => {
                     *other == column && *function != PathFunction::Under
                 }
                 _ => false,
@@ -217,7 +217,7 @@ impl<'a> Findings<'a> {
         let model = self.model;
         let mut columns = Vec::new();
         visit(&model.matcher, &mut |node| {
-            let Expr::Path { function, pattern } = &node.expr else { return };
+            let Expr::Path { function, pattern, .. } = &node.expr else { return };
             match pattern {
                 Operand::Field(column) => columns.push((*function, *column)),
                 Operand::Text { text, .. } => {
@@ -242,7 +242,7 @@ impl<'a> Findings<'a> {
             }
             for eval in rule.fields.iter().filter_map(|field| field.eval.as_deref()) {
                 visit(eval, &mut |node| {
-                    let Expr::Path { function, pattern } = &node.expr else { return };
+                    let Expr::Path { function, pattern, .. } = &node.expr else { return };
                     let (text, span): (&[u8], Span) = match pattern {
                         Operand::Field(column) => (&rule.fields[*column].text, rule.fields[*column].span),
                         Operand::Text { text, .. } => (text, node.span),

@@ -78,6 +78,7 @@ impl<'t> Definitions<'t> {
             }
             if let Some(first) = self.of(kind).next() {
                 self.missing_for_types(kind, first, out);
+                self.without_policy(kind, out);
                 continue;
             }
             let letter = letter(kind);
@@ -119,9 +120,47 @@ impl<'t> Definitions<'t> {
         }
     }
 
+    /// Reports what is of a type that no policy is of.
+    fn without_policy(&self, kind: SectionKind, out: &mut Vec<Diagnostic>) {
+        let types = self.types();
+        if types.is_empty() || types.contains(&"") {
+            return;
+        }
+        for definition in self.of(kind) {
+            let suffix = &definition.key.text[1..];
+            if !suffix.is_empty() && !types.contains(&suffix) {
+                out.push(
+                    Diagnostic::error(
+                        "E0104",
+                        format!("`[policy_definition]` defines no `p{suffix}` or `p` for this"),
+                        definition.key.span,
+                    )
+                    .label("used by no policy")
+                    .help("remove it, or define its policy"),
+                );
+            }
+        }
+    }
+
     /// The type suffixes (`""`, `2`, …) of policy definitions.
     pub(super) fn types(&self) -> Vec<&'t str> {
         self.of(SectionKind::Policy).map(|definition| &definition.key.text[1..]).collect()
+    }
+
+    /// The suffixes that have a request, an effect or a matcher of their own and share the unnumbered policy definition
+    /// and its rules.
+    pub(super) fn sharing(&self) -> Vec<&'t str> {
+        let types = self.types();
+        let mut sharing: Vec<&str> = Vec::new();
+        if types.contains(&"") {
+            for kind in [SectionKind::Request, SectionKind::Effect, SectionKind::Matchers] {
+                let suffixes = self.of(kind).map(|definition| &definition.key.text[1..]);
+                sharing.extend(suffixes.filter(|suffix| !types.contains(suffix)));
+            }
+        }
+        sharing.sort_unstable();
+        sharing.dedup();
+        sharing
     }
 
     fn of(&self, section: SectionKind) -> impl Iterator<Item = &'t Definition> {

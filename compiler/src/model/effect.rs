@@ -4,7 +4,7 @@ use boesfs_abi::verdict::Verdict;
 use boesfs_grammar::{Span, Word};
 
 use super::{BaseEffect, PolicyEffect};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Meant};
 
 /// The forms that are taken, as an error lists them.
 const FORMS: [&str; 6] = [
@@ -16,15 +16,22 @@ const FORMS: [&str; 6] = [
     "nearest(E) with E one of the first three",
 ];
 
-/// The effect that `tokens`, which stand at `span`, spell. White space does not matter, nor which type's `eft` it is.
-pub(super) fn effect(tokens: &[Word], span: Span) -> Result<PolicyEffect, Box<Diagnostic>> {
-    let words: Vec<&str> = tokens
-        .iter()
-        .map(|token| {
-            let digits = token.text.strip_prefix('p').unwrap_or("x");
-            if digits.bytes().all(|b| b.is_ascii_digit()) { "p" } else { token.text.as_str() }
-        })
-        .collect();
+/// The effect that `tokens`, which stand at `span`, spell, for the policy that each of `names` means. White space does
+/// not matter.
+pub(super) fn effect(tokens: &[Word], span: Span, names: &[&str]) -> Result<PolicyEffect, Box<Diagnostic>> {
+    let is_type =
+        |word: &str| word.strip_prefix('p').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    if let Some(other) =
+        tokens.iter().find(|token| is_type(&token.text) && !names.contains(&token.text.as_str()))
+    {
+        return Err(Box::new(
+            Diagnostic::error("E0203", format!("unknown name `{}`", other.text), other.span)
+                .label("not the policy that this effect is of")
+                .maybe_meant(Some(Meant::to_be(&other.text, names[0]))),
+        ));
+    }
+    let words: Vec<&str> =
+        tokens.iter().map(|token| if is_type(&token.text) { "p" } else { token.text.as_str() }).collect();
     let nearest = words.first() == Some(&"nearest");
     let inner = match words.as_slice() {
         ["nearest", "(", inner @ .., ")"] => inner,

@@ -1,9 +1,12 @@
 //! What is odd about the subjects and roles of a policy that means something all the same.
 
+use boesfs_abi::verdict::Effect;
 use boesfs_grammar::Span;
 use hashbrown::HashSet;
 
 use super::matcher::Use;
+use super::members::no_program;
+use super::rule_line::names_program;
 use super::{CompareOp, Expr, Node, Operand, RequestField, RoleGraph, Rule, Shape};
 use crate::diagnostic::{Diagnostic, closest};
 use crate::lint::{BASE_NAME, LITERAL_STAR, ROLE_AS_SUBJECT, SET_COMPARISON, UNDEFINED_ROLE, UNUSED_ROLE};
@@ -50,7 +53,8 @@ impl Subjects<'_> {
                 let by_role = by_role.contains(&column);
                 let finding = if self.shape == Shape::Boesfs {
                     // One word is enough: it is so of every rule.
-                    let first = field.text.starts_with(b"/") && !std::mem::replace(&mut said_paths, true);
+                    let path = field.text.contains(&b'/') && names_program(&field.text, self.shape);
+                    let first = path && !std::mem::replace(&mut said_paths, true);
                     first.then(|| only_base_name(&field.text, field.span))
                 } else {
                     self.subject(&field.text, field.span, column, direct && !by_role, &roles)
@@ -59,12 +63,35 @@ impl Subjects<'_> {
                 out.extend(finding.filter(|found| !found.lint.is_some_and(allowed)));
             }
         }
-        if self.shape == Shape::Casbin {
+        if self.shape == Shape::Boesfs {
+            self.nobody(&by_role, &roles, out);
+        } else {
             for graph in member_graphs {
                 self.members(&self.graphs[graph], &roles, &mut said, out);
             }
         }
         visit(self.matcher, &mut |node| set_comparison(node, out));
+    }
+
+    /// Subjects whose base name no program has.
+    fn nobody(&self, by_role: &HashSet<usize>, roles: &HashSet<&[u8]>, out: &mut Vec<Diagnostic>) {
+        let mut said: HashSet<(&[u8], bool)> = HashSet::new();
+        for rule in self.rules {
+            for (column, field) in rule.fields.iter().enumerate() {
+                let compared = by_role.contains(&column) || self.uses.contains(&(column, Use::Subject));
+                let text = field.text.as_slice();
+                let somebody = names_program(text, self.shape) && text != b"*" || roles.contains(text);
+                let denies = rule.eft == Effect::Deny;
+                if !compared || somebody || said.contains(&(text, denies)) {
+                    continue;
+                }
+                let found = no_program(text, field.span, denies, "the rule");
+                if !found.lint.is_some_and(|lint| rule.annotations.allow.iter().any(|name| name == lint)) {
+                    said.insert((text, denies));
+                    out.push(found);
+                }
+            }
+        }
     }
 
     fn subject(
@@ -96,7 +123,8 @@ impl Subjects<'_> {
                     .help("write `(r.sub == p.sub || p.sub == \"*\")` in the matcher")
             });
         }
-        if is_path || text.is_empty() || roles.contains(text) || self.is_own_word(column, text) {
+        let nobody = !names_program(text, self.shape);
+        if is_path || nobody || roles.contains(text) || self.is_own_word(column, text) {
             return None;
         }
         Some(base_name(&shown, span, roles, plain))
@@ -127,7 +155,8 @@ impl Subjects<'_> {
     {
         for edge in &graph.edges {
             let member = edge.member.as_slice();
-            if !member.starts_with(b"/") && !roles.contains(member) && said.insert(member) {
+            let bare = !member.starts_with(b"/") && names_program(member, self.shape);
+            if bare && !roles.contains(member) && said.insert(member) {
                 out.push(base_name(&String::from_utf8_lossy(member), edge.span, roles, true));
             }
         }
@@ -258,7 +287,7 @@ pub(super) fn asked_texts(
     }
 }
 
-fn visit(node: &Node, with: &mut impl FnMut(&Node)) {
+pub(super) fn visit<'n>(node: &'n Node, with: &mut impl FnMut(&'n Node)) {
     with(node);
     match &node.expr {
         Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| visit(part, with)),

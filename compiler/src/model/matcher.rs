@@ -10,6 +10,7 @@ use boesfs_grammar::{Comparison, Expr as Written, ExprKind, Span, Word};
 use super::action::{action, has_tuple, known_words};
 use super::functions::{path_function, unknown_function};
 use super::opaque::Vocabulary;
+use super::tuple::octal_or_decimal;
 use super::{ActionRole, CompareOp, Expr, Node, Operand, PathFunction, RequestField, RoleGraph, Shape};
 use crate::diagnostic::{Diagnostic, suggestion};
 
@@ -423,6 +424,11 @@ impl Binder<'_, '_> {
             }
             RequestField::Arg(_, ty) => (Some(*ty), Use::Number(*ty)),
         };
+        if let Side::Number(text) = &other
+            && let Some(wrong) = octal_or_decimal(text, at)
+        {
+            return self.fail(wrong);
+        }
         match (other, number) {
             (Side::Column(column), _) => {
                 self.uses.push((column, how));
@@ -518,7 +524,10 @@ impl Binder<'_, '_> {
                 Some(Operand::Field(column))
             }
             Side::Number(text) => match parse_number(&text, ArgType::Unsigned) {
-                Some(number) => Some(Operand::Number(number)),
+                Some(number) => match octal_or_decimal(&text, at) {
+                    Some(wrong) => self.fail(wrong),
+                    None => Some(Operand::Number(number)),
+                },
                 None => self.fail(
                     Diagnostic::error("E0311", format!("`{text}` is not an unsigned 64-bit number"), at)
                         .label("expected a number from 0 on"),

@@ -11,6 +11,7 @@ mod effect;
 mod functions;
 mod lints;
 mod matcher;
+mod members;
 mod nearest;
 mod opaque;
 mod options;
@@ -299,6 +300,10 @@ pub struct RoleEdge {
     pub role: Vec<u8>,
     /// In which domain, if the graph has domains.
     pub domain: Option<Vec<u8>>,
+    /// Where the member stands.
+    pub member_span: Span,
+    /// Where the role stands.
+    pub role_span: Span,
     /// The line.
     pub span: Span,
     /// Line in its file, from 1.
@@ -349,6 +354,8 @@ pub enum Expr {
         function: PathFunction,
         /// The pattern or directory; never a request's field.
         pattern: Operand,
+        /// Where it stands.
+        pattern_span: Span,
     },
     /// `r.args == p.x`: the tuple in that column.
     Args(usize),

@@ -3,18 +3,19 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use boesfs_abi::op::OpSet;
 use boesfs_abi::plane::Plane;
-use boesfs_grammar::{Expr as Written, Limits, Line, Span, SyntaxTree, Word};
+use boesfs_abi::verdict::Effect;
+use boesfs_grammar::{Expr as Written, Limits, Line, SectionKind, Span, SyntaxTree, Word};
 use hashbrown::{HashMap, HashSet};
 
 use super::definitions::Definitions;
 use super::lints::{Subjects, asked_texts, several_steps, unused_roles};
-use super::matcher::{Bound, Names, bind};
+use super::matcher::{Bound, Names, Use, bind};
+use super::members::{Asked, undefined};
 use super::opaque::Vocabulary;
 use super::options::Chosen;
 use super::roles::{Declared, action_line, cycles, edge};
-use super::rule_line::{Layout, LineContext, rule, unused_priority};
+use super::rule_line::{Layout, LineContext, RelatedOps, rule, unused_priority};
 use super::{
     ActionRole, Compat, Expr, Model, Node, Operand, PolicyEffect, RequestField, RoleGraph, Rule, Shape,
     effect, nearest, shape,
@@ -136,8 +137,13 @@ impl<'a> Resolver<'a> {
             self.vocabulary = Vocabulary { open: true, word: self.settings.word.as_deref() };
         }
         let mut declared = Declared::read(tree, &mut self.out);
-        let types = definitions.types();
-        let sorted = self.sort(&types, &declared);
+        let defined = definitions.types();
+        let sorted = self.sort(&defined, &declared);
+        // What falls back to the unnumbered policy is decided by its lines.
+        let unnumbered = defined.iter().position(|suffix| suffix.is_empty());
+        let mut types = defined.clone();
+        types.extend(definitions.sharing());
+        let lines_of = |of: usize| unnumbered.filter(|_| of >= defined.len()).unwrap_or(of);
         let selected = self.selected(&chosen, &types)?;
         let mut gauge = Gauge::default();
         for (graph, line) in &sorted.edges {
@@ -150,7 +156,13 @@ impl<'a> Resolver<'a> {
         let shapes: Vec<Shape> = types
             .iter()
             .enumerate()
-            .map(|(of, suffix)| self.shape(&definitions, &sorted, of, suffix))
+            .map(|(of, suffix)| {
+                let before = self.out.len();
+                let shape = self.shape(&definitions, &sorted, lines_of(of), suffix);
+                // Of shared lines it has been said.
+                self.out.truncate(if of < defined.len() { self.out.len() } else { before });
+                shape
+            })
             .collect();
         let shape =
             types.iter().position(|suffix| *suffix == selected).map_or(Shape::Casbin, |at| shapes[at]);
@@ -162,14 +174,28 @@ impl<'a> Resolver<'a> {
             action_line(tree, line, shape, self.vocabulary, &mut action_roles, &mut self.out);
             gauge.look(&mut self.out);
         }
-        self.others(&sorted, shape, &types, &declared);
+        self.others(&sorted, shape, &defined, &declared);
         let mut model = None;
         let mut roles =
             Roles { graphs: &declared.graphs, action_roles: &action_roles, asked: HashSet::new() };
+        let mut asked = Asked::new(declared.graphs.len());
+        let (mut bound, mut denies) = (0, false);
         let fine = |found: &&Diagnostic| found.severity != Severity::Error || found.lint.is_some();
         let before = self.out.iter().filter(|found| !fine(found)).map(|found| 1 + found.more).sum::<usize>();
         for (of, (suffix, shape)) in types.iter().zip(&shapes).enumerate() {
-            let typed = self.policy_type(&definitions, suffix, *shape, &sorted.rules[of], &mut roles);
+            let lines = &sorted.rules[lines_of(of)];
+            let known = self.out.len();
+            let typed = self.policy_type(&definitions, suffix, *shape, lines, &mut roles);
+            let lends = unnumbered == Some(of) && !defined.contains(&selected.as_str());
+            if lends || of >= defined.len() {
+                self.repeated(known, lines, *suffix == selected);
+            }
+            if let Some(typed) = &typed {
+                bound += 1;
+                asked.gather(&typed.matcher, &typed.rules);
+                let counts = |rule: &Rule| rule.eft == Effect::Deny && typed.effect.base.looks_at(rule.eft);
+                denies |= typed.rules.iter().any(counts);
+            }
             if *suffix == selected {
                 model = typed;
             }
@@ -180,6 +206,9 @@ impl<'a> Resolver<'a> {
             for graph in &declared.graphs {
                 unused_roles(graph, &roles.asked, &mut self.out);
             }
+        }
+        if bound == types.len() {
+            asked.check(&declared.graphs, shape, self.vocabulary, denies, &mut self.out);
         }
         let typed = model?;
         Some(Model {
@@ -195,11 +224,34 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// Drops what was found from `known` on and has been said of the same place already. Of a type that is not compiled,
+    /// what its matcher would have of lines that are written for another one is not asked.
+    fn repeated(&mut self, known: usize, lines: &[&Line], selected: bool) {
+        let key = |found: &Diagnostic| {
+            let span = found.span();
+            (found.code, span.file, span.start, span.end)
+        };
+        // It may have been abridged since.
+        let known = known.min(self.out.len());
+        let said: HashSet<_> = self.out[..known].iter().map(key).collect();
+        let in_line = |span: Span| {
+            let next =
+                lines.partition_point(|line| (line.span.file, line.span.start) <= (span.file, span.start));
+            next > 0 && lines[next - 1].span.file == span.file && span.end <= lines[next - 1].span.end
+        };
+        let found = self.out.split_off(known);
+        self.out.extend(
+            found
+                .into_iter()
+                .filter(|found| !said.contains(&key(found)) && (selected || !in_line(found.span()))),
+        );
+    }
+
     /// The suffix of the type to compile.
     fn selected(&mut self, chosen: &Chosen, types: &[&str]) -> Option<String> {
         let (text, span) = match (&self.settings.select, &chosen.select) {
-            (Some(text), _) => (text.clone(), Span::default()),
-            (None, Some(word)) => (word.text.clone(), word.span),
+            (Some(text), _) => (text.clone(), None),
+            (None, Some(word)) => (word.text.clone(), Some(word.span)),
             (None, None) => {
                 return Some(
                     types
@@ -213,6 +265,9 @@ impl<'a> Resolver<'a> {
             return Some(suffix.to_owned());
         }
         let known: Vec<String> = types.iter().map(|suffix| format!("p{suffix}")).collect();
+        // What the command line says stands in no text: the definitions it chooses among do.
+        let policies = self.tree.definitions.iter().find(|d| d.section == SectionKind::Policy);
+        let span = span.or(policies.map(|policy| policy.key.span)).unwrap_or_default();
         self.out.push(
             Diagnostic::error("E0209", format!("no policy type `{text}` is defined"), span)
                 .label("not defined")
@@ -316,14 +371,16 @@ impl<'a> Resolver<'a> {
         if let Some((_, fields)) = request {
             sound &= self.distinct(fields, "field") & self.known_fields(fields);
         }
-        let effect =
-            definitions.effect(suffix).and_then(|(tokens, span)| match effect::effect(tokens, span) {
+        let of_type = ["p", &policy_key.text, &format!("p{suffix}")];
+        let effect = definitions.effect(suffix).and_then(|(tokens, span)| {
+            match effect::effect(tokens, span, &of_type) {
                 Ok(effect) => Some((effect, span)),
                 Err(diagnostic) => {
                     self.out.push(*diagnostic);
                     None
                 }
-            });
+            }
+        });
         let written = definitions.matcher(suffix)?;
         let (request_key, fields) = request?;
         if !sound {
@@ -361,8 +418,18 @@ impl<'a> Resolver<'a> {
         {
             unused_priority(column, &mut self.out);
         }
-        let literal_ops = literal_ops(&bound.node).unwrap_or(OpSet::ALL);
+        if shape == Shape::Casbin && !has_eval(&bound.node) && !by_level(effect) {
+            for column in policy {
+                let used = |index| bound.uses.iter().any(|(used, _)| *used == index);
+                let index = columns.iter().position(|name| *name == column.text);
+                if index.is_some_and(|index| !used(index)) {
+                    shape::unused_column(column, written.span, &mut self.out);
+                }
+            }
+        }
         let layout = Layout::new(&names, &bound.uses);
+        let tests_args = bound.uses.iter().any(|(_, how)| matches!(how, Use::Tuple | Use::Eval));
+        let related = if tests_args { RelatedOps::new(&names, &bound.node) } else { RelatedOps::default() };
         let (tree, limits) = (self.tree, &self.settings.limits);
         let names = &names;
         let unsaid = Arc::default();
@@ -375,7 +442,8 @@ impl<'a> Resolver<'a> {
                     limits,
                     names,
                     effect,
-                    literal_ops,
+                    matcher: &bound.node,
+                    related: &related,
                     layout: &layout,
                     actions: RefCell::default(),
                     unknown: RefCell::default(),
@@ -411,6 +479,7 @@ impl<'a> Resolver<'a> {
         }
         let subjects = Subjects { shape, matcher: &bound.node, uses: &bound.uses, rules: &rules, graphs };
         subjects.check(out);
+        undefined(&bound.node, &rules, graphs, (shape, self.vocabulary), out);
         asked_texts(&bound.node, &bound.uses, &rules, asked);
         Some(Typed { shape, effect, matcher: bound.node, columns, rules })
     }
@@ -524,21 +593,6 @@ fn keys<'k>(key: &'k Word, letter: &'k str) -> Vec<&'k str> {
     if key.text == letter { vec![letter] } else { vec![&key.text, letter] }
 }
 
-/// The operations a matcher names itself, if it names any.
-fn literal_ops(node: &Node) -> Option<OpSet> {
-    let of = |operand: &Operand| match operand {
-        Operand::Text { ops, .. } => *ops,
-        _ => None,
-    };
-    let act = Operand::Request(RequestField::Act);
-    match &node.expr {
-        Expr::And(parts) | Expr::Or(parts) => parts.iter().filter_map(literal_ops).reduce(OpSet::union),
-        Expr::Compare(super::CompareOp::Eq, left, right) if *left == act => of(right),
-        Expr::In(left, items) if *left == act => items.iter().filter_map(of).reduce(OpSet::union),
-        _ => None,
-    }
-}
-
 fn mentions(node: &Node, field: &RequestField) -> bool {
     let is = |operand: &Operand| matches!(operand, Operand::Request(found) if found == field);
     match &node.expr {
@@ -551,6 +605,11 @@ fn mentions(node: &Node, field: &RequestField) -> bool {
         Expr::ActionRole(_) => *field == RequestField::Act,
         Expr::Const(_) | Expr::Args(_) | Expr::Eval(_) => false,
     }
+}
+
+/// Whether the effect looks at columns of its own.
+fn by_level(effect: PolicyEffect) -> bool {
+    matches!(effect.base, super::BaseEffect::SubjectPriority(_))
 }
 
 fn has_eval(node: &Node) -> bool {

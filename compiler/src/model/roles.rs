@@ -78,7 +78,15 @@ pub(super) fn edge(tree: &SyntaxTree, line: &Line, graph: &mut RoleGraph, out: &
     }
     let mut texts = cells.iter().map(|cell| tree.text(*cell).into_owned());
     let (member, role) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
-    graph.edges.push(RoleEdge { member, role, domain: texts.next(), span: line.span, line: line.line });
+    graph.edges.push(RoleEdge {
+        member,
+        role,
+        domain: texts.next(),
+        member_span: cells[0].span,
+        role_span: cells[1].span,
+        span: line.span,
+        line: line.line,
+    });
 }
 
 /// Reports a shortest cycle of `graph` for each domain that has one.

@@ -2,6 +2,7 @@
 
 mod arity;
 mod column;
+mod tested;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -27,6 +28,9 @@ use crate::lint::{
 use crate::shown::written;
 use arity::arity;
 use column::{boesfs_path, some_program, typed};
+pub(super) use column::{names_program, normal};
+pub(super) use tested::RelatedOps;
+use tested::Said;
 
 /// What all lines of one type share.
 pub(super) struct LineContext<'a> {
@@ -34,8 +38,9 @@ pub(super) struct LineContext<'a> {
     pub(super) limits: &'a Limits,
     pub(super) names: &'a Names<'a>,
     pub(super) effect: PolicyEffect,
-    /// The operations the matcher itself restricts a tuple to, where no column holds them.
-    pub(super) literal_ops: OpSet,
+    pub(super) matcher: &'a Node,
+    /// What the role relations say of operations.
+    pub(super) related: &'a RelatedOps,
     /// What each field of a line is.
     pub(super) layout: &'a Layout,
     /// What columns that are used as actions mean, by their text: a large policy says the same few over and over.
@@ -137,17 +142,11 @@ fn fields(
     let priority = layout.priority.and_then(|place| priority(context, cells[place], out));
     let (uses, mut evals) = with_evals(context, cells, out);
     let mut inert = false;
-    // Most lines have one action and nothing that looks at its operations.
-    let mut ops = None;
     let mut actions: SmallVec<[Option<Rc<Action>>; 8]> = SmallVec::new();
     for (place, uses) in layout.columns.iter().zip(uses.iter()) {
-        let action = action_of(context, cells[*place], uses, eft, out);
-        if let Some(action) = &action {
-            ops = Some(ops.map_or(action.ops, |ops: OpSet| ops.union(action.ops)));
-        }
-        actions.push(action);
+        actions.push(action_of(context, cells[*place], uses, eft, out));
     }
-    let ops = ops.unwrap_or(context.literal_ops);
+    let tuple_ops = tuple_ops(context, cells, &uses, &actions, &evals);
     let mut fields = Vec::with_capacity(layout.columns.len());
     for (column, (place, action)) in layout.columns.iter().zip(actions).enumerate() {
         let cell = cells[*place];
@@ -164,8 +163,9 @@ fn fields(
                 other => typed(&text, cell.span, *other, names, out),
             }
         }
-        let tuple =
-            uses[column].contains(&Use::Tuple).then(|| tuple(&text, cell.span, ops, names.shape, out).into());
+        let tuple = uses[column]
+            .contains(&Use::Tuple)
+            .then(|| tuple(&text, cell.span, tuple_ops[column], names.shape, out).into());
         fields.push(Field {
             text,
             span: cell.span,
@@ -197,6 +197,32 @@ fn fields(
         text: written(context.tree.bytes(line.span)).into(),
         inert,
     })
+}
+
+/// For each column that is a tuple the operations it is tested on.
+fn tuple_ops(
+    context: &LineContext<'_>,
+    cells: &[Cell],
+    uses: &[Vec<Use>],
+    actions: &[Option<Rc<Action>>],
+    evals: &[Option<Node>],
+) -> SmallVec<[OpSet; 8]> {
+    let is_tuple = |column: &usize| uses[*column].contains(&Use::Tuple);
+    let columns = &context.layout.columns;
+    if !(0..columns.len()).any(|column| is_tuple(&column)) {
+        return SmallVec::from_elem(OpSet::EMPTY, columns.len());
+    }
+    let said = Said {
+        roles: context.names.action_roles,
+        related: context.related,
+        texts: columns.iter().map(|place| context.tree.text(cells[*place])).collect(),
+        actions,
+        evals,
+    };
+    let of_column = |column| {
+        if is_tuple(&column) { said.tested(context.matcher, column, OpSet::ALL) } else { OpSet::EMPTY }
+    };
+    (0..columns.len()).map(of_column).collect()
 }
 
 fn hidden_characters(text: &[u8], cell: Cell) -> Option<Diagnostic> {
@@ -320,7 +346,12 @@ fn with_evals<'c>(
             evals.push(None);
             continue;
         }
-        let text = context.tree.text(*cell);
+        let text = if cell.quoted {
+            let written = context.tree.bytes(cell.span);
+            Cow::Owned(in_place(&written[1..written.len() - 1]))
+        } else {
+            context.tree.text(*cell)
+        };
         let span = if cell.quoted { cell.span.part(1, text.len()) } else { cell.span };
         let parsed = match std::str::from_utf8(&text) {
             Ok(text) => parse_matcher(text, span, context.limits).map_err(Diagnostic::from),
@@ -354,6 +385,44 @@ fn with_evals<'c>(
         });
     }
     (Cow::Owned(uses), evals)
+}
+
+/// The expression in the quoted field `written`, each of its tokens where it stands there: a quote that is written twice
+/// becomes one and a blank outside its text. Within `'…'` none can be put, there the blank follows the text.
+fn in_place(written: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(written.len());
+    let mut within = None;
+    let mut owed = 0;
+    let mut at = 0;
+    while at < written.len() {
+        let byte = written[at];
+        let twice = byte == b'"' && written.get(at + 1) == Some(&b'"');
+        at += if twice { 2 } else { 1 };
+        match (byte, within) {
+            (b'"', None) => {
+                text.extend(if twice { b" \"".as_slice() } else { b"\"" });
+                within = Some(byte);
+            }
+            (b'"', Some(b'"')) => {
+                text.extend(if twice { b"\" ".as_slice() } else { b"\"" });
+                within = None;
+            }
+            (b'\'', None) => {
+                text.push(byte);
+                within = Some(byte);
+            }
+            (b'\'', Some(b'\'')) => {
+                text.push(byte);
+                text.extend(std::iter::repeat_n(b' ', std::mem::take(&mut owed)));
+                within = None;
+            }
+            _ => {
+                text.push(byte);
+                owed += usize::from(twice);
+            }
+        }
+    }
+    text
 }
 
 /// The operations whose names a pattern matches.

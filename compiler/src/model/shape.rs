@@ -1,6 +1,6 @@
 //! Which layout a policy type has (LANGUAGE §4), and what `BoesFS`'s layout asks of its definition and matcher.
 
-use boesfs_grammar::{Comparison, Expr, ExprKind, Line, SyntaxTree, Word};
+use boesfs_grammar::{Comparison, Expr, ExprKind, Line, Span, SyntaxTree, Word};
 
 use super::Shape;
 use crate::diagnostic::Diagnostic;
@@ -147,18 +147,23 @@ pub(super) fn unused(matcher: &Expr, policy: &[Word], out: &mut Vec<Diagnostic>)
             Conjunct::Action => column.text == "act" || column.text == "args",
         });
         if !used {
-            out.push(
-                Diagnostic::warning(
-                    &UNUSED_COLUMN,
-                    format!("the matcher does not use the column `{}`", column.text),
-                    column.span,
-                )
-                .label("declared here")
-                .secondary(matcher.span, "not compared here")
-                .help(format!("add `&& r.{0} == p.{0}`, or drop the column", column.text)),
-            );
+            unused_column(column, matcher.span, out);
         }
     }
+}
+
+/// Says that the matcher at `span` does not use `column`.
+pub(super) fn unused_column(column: &Word, span: Span, out: &mut Vec<Diagnostic>) {
+    out.push(
+        Diagnostic::warning(
+            &UNUSED_COLUMN,
+            format!("the matcher does not use the column `{}`", column.text),
+            column.span,
+        )
+        .label("declared here")
+        .secondary(span, "not compared here")
+        .help(format!("add `&& r.{0} == p.{0}`, or drop the column", column.text)),
+    );
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

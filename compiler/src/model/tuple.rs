@@ -35,10 +35,14 @@ pub(super) fn tuple(text: &[u8], span: Span, ops: OpSet, shape: Shape, out: &mut
     }
     let Some(inner) = text.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")) else {
         let shown = String::from_utf8_lossy(text);
+        let help = match text.iter().rposition(|byte| *byte == b')') {
+            Some(_) if text.starts_with(b"(") => "end it with its `)`: nothing may follow".to_owned(),
+            _ => format!("write `({shown})`"),
+        };
         out.push(
             Diagnostic::error("E0310", format!("`{shown}` is not a tuple"), span)
                 .label("expected `(…)` or `*`")
-                .help(format!("write `({shown})`")),
+                .help(help),
         );
         return Tuple(Vec::new());
     };
@@ -53,7 +57,7 @@ pub(super) fn tuple(text: &[u8], span: Span, ops: OpSet, shape: Shape, out: &mut
                 .help("write `(*)`"),
         );
     } else {
-        for (index, raw) in inner.split(|b| *b == b',').enumerate() {
+        for (index, raw) in values(inner, shape).into_iter().enumerate() {
             let value = raw.trim_ascii();
             let lead = raw.len() - raw.trim_ascii_start().len();
             let at = if verbatim { span.part(offset + lead, value.len()) } else { span };
@@ -75,6 +79,31 @@ pub(super) fn tuple(text: &[u8], span: Span, ops: OpSet, shape: Shape, out: &mut
         tests.pop();
     }
     Tuple(tests)
+}
+
+/// The values of a tuple: a comma between braces that are closed belongs to a pattern.
+fn values(inner: &[u8], shape: Shape) -> Vec<&[u8]> {
+    let plain = || inner.split(|b| *b == b',').collect();
+    if shape == Shape::Boesfs || !inner.contains(&b'{') {
+        return plain();
+    }
+    let mut values = Vec::new();
+    let (mut start, mut at, mut depth) = (0, 0, 0_usize);
+    while at < inner.len() {
+        match inner[at] {
+            b'\\' => at += 1,
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 => {
+                values.push(&inner[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    values.push(&inner[start..]);
+    if depth == 0 { values } else { plain() }
 }
 
 /// Why no value but `*` may stand at a place.
@@ -231,12 +260,21 @@ impl Wrong {
     }
 }
 
+fn begins_with_zero(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// What is wrong with the number `text` if it can be read as decimal and as octal.
+pub(super) fn octal_or_decimal(text: &str, at: Span) -> Option<Diagnostic> {
+    begins_with_zero(text).then(|| Wrong::LeadingZero.diagnostic(text.as_bytes(), at))
+}
+
 fn number_test(value: &[u8], signed: bool) -> Result<ValueTest, Wrong> {
     let text = std::str::from_utf8(value).map_err(|_| Wrong::Number { signed })?;
     let number = |text: &str| {
         let text = text.trim();
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()) {
+        if begins_with_zero(text) {
             return Err(Wrong::LeadingZero);
         }
         parse_number(text, if signed { ArgType::Signed } else { ArgType::Unsigned })

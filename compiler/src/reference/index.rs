@@ -206,7 +206,7 @@ fn reach<'m>(node: &'m Node, rule: &'m Rule, shape: Shape) -> Reach<'m> {
         Expr::In(Operand::Request(RequestField::Obj), list) => {
             list.iter().map(|operand| equal(operand, rule, shape)).fold(Reach::At(SmallVec::new()), Reach::or)
         }
-        Expr::Path { function, pattern } => {
+        Expr::Path { function, pattern, .. } => {
             let Some(text) = text_of(pattern, rule) else { return Reach::At(SmallVec::new()) };
             let start = match function {
                 PathFunction::Under | PathFunction::Within => text,

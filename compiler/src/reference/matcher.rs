@@ -82,7 +82,7 @@ impl<'m> Reference<'m> {
                 list.iter()
                     .any(|other| constants_compare(CompareOp::Eq, operand, other, &self.model.rules[rule])),
             ),
-            Expr::Path { function, pattern } => {
+            Expr::Path { function, pattern, .. } => {
                 let text = text_of(pattern, &self.model.rules[rule]).unwrap_or_default();
                 let pattern = self.patterns.get(function).and_then(|known| known.get(text));
                 Some(pattern.is_some_and(|pattern| pattern.matches(question.obj)))

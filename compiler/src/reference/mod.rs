@@ -94,7 +94,7 @@ impl<'m> Reference<'m> {
     pub fn new(model: &'m Model) -> Self {
         let mut patterns: HashMap<PathFunction, HashMap<Vec<u8>, Pattern>> = HashMap::new();
         for_each_expression(model, &mut |expr, rule| {
-            let Expr::Path { function, pattern } = expr else { return };
+            let Expr::Path { function, pattern, .. } = expr else { return };
             let text = match pattern {
                 Operand::Field(column) => {
                     let Some(rule) = rule else { return };

@@ -158,7 +158,7 @@ impl<'m> Reference<'m> {
             Leaf::Node(Node { expr: Expr::Compare(CompareOp::Eq, left, right), .. }) => {
                 equal(if matches!(left, Operand::Request(_)) { right } else { left })
             }
-            Leaf::Node(Node { expr: Expr::Path { function, pattern }, .. }) => {
+            Leaf::Node(Node { expr: Expr::Path { function, pattern, .. }, .. }) => {
                 let Some(dir) = text_of(pattern, line) else { return Vec::new() };
                 match function {
                     PathFunction::Under => vec![Place::Dir(dir)],

@@ -33,8 +33,8 @@ pub(super) enum Token {
     Byte(u8),
     /// One byte that is no `/`.
     One,
-    /// One byte of a class, or one outside it; never `/`.
-    Class { ranges: Vec<(u8, u8)>, negated: bool },
+    /// One byte of a class, or one outside it; `/` only if classes of this function may take it.
+    Class { ranges: Vec<(u8, u8)>, negated: bool, takes_slash: bool },
     /// Any bytes that are no `/`.
     Star,
     /// Any bytes.
@@ -43,7 +43,37 @@ pub(super) enum Token {
     Directories,
     /// Nothing, or `/` and any bytes.
     Descendants,
+    /// Nothing, `/`, or any bytes that begin and end in one.
+    Subdirectories,
 }
+
+/// How a glob is read.
+struct Dialect {
+    /// What negates a class.
+    negations: &'static [u8],
+    /// Whether classes take `/` as any other byte.
+    slash_in_class: bool,
+    /// Whether `\` makes what follows it a member.
+    escape_in_class: bool,
+    /// Whether a part of braces may be empty though others are not.
+    empty_parts: bool,
+    /// Whether a pattern that ends in `/**` or `/**/` takes the directory itself too.
+    ends_at_directory: bool,
+}
+
+const PATH: Dialect = Dialect {
+    negations: b"!",
+    slash_in_class: false,
+    escape_in_class: true,
+    empty_parts: true,
+    ends_at_directory: false,
+};
+
+const GLOB: Dialect = Dialect { negations: b"!^", slash_in_class: true, ..PATH };
+
+const RS_GLOB: Dialect = Dialect { escape_in_class: false, empty_parts: false, ..GLOB };
+
+const GO_GLOB: Dialect = Dialect { ends_at_directory: true, ..GLOB };
 
 impl Pattern {
     pub(super) fn new(function: PathFunction, text: &[u8], compat: Compat) -> Self {
@@ -60,10 +90,16 @@ impl Pattern {
             PathFunction::Under => Self::Under(text.to_vec()),
             PathFunction::Within => Self::Within(text.to_vec()),
             PathFunction::PathMatch => {
-                Self::glob(expand_braces(text, b"!").iter().map(|text| path_tokens(text)).collect())
+                Self::glob(expand_braces(text, &PATH).iter().map(|text| path_tokens(text)).collect())
             }
             PathFunction::GlobMatch => {
-                Self::glob(expand_braces(text, b"!^").iter().map(|text| glob_tokens(text, go)).collect())
+                let dialect = match compat {
+                    Compat::Boesfs => &GLOB,
+                    Compat::CasbinRs => &RS_GLOB,
+                    Compat::CasbinGo => &GO_GLOB,
+                };
+                let patterns = expand_braces(text, dialect);
+                Self::glob(patterns.iter().map(|text| glob_tokens(text, dialect)).collect())
             }
             PathFunction::RegexMatch => search(utf8(text), false),
             PathFunction::KeyMatch2 => {
@@ -109,7 +145,7 @@ impl Pattern {
 
 /// Whether `pattern` matches the whole of `text` as `pathMatch` does.
 pub(super) fn path_match(pattern: &[u8], text: &[u8]) -> bool {
-    expand_braces(pattern, b"!").iter().any(|pattern| glob_matches(&path_tokens(pattern), text))
+    expand_braces(pattern, &PATH).iter().any(|pattern| glob_matches(&path_tokens(pattern), text))
 }
 
 /// Whether `path` lies strictly below `dir`, by whole components.
@@ -153,13 +189,17 @@ fn glob_matches(tokens: &[Token], text: &[u8]) -> bool {
             here[i] = match token {
                 Token::Byte(wanted) => takes_byte(byte == Some(*wanted)),
                 Token::One => takes_byte(byte != Some(b'/')),
-                Token::Class { ranges, negated } => takes_byte(byte.is_some_and(|byte| {
+                Token::Class { ranges, negated, takes_slash } => takes_byte(byte.is_some_and(|byte| {
                     let member = ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte));
-                    byte != b'/' && member != *negated
+                    (byte != b'/' || *takes_slash) && member != *negated
                 })),
                 Token::Star => next[i] || byte.is_some_and(|byte| byte != b'/') && here[i + 1],
                 Token::Everything => next[i] || byte.is_some() && here[i + 1],
                 Token::Directories => next[i] || (i..end).any(|slash| text[slash] == b'/' && next[slash + 1]),
+                Token::Subdirectories => {
+                    let slash = |at: usize| text[at] == b'/' && next[at + 1];
+                    next[i] || byte == Some(b'/') && (i..end).any(slash)
+                }
                 Token::Descendants => next[i] || byte == Some(b'/') && next[i..].contains(&true),
             };
         }
@@ -181,24 +221,28 @@ fn path_tokens(text: &[u8]) -> Vec<Token> {
             tokens.push(Token::Everything);
             i += 2;
         } else {
-            i += simple_token(&text[i..], b"!", &mut tokens);
+            i += simple_token(&text[i..], &PATH, &mut tokens);
         }
     }
     tokens
 }
 
-/// The tokens of a `globMatch` pattern without braces. `**` is special only as a whole component. With `go`, a
-/// pattern that ends in `/**` matches the directory itself too.
-fn glob_tokens(text: &[u8], go: bool) -> Vec<Token> {
+/// The tokens of a `globMatch` pattern without braces. `**` is special only as a whole component.
+fn glob_tokens(text: &[u8], dialect: &Dialect) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut i = 0;
     while i < text.len() {
         let starts_component = i == 0 || text[i - 1] == b'/';
-        if starts_component && text[i..].starts_with(b"**/") {
+        let at_directory = dialect.ends_at_directory && matches!(tokens.last(), Some(Token::Byte(b'/')));
+        if at_directory && &text[i..] == b"**/" {
+            tokens.pop();
+            tokens.push(Token::Subdirectories);
+            i += 3;
+        } else if starts_component && text[i..].starts_with(b"**/") {
             tokens.push(Token::Directories);
             i += 3;
         } else if starts_component && &text[i..] == b"**" {
-            if go && matches!(tokens.last(), Some(Token::Byte(b'/'))) {
+            if at_directory {
                 tokens.pop();
                 tokens.push(Token::Descendants);
             } else {
@@ -206,14 +250,14 @@ fn glob_tokens(text: &[u8], go: bool) -> Vec<Token> {
             }
             i += 2;
         } else {
-            i += simple_token(&text[i..], b"!^", &mut tokens);
+            i += simple_token(&text[i..], dialect, &mut tokens);
         }
     }
     tokens
 }
 
 /// Takes one token that both functions know, and returns how many bytes it took.
-fn simple_token(text: &[u8], negations: &[u8], tokens: &mut Vec<Token>) -> usize {
+fn simple_token(text: &[u8], dialect: &Dialect, tokens: &mut Vec<Token>) -> usize {
     match text {
         [b'\\', escaped, ..] => {
             tokens.push(Token::Byte(*escaped));
@@ -227,9 +271,9 @@ fn simple_token(text: &[u8], negations: &[u8], tokens: &mut Vec<Token>) -> usize
             tokens.push(Token::One);
             1
         }
-        [b'[', ..] => match class_length(text, negations) {
+        [b'[', ..] => match class_length(text, dialect) {
             Some(length) => {
-                tokens.push(class(&text[1..length - 1], negations));
+                tokens.push(class(&text[1..length - 1], dialect));
                 length
             }
             None => {
@@ -246,28 +290,28 @@ fn simple_token(text: &[u8], negations: &[u8], tokens: &mut Vec<Token>) -> usize
 }
 
 /// How long the class is that `text` begins with, brackets included. A `]` that stands first is a member.
-fn class_length(text: &[u8], negations: &[u8]) -> Option<usize> {
+fn class_length(text: &[u8], dialect: &Dialect) -> Option<usize> {
     let mut i = 1;
-    if text.get(i).is_some_and(|byte| negations.contains(byte)) {
+    if text.get(i).is_some_and(|byte| dialect.negations.contains(byte)) {
         i += 1;
     }
     let first = i;
     while i < text.len() {
         match text[i] {
             b']' if i > first => return Some(i + 1),
-            b'\\' => i += 2,
+            b'\\' if dialect.escape_in_class => i += 2,
             _ => i += 1,
         }
     }
     None
 }
 
-fn class(members: &[u8], negations: &[u8]) -> Token {
-    let negated = members.first().is_some_and(|byte| negations.contains(byte));
+fn class(members: &[u8], dialect: &Dialect) -> Token {
+    let negated = members.first().is_some_and(|byte| dialect.negations.contains(byte));
     let mut bytes = Vec::new();
     let mut rest = &members[usize::from(negated)..];
     while let Some((first, tail)) = rest.split_first() {
-        let escaped = *first == b'\\' && !tail.is_empty();
+        let escaped = dialect.escape_in_class && *first == b'\\' && !tail.is_empty();
         bytes.push((if escaped { tail[0] } else { *first }, escaped));
         rest = &tail[usize::from(escaped)..];
     }
@@ -282,39 +326,42 @@ fn class(members: &[u8], negations: &[u8]) -> Token {
             i += 1;
         }
     }
-    Token::Class { ranges, negated }
+    Token::Class { ranges, negated, takes_slash: dialect.slash_in_class }
 }
 
 /// How many times braces are opened before a pattern is given up; lowering refuses it long before.
-const MOST_BRACES: usize = 1 << 14;
+const MOST_BRACES: usize = 1 << 20;
 
 /// The patterns that `text` stands for, one for each way through its braces; none, if they are too many.
-fn expand_braces(text: &[u8], negations: &[u8]) -> Vec<Vec<u8>> {
+fn expand_braces(text: &[u8], dialect: &Dialect) -> Vec<Vec<u8>> {
     let mut expanded = Vec::new();
     let mut open_patterns = vec![text.to_vec()];
     for _ in 0..MOST_BRACES {
         let Some(text) = open_patterns.pop() else { return expanded };
-        let Some((open, commas, close)) = first_braces(&text, negations) else {
+        let Some((open, commas, close)) = first_braces(&text, dialect) else {
             expanded.push(text);
             continue;
         };
-        let mut start = open + 1;
-        for end in commas.into_iter().chain([close]) {
-            open_patterns.push([&text[..open], &text[start..end], &text[close + 1..]].concat());
-            start = end + 1;
+        let ends: Vec<usize> = commas.into_iter().chain([close]).collect();
+        let starts = [open].into_iter().chain(ends.iter().copied()).map(|before| before + 1);
+        let mut parts: Vec<&[u8]> = starts.zip(&ends).map(|(start, end)| &text[start..*end]).collect();
+        if !dialect.empty_parts && parts.iter().any(|part| !part.is_empty()) {
+            parts.retain(|part| !part.is_empty());
         }
+        open_patterns
+            .extend(parts.into_iter().map(|part| [&text[..open], part, &text[close + 1..]].concat()));
     }
     Vec::new()
 }
 
 /// The first `{` that has its `}`, the commas between them that belong to it, and that `}`.
-fn first_braces(text: &[u8], negations: &[u8]) -> Option<(usize, Vec<usize>, usize)> {
+fn first_braces(text: &[u8], dialect: &Dialect) -> Option<(usize, Vec<usize>, usize)> {
     let mut i = 0;
     while i < text.len() {
         match text[i] {
             b'\\' => i += 2,
-            b'[' => i += class_length(&text[i..], negations).unwrap_or(1),
-            b'{' => match braces_at(text, i, negations) {
+            b'[' => i += class_length(&text[i..], dialect).unwrap_or(1),
+            b'{' => match braces_at(text, i, dialect) {
                 Some((commas, close)) => return Some((i, commas, close)),
                 None => i += 1,
             },
@@ -324,14 +371,14 @@ fn first_braces(text: &[u8], negations: &[u8]) -> Option<(usize, Vec<usize>, usi
     None
 }
 
-fn braces_at(text: &[u8], open: usize, negations: &[u8]) -> Option<(Vec<usize>, usize)> {
+fn braces_at(text: &[u8], open: usize, dialect: &Dialect) -> Option<(Vec<usize>, usize)> {
     let mut depth = 0;
     let mut commas = Vec::new();
     let mut i = open;
     while i < text.len() {
         match text[i] {
             b'\\' => i += 1,
-            b'[' => i += class_length(&text[i..], negations).unwrap_or(1) - 1,
+            b'[' => i += class_length(&text[i..], dialect).unwrap_or(1) - 1,
             b'{' => depth += 1,
             b',' if depth == 1 => commas.push(i),
             b'}' if depth == 1 => return Some((commas, i)),
@@ -371,7 +418,6 @@ mod tests {
         check(r"/\*", &["/*"], &["/a"]);
         check("/a**z", &["/az", "/a/q/z"], &["/a"]);
         check("/?", &["/a"], &["/é"]);
-        check("/{a", &["/{a"], &["/a"]);
     }
 
     #[test]
@@ -380,8 +426,16 @@ mod tests {
         check("/a/**", &["/a/b", "/a/b/c"], &["/a"]);
         check("/a**", &["/a", "/ab"], &["/a/b"]);
         check("/a/**/b", &["/a/b", "/a/x/b"], &["/ab"]);
+        check("/a[!.]b", &["/a/b", "/axb"], &["/a.b"]);
+        check("/a[+-0]b", &["/a/b", "/a.b"], &["/axb"]);
         let go = Pattern::new(PathFunction::GlobMatch, b"/a/**", Compat::CasbinGo);
         assert!(go.matches(b"/a") && go.matches(b"/a/b") && !go.matches(b"/ab"));
+        let go = Pattern::new(PathFunction::GlobMatch, b"/a/**/", Compat::CasbinGo);
+        assert!(go.matches(b"/a") && go.matches(b"/a/") && go.matches(b"/a/b/") && !go.matches(b"/a/b"));
+        let rs = Pattern::new(PathFunction::GlobMatch, b"/a{,b}", Compat::CasbinRs);
+        assert!(rs.matches(b"/ab") && !rs.matches(b"/a"));
+        let rs = Pattern::new(PathFunction::GlobMatch, br"/[\]]", Compat::CasbinRs);
+        assert!(rs.matches(br"/\]") && !rs.matches(b"/]"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use atom::{PathSet, path_set, text_atom};
 pub(crate) use atom::{path_atoms, takes_the_same};
 use cells::{CellSet, Cells};
 use dnf::{Conjunction, DnfError, Formula, Normaliser, Unsatisfiable};
+pub use glob::{BraceLimits, PatternError};
 use matcher::Lowering;
 use subjects::Table;
 
@@ -39,8 +40,8 @@ pub fn path_language(
     function: PathFunction,
     text: &[u8],
     compat: Compat,
-) -> Result<Option<Vec<PathAtom>>, String> {
-    Ok(match path_set(function, text, compat)? {
+) -> Result<Option<Vec<PathAtom>>, PatternError> {
+    Ok(match path_set(function, text, compat, BraceLimits::default())? {
         PathSet::Every => None,
         PathSet::Atom(atom) => Some(vec![atom]),
         PathSet::Within(dir) => Some(vec![PathAtom::Literal(dir.clone()), PathAtom::Below(dir)]),
@@ -51,8 +52,8 @@ pub fn path_language(
 ///
 /// # Errors
 /// Why it cannot be compiled.
-pub fn argument_language(pattern: &[u8]) -> Result<PathAtom, String> {
-    text_atom(pattern)
+pub fn argument_language(pattern: &[u8]) -> Result<PathAtom, PatternError> {
+    text_atom(pattern, BraceLimits::default())
 }
 
 /// How large a policy may become.
@@ -67,11 +68,19 @@ pub struct Limits {
     /// Wildcards, repetitions and alternatives of all patterns for paths, each pattern once. Each becomes a state or
     /// more, so that the automaton's limit is known to be hit before the patterns fill the memory.
     pub wildcards: usize,
+    /// Braces of one pattern.
+    pub braces: BraceLimits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rule_terms: 4096, terms: 8 << 20, subjects: 4 << 20, wildcards: 1_000_000 }
+        Self {
+            rule_terms: 4096,
+            terms: 8 << 20,
+            subjects: 4 << 20,
+            wildcards: 1_000_000,
+            braces: BraceLimits::default(),
+        }
     }
 }
 
@@ -119,11 +128,8 @@ pub enum Problem {
         limit: usize,
     },
     /// A pattern is no regular language of ours, or none at all.
-    #[error("the pattern does not compile: {reason}")]
-    Pattern {
-        /// Why.
-        reason: String,
-    },
+    #[error("the pattern does not compile: {0}")]
+    Pattern(PatternError),
     /// Under `nearest`, a term has another condition on `r.obj` than `==`, `under` or `within`, or none.
     #[error("under `nearest` each way to match needs exactly one of `r.obj == …`, `under` and `within`")]
     NoEntry,
@@ -147,7 +153,7 @@ pub fn lower(model: &Model, limits: &Limits) -> Result<RuleSet, Vec<LowerError>>
         let problem = Problem::Subjects { needed, limit };
         return Err(vec![LowerError { span: model.matcher.span, problem }]);
     }
-    let mut lowering = Lowering::new(model, table, limits.wildcards);
+    let mut lowering = Lowering::new(model, table, limits);
     let mut terms: Vec<Vec<Conjunction>> = Vec::with_capacity(model.rules.len());
     let mut errors: Vec<LowerError> = Vec::new();
     let mut total = 0;

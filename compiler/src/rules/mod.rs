@@ -12,7 +12,9 @@ mod lower;
 #[cfg(test)]
 mod tests;
 
-pub use lower::{Limits, LowerError, Problem, argument_language, lower, path_language};
+pub use lower::{
+    BraceLimits, Limits, LowerError, PatternError, Problem, argument_language, lower, path_language,
+};
 pub(crate) use lower::{path_atoms, takes_the_same};
 
 use std::sync::Arc;

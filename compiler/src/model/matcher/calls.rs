@@ -117,7 +117,8 @@ impl Binder<'_, '_> {
                 );
             }
         };
-        Some(Node { expr: Expr::Path { function, pattern: operand }, span })
+        let pattern_span = pattern.span;
+        Some(Node { expr: Expr::Path { function, pattern: operand, pattern_span }, span })
     }
 
     /// `regexMatch(r.act, pattern)`: the operations are known, so it is a set of them.

@@ -56,7 +56,7 @@ pub(super) fn boesfs_path(text: &mut Vec<u8>, cell: Cell, eft: Effect, out: &mut
 }
 
 /// The path without `//` and `.`, and with `..` taken by its letters, if that makes it normal.
-fn normal(text: &[u8]) -> Option<String> {
+pub(in crate::model) fn normal(text: &[u8]) -> Option<String> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in text.split(|b| *b == b'/') {
         match part {
@@ -72,11 +72,18 @@ fn normal(text: &[u8]) -> Option<String> {
     is_canonical(&path).then(|| String::from_utf8_lossy(&path).into_owned())
 }
 
+/// Whether a program may be called `text`: by its path or base name in Casbin shape, by its base name in `BoesFS` shape.
+pub(in crate::model) fn names_program(text: &[u8], shape: Shape) -> bool {
+    let name = text.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    match shape {
+        Shape::Casbin => text.starts_with(b"/") || text == name && !matches!(text, b"" | b"." | b".."),
+        Shape::Boesfs => !matches!(name, b"" | b"." | b".."),
+    }
+}
+
 /// Checks that a column which is compared with programs, and with nothing else, may hold one.
 pub(super) fn some_program(text: &[u8], span: Span, names: &Names<'_>, out: &mut Vec<Diagnostic>) {
-    let relative = text.contains(&b'/') && !text.starts_with(b"/");
-    let nobody = text.is_empty() || relative || matches!(text, b"." | b"..");
-    if nobody && names.shape == Shape::Casbin && !names.vocabulary.open {
+    if names.shape == Shape::Casbin && !names_program(text, names.shape) && !names.vocabulary.open {
         let shown = String::from_utf8_lossy(text);
         out.push(
             Diagnostic::error("E0320", format!("`{shown}` names no program"), span)

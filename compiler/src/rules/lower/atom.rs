@@ -9,7 +9,7 @@ use crate::rules::{PathAtom, PathTest, Regex};
 
 use super::bytes::{single_text, split_literal};
 use super::expression::{brace_names, colon_names, search, search_before_query};
-use super::glob::{self, Flavour};
+use super::glob::{self, BraceLimits, Flavour, PatternError};
 
 /// A set of paths before it has a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,18 @@ pub(super) enum PathSet {
 }
 
 /// The paths that `function` takes for `text`. The error says why that cannot be compiled.
-pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> Result<PathSet, String> {
+pub(super) fn path_set(
+    function: PathFunction,
+    text: &[u8],
+    compat: Compat,
+    limits: BraceLimits,
+) -> Result<PathSet, PatternError> {
     let go = compat == Compat::CasbinGo;
+    let flavour = match compat {
+        Compat::Boesfs => Flavour::Glob,
+        Compat::CasbinRs => Flavour::RsGlob,
+        Compat::CasbinGo => Flavour::GoGlob,
+    };
     let regex = match function {
         PathFunction::KeyMatch => {
             return Ok(match text.iter().position(|byte| *byte == b'*') {
@@ -39,20 +49,32 @@ pub(super) fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> R
         PathFunction::PathMatch | PathFunction::GlobMatch if is_plain(text) => {
             return Ok(PathSet::Atom(PathAtom::Literal(text.to_vec())));
         }
-        PathFunction::PathMatch => glob::regex(text, Flavour::Path)?,
-        PathFunction::GlobMatch => glob::regex(text, if go { Flavour::GoGlob } else { Flavour::Glob })?,
-        PathFunction::RegexMatch => search(text, compat)?,
-        PathFunction::KeyMatch2 => search(&colon_names(text, go), compat)?,
-        PathFunction::KeyMatch3 => search(&brace_names(text, true, !go), compat)?,
-        PathFunction::KeyMatch5 => search_before_query(&brace_names(text, go, false), compat)?,
+        PathFunction::PathMatch => glob::regex(text, Flavour::Path, limits),
+        PathFunction::GlobMatch => glob::regex(text, flavour, limits),
+        PathFunction::RegexMatch => search(text, compat).map_err(PatternError::Wrong),
+        PathFunction::KeyMatch2 => search(&colon_names(text, go), compat).map_err(PatternError::Wrong),
+        PathFunction::KeyMatch3 => search(&brace_names(text, true, !go), compat).map_err(PatternError::Wrong),
+        PathFunction::KeyMatch5 => {
+            search_before_query(&brace_names(text, go, false), compat).map_err(PatternError::Wrong)
+        }
     };
-    Ok(simplest(regex, compat))
+    Ok(simplest(regex?, compat))
 }
 
 /// Whether both Casbins take the same paths for `text`, as far as the form of what they compile to shows.
 pub(crate) fn takes_the_same(function: PathFunction, text: &[u8], readings: [Compat; 2]) -> bool {
-    let [one, other] = readings.map(|compat| path_set(function, text, compat).ok());
-    one == other
+    let [one, other] = readings.map(|compat| path_set(function, text, compat, BraceLimits::NONE).ok());
+    one == other && !(function == PathFunction::GlobMatch && counts_characters(text))
+}
+
+/// Whether something in a glob takes one byte to casbin-rs, and to Go Casbin one character.
+fn counts_characters(text: &[u8]) -> bool {
+    let escaped = |at: usize| at > 0 && text[at - 1] == b'\\';
+    text.iter().enumerate().any(|(at, byte)| match byte {
+        b'?' => !escaped(at),
+        b'[' => !escaped(at) && (matches!(text.get(at + 1), Some(b'!' | b'^')) || !text.is_ascii()),
+        _ => false,
+    })
 }
 
 /// Whether no glob of either kind takes anything in `text` for more than itself.
@@ -62,7 +84,7 @@ fn is_plain(text: &[u8]) -> bool {
 
 /// The languages of canonical paths that `function` takes for `text`: one of them, or any; `None` is every path.
 pub(crate) fn path_atoms(function: PathFunction, text: &[u8], compat: Compat) -> Option<Vec<PathAtom>> {
-    match path_set(function, text, compat).ok()? {
+    match path_set(function, text, compat, BraceLimits::NONE).ok()? {
         PathSet::Every => None,
         PathSet::Atom(atom) => Some(vec![atom]),
         PathSet::Within(dir) => Some(vec![PathAtom::Literal(dir.clone()), PathAtom::Below(dir)]),
@@ -70,8 +92,8 @@ pub(crate) fn path_atoms(function: PathFunction, text: &[u8], compat: Compat) ->
 }
 
 /// The texts that a path pattern in a tuple takes.
-pub(super) fn text_atom(pattern: &[u8]) -> Result<PathAtom, String> {
-    let regex = glob::regex(pattern, Flavour::Path)?;
+pub(super) fn text_atom(pattern: &[u8], limits: BraceLimits) -> Result<PathAtom, PatternError> {
+    let regex = glob::regex(pattern, Flavour::Path, limits)?;
     Ok(match single_text(&regex) {
         Some(text) => PathAtom::Literal(text),
         None => PathAtom::Pattern(Box::new(regex)),

@@ -318,24 +318,49 @@ fn class_regex(class: &Class) -> Regex {
         }
         Class::Unicode(class) => {
             let mut single = ByteSet::EMPTY;
-            let mut sequences = Vec::new();
+            let mut sequences: Vec<Vec<(u8, u8)>> = Vec::new();
             for range in class.ranges() {
                 for sequence in Utf8Sequences::new(range.start(), range.end()) {
                     match sequence.as_slice() {
                         [only] => single.insert(only.start, only.end),
-                        several => sequences.push(concat(
-                            several.iter().map(|part| Regex::Bytes(vec![(part.start, part.end)])).collect(),
-                        )),
+                        several => {
+                            sequences.push(several.iter().map(|part| (part.start, part.end)).collect());
+                        }
                     }
                 }
             }
+            let sequences: Vec<&[(u8, u8)]> = sequences.iter().map(Vec::as_slice).collect();
+            let mut parts = alternatives(&sequences);
             if takes_replacement_character(class) {
-                sequences.push(Regex::Lone(vec![(0x80, 0xFF)]));
+                parts.push(Regex::Lone(vec![(0x80, 0xFF)]));
             }
-            sequences.push(single.regex());
-            alternate(sequences)
+            parts.push(single.regex());
+            alternate(parts)
         }
     }
+}
+
+/// One of `sequences`, which are in order. Those that begin alike share what they begin with: a search would else be in
+/// hundreds of places of a large class at once.
+fn alternatives(sequences: &[&[(u8, u8)]]) -> Vec<Regex> {
+    let mut ends = ByteSet::EMPTY;
+    let mut parts = Vec::new();
+    let mut rest = sequences;
+    while let Some([first, others @ ..]) = rest.first() {
+        let count = rest.iter().take_while(|sequence| sequence[0] == *first).count();
+        let (group, after) = rest.split_at(count);
+        if others.is_empty() {
+            ends.insert(first.0, first.1);
+        } else {
+            let tails: Vec<&[(u8, u8)]> = group.iter().map(|sequence| &sequence[1..]).collect();
+            parts.push(concat(vec![Regex::Bytes(vec![*first]), alternate(alternatives(&tails))]));
+        }
+        rest = after;
+    }
+    if ends != ByteSet::EMPTY {
+        parts.push(ends.regex());
+    }
+    parts
 }
 
 /// This character.

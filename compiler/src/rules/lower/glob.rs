@@ -11,26 +11,67 @@ pub(super) enum Flavour {
     Path,
     /// `globMatch`, where `/a/**` does not match `/a`.
     Glob,
-    /// `globMatch` as Go Casbin has it, where it does.
+    /// `globMatch` as casbin-rs has it: nothing escapes in a class, and no part of a brace is empty.
+    RsGlob,
+    /// `globMatch` as Go Casbin has it: `/a/**` matches `/a`, and what is malformed to others may be itself.
     GoGlob,
 }
 
-/// How many patterns the braces of one may stand for.
-const MAX_EXPANSIONS: usize = 1024;
+/// How many braces a pattern may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BraceLimits {
+    /// How many braces one pattern may hold.
+    pub braces: usize,
+    /// How many patterns without braces one may stand for.
+    pub patterns: usize,
+}
 
-/// How many braces one pattern may hold.
-const MAX_BRACES: usize = 256;
+impl BraceLimits {
+    /// For patterns that are known to keep the limits.
+    pub(super) const NONE: Self = Self { braces: usize::MAX, patterns: usize::MAX };
+}
 
-/// The language of `pattern`. The error says why it is too large.
-pub(super) fn regex(pattern: &[u8], flavour: Flavour) -> Result<Regex, String> {
-    let braces = pattern.iter().filter(|b| **b == b'{').count();
-    if braces > MAX_BRACES {
-        return Err(format!("it has {braces} braces, limit is {MAX_BRACES}"));
+impl Default for BraceLimits {
+    fn default() -> Self {
+        Self { braces: 256, patterns: 1024 }
+    }
+}
+
+/// Why a pattern has no language.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It is none, or cannot be compiled.
+    #[error("{0}")]
+    Wrong(String),
+    /// It holds too many braces.
+    #[error("it has {needed} braces, the limit is {limit}")]
+    Braces {
+        /// How many.
+        needed: usize,
+        /// [`BraceLimits::braces`]
+        limit: usize,
+    },
+    /// Its braces stand for too many patterns.
+    #[error("its braces stand for {needed} patterns, the limit is {limit}")]
+    Patterns {
+        /// How many.
+        needed: usize,
+        /// [`BraceLimits::patterns`]
+        limit: usize,
+    },
+}
+
+/// The language of `pattern`. The error says why there is none.
+pub(super) fn regex(pattern: &[u8], flavour: Flavour, limits: BraceLimits) -> Result<Regex, PatternError> {
+    let needed = pattern.iter().filter(|b| **b == b'{').count();
+    if needed > limits.braces {
+        return Err(PatternError::Braces { needed, limit: limits.braces });
     }
     let parser = Parser { flavour };
-    let expansions = parser.expansions(pattern);
-    if expansions > MAX_EXPANSIONS {
-        return Err(format!("its braces stand for {expansions} patterns, limit is {MAX_EXPANSIONS}"));
+    parser.well_formed(pattern).map_err(PatternError::Wrong)?;
+    let needed = parser.expansions(pattern);
+    if needed > limits.patterns {
+        return Err(PatternError::Patterns { needed, limit: limits.patterns });
     }
     Ok(parser.alternatives(pattern))
 }
@@ -47,6 +88,47 @@ struct Braces {
 }
 
 impl Parser {
+    /// Whether everything in `pattern` that begins or ends something does; the error says what does not.
+    fn well_formed(&self, pattern: &[u8]) -> Result<(), String> {
+        let mut open: Vec<usize> = Vec::new();
+        let mut at = 0;
+        while at < pattern.len() {
+            match pattern[at] {
+                b'\\' if at + 1 == pattern.len() => return Err("nothing follows its last `\\`".to_owned()),
+                b'\\' => at += 1,
+                b'[' => {
+                    let shown = || String::from_utf8_lossy(&pattern[at..]).into_owned();
+                    let Some(end) = self.class_end(pattern, at) else {
+                        return Err(format!("the `[` of `{}` is not closed", shown()));
+                    };
+                    if self.flavour != Flavour::GoGlob
+                        && let Some((low, high)) = self.empty_range(&pattern[at + 1..end])
+                    {
+                        return Err(format!("the range `{}-{}` is empty", char::from(low), char::from(high)));
+                    }
+                    at = end;
+                }
+                b'{' => open.push(at),
+                b'}' if open.pop().is_none() && self.flavour != Flavour::GoGlob => {
+                    return Err("a `}` in it closes nothing: `\\}` is the character".to_owned());
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        match open.first() {
+            Some(at) => {
+                Err(format!("the `{{` of `{}` is not closed", String::from_utf8_lossy(&pattern[*at..])))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A range of a class that holds no byte.
+    fn empty_range(&self, members: &[u8]) -> Option<(u8, u8)> {
+        self.ranges(members).1.into_iter().find(|(low, high)| low > high)
+    }
+
     /// How many patterns without braces `pattern` stands for.
     fn expansions(&self, pattern: &[u8]) -> usize {
         let Some(braces) = self.braces(pattern) else { return 1 };
@@ -65,13 +147,23 @@ impl Parser {
         };
         let stars_near =
             before.last() == Some(&b'*') || star_follows || pattern[braces.open..braces.end].contains(&b'*');
-        let parts = braces.parts.iter().map(|(start, end)| &pattern[*start..*end]);
+        let parts = self.parts(&braces, pattern);
         if stars_near {
             // A star may join one outside the braces, or look at the slash beside it: take each way for itself.
-            return alternate(parts.map(|part| self.alternatives(&[before, part, after].concat())).collect());
+            let ways = parts.iter().map(|part| self.alternatives(&[before, part, after].concat()));
+            return alternate(ways.collect());
         }
-        let parts = alternate(parts.map(|part| self.alternatives(part)).collect());
+        let parts = alternate(parts.iter().map(|part| self.alternatives(part)).collect());
         concat(vec![self.sequence(before), parts, self.alternatives(after)])
+    }
+
+    /// The parts of `braces`. casbin-rs leaves empty ones out, unless there is no other.
+    fn parts<'p>(&self, braces: &Braces, pattern: &'p [u8]) -> Vec<&'p [u8]> {
+        let mut parts: Vec<&[u8]> = braces.parts.iter().map(|(start, end)| &pattern[*start..*end]).collect();
+        if self.flavour == Flavour::RsGlob && parts.iter().any(|part| !part.is_empty()) {
+            parts.retain(|part| !part.is_empty());
+        }
+        parts
     }
 
     /// The first `{` that is closed.
@@ -115,14 +207,17 @@ impl Parser {
         if pattern.get(at).is_some_and(|b| self.negates(*b)) {
             at += 1;
         }
-        // A bracket that stands first is a member.
+        // A bracket that stands first is a member, but to Go Casbin, which refuses it.
         if pattern.get(at) == Some(&b']') {
+            if self.flavour == Flavour::GoGlob {
+                return None;
+            }
             at += 1;
         }
         while at < pattern.len() {
             match pattern[at] {
                 b']' => return Some(at),
-                b'\\' => at += 2,
+                b'\\' if self.flavour != Flavour::RsGlob => at += 2,
                 _ => at += 1,
             }
         }
@@ -147,6 +242,14 @@ impl Parser {
             let after_slash = at > 0 && pattern[at - 1] == b'/';
             let component = after_slash || at == 0 && self.flavour != Flavour::Path;
             match rest {
+                [b'*', b'*', b'/']
+                    if self.flavour == Flavour::GoGlob && parts.last() == Some(&byte(b'/')) =>
+                {
+                    parts.pop();
+                    let below = optional(concat(vec![Regex::any(), byte(b'/')]));
+                    parts.push(optional(concat(vec![byte(b'/'), below])));
+                    at += 3;
+                }
                 [b'*', b'*', b'/', ..] if component => {
                     parts.push(optional(concat(vec![Regex::any(), byte(b'/')])));
                     at += 3;
@@ -176,16 +279,11 @@ impl Parser {
                     parts.push(byte(*escaped));
                     at += 2;
                 }
-                [b'[', ..] => match self.class_end(pattern, at) {
-                    Some(end) => {
-                        parts.push(self.class(&pattern[at + 1..end]));
-                        at = end + 1;
-                    }
-                    None => {
-                        parts.push(byte(b'['));
-                        at += 1;
-                    }
-                },
+                [b'[', ..] => {
+                    let end = self.class_end(pattern, at).expect("INVARIANT: the pattern is well formed");
+                    parts.push(self.class(&pattern[at + 1..end]));
+                    at = end + 1;
+                }
                 [plain, ..] => {
                     parts.push(byte(*plain));
                     at += 1;
@@ -197,46 +295,52 @@ impl Parser {
     }
 
     fn class(&self, members: &[u8]) -> Regex {
+        let (negated, ranges) = self.ranges(members);
+        let mut set = ByteSet::EMPTY;
+        ranges.iter().filter(|(low, high)| low <= high).for_each(|(low, high)| set.insert(*low, *high));
+        if negated {
+            set = set.complement();
+        }
+        // Both Casbins look for the slash at their wildcards only.
+        if self.flavour == Flavour::Path {
+            set.remove(b'/');
+        }
+        set.regex()
+    }
+
+    /// Whether a class is negated, and its ranges.
+    fn ranges(&self, members: &[u8]) -> (bool, Vec<(u8, u8)>) {
         let (negated, mut rest) = match members.split_first() {
             Some((first, rest)) if self.negates(*first) => (true, rest),
             _ => (false, members),
         };
-        let mut set = ByteSet::EMPTY;
-        while let Some((low, tail)) = member(rest) {
+        let mut ranges = Vec::new();
+        while let Some((low, tail)) = self.member(rest) {
             rest = tail;
             let high = match rest.split_first() {
-                Some((b'-', tail)) => member(tail),
+                Some((b'-', tail)) => self.member(tail),
                 _ => None,
             };
-            match high {
-                Some((high, tail)) => {
-                    rest = tail;
-                    if low <= high {
-                        set.insert(low, high);
-                    }
-                }
-                None => set.insert(low, low),
+            if let Some((_, tail)) = high {
+                rest = tail;
             }
+            ranges.push((low, high.map_or(low, |(high, _)| high)));
         }
-        if negated {
-            set = set.complement();
+        (negated, ranges)
+    }
+
+    /// The first member of a class, an escape undone, and what follows it.
+    fn member<'m>(&self, text: &'m [u8]) -> Option<(u8, &'m [u8])> {
+        match text {
+            [b'\\', escaped, rest @ ..] if self.flavour != Flavour::RsGlob => Some((*escaped, rest)),
+            [plain, rest @ ..] => Some((*plain, rest)),
+            [] => None,
         }
-        set.remove(b'/');
-        set.regex()
     }
 }
 
 fn close_part(group: &mut Braces, at: usize) {
     if let Some(part) = group.parts.last_mut() {
         part.1 = at;
-    }
-}
-
-/// The first member of a class, an escape undone, and what follows it.
-fn member(text: &[u8]) -> Option<(u8, &[u8])> {
-    match text {
-        [b'\\', escaped, rest @ ..] => Some((*escaped, rest)),
-        [plain, rest @ ..] => Some((*plain, rest)),
-        [] => None,
     }
 }

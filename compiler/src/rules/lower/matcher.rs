@@ -15,7 +15,7 @@ use super::atom::{Atoms, PathSet, path_set, text_atom};
 use super::dnf::{Conjunction, Formula, Leaf};
 use super::subjects::{Direction, DomainOf, Table};
 use super::value::{self, never};
-use super::{LowerError, Problem};
+use super::{BraceLimits, Limits, LowerError, Problem};
 
 /// What the rules of one policy share while they are lowered.
 pub(super) struct Lowering<'m> {
@@ -27,13 +27,16 @@ pub(super) struct Lowering<'m> {
     branches: bool,
     /// How many more wildcards patterns may have, and how many at all.
     wildcards: (usize, usize),
+    /// How many braces one pattern may have.
+    braces: BraceLimits,
 }
 
 impl<'m> Lowering<'m> {
     /// Nothing is lowered yet.
-    pub(super) fn new(model: &'m Model, table: Table<'m>, wildcards: usize) -> Self {
-        let (atoms, texts, wildcards) = (Atoms::default(), Atoms::default(), (wildcards, wildcards));
-        Self { model, table, atoms, texts, branches: false, wildcards }
+    pub(super) fn new(model: &'m Model, table: Table<'m>, limits: &Limits) -> Self {
+        let (atoms, texts) = (Atoms::default(), Atoms::default());
+        let wildcards = (limits.wildcards, limits.wildcards);
+        Self { model, table, atoms, texts, branches: false, wildcards, braces: limits.braces }
     }
 
     /// The condition that the matcher is for `rule`, if it is nothing but a conjunction.
@@ -101,7 +104,9 @@ impl<'m> Lowering<'m> {
                 let any = list.iter().any(|other| constant(CompareOp::Eq, operand, other, rule));
                 Ok(Formula::truth(any))
             }
-            Expr::Path { function, pattern } => self.path(*function, pattern, rule, node.span),
+            Expr::Path { function, pattern, pattern_span } => {
+                self.path(*function, pattern, rule, (node.span, *pattern_span))
+            }
             Expr::Args(column) => match &rule.fields[*column].tuple {
                 Some(tuple) => self.tuple(tuple, rule.fields[*column].span),
                 None => Ok(Formula::truth(true)),
@@ -191,7 +196,7 @@ impl<'m> Lowering<'m> {
         function: PathFunction,
         pattern: &Operand,
         rule: &Rule,
-        span: Span,
+        (span, pattern_span): (Span, Span),
     ) -> Result<Formula, LowerError> {
         let Some(text) = text_of(pattern, rule) else { return Ok(Formula::truth(false)) };
         if self.model.effect.nearest {
@@ -207,7 +212,8 @@ impl<'m> Lowering<'m> {
                 | PathFunction::PathMatch => Err(LowerError { span, problem: Problem::NoEntry }),
             };
         }
-        let place = if let Operand::Field(column) = pattern { rule.fields[*column].span } else { span };
+        let place =
+            if let Operand::Field(column) = pattern { rule.fields[*column].span } else { pattern_span };
         let wildcards = match function {
             PathFunction::KeyMatch | PathFunction::Under | PathFunction::Within => 0,
             _ => text.iter().filter(|byte| b"*?[{+|:".contains(byte)).count(),
@@ -216,7 +222,7 @@ impl<'m> Lowering<'m> {
         if wildcards > left {
             return Err(LowerError { span: place, problem: Problem::Wildcards { limit } });
         }
-        match path_set(function, text, self.model.options.compat) {
+        match path_set(function, text, self.model.options.compat, self.braces) {
             Ok(PathSet::Every) => Ok(Formula::truth(true)),
             Ok(PathSet::Atom(atom)) => {
                 let known = self.atoms.count();
@@ -230,7 +236,7 @@ impl<'m> Lowering<'m> {
                 self.path_test(PathAtom::Literal(dir.clone())),
                 self.path_test(PathAtom::Below(dir)),
             ])),
-            Err(reason) => Err(LowerError { span: place, problem: Problem::Pattern { reason } }),
+            Err(error) => Err(LowerError { span: place, problem: Problem::Pattern(error) }),
         }
     }
 
@@ -299,8 +305,8 @@ impl<'m> Lowering<'m> {
                 let atom = match test {
                     ValueTest::Any => return Ok(Formula::truth(true)),
                     ValueTest::Literal(text) => PathAtom::Literal(text.clone()),
-                    ValueTest::Pattern(pattern) => text_atom(pattern)
-                        .map_err(|reason| LowerError { span, problem: Problem::Pattern { reason } })?,
+                    ValueTest::Pattern(pattern) => text_atom(pattern, self.braces)
+                        .map_err(|error| LowerError { span, problem: Problem::Pattern(error) })?,
                     ValueTest::Equals(_)
                     | ValueTest::Range(..)
                     | ValueTest::Compare(..)

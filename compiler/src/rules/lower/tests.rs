@@ -3,13 +3,18 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::atom::{PathSet, path_set, text_atom};
+use super::atom::{self, PathSet};
+use super::glob::{BraceLimits, PatternError};
 use crate::model::{Compat, PathFunction};
 use crate::reference::path_function_holds;
 use crate::rules::evaluate::atom_matches;
 use crate::rules::{PathAtom, Regex};
 
-const GLOB_PIECES: [&str; 24] = [
+fn path_set(function: PathFunction, text: &[u8], compat: Compat) -> Result<PathSet, PatternError> {
+    atom::path_set(function, text, compat, BraceLimits::default())
+}
+
+const GLOB_PIECES: [&str; 28] = [
     "/",
     "/",
     "a",
@@ -32,6 +37,10 @@ const GLOB_PIECES: [&str; 24] = [
     r"\*",
     r"\{",
     "]",
+    "}",
+    "[]a]",
+    r"[\]]",
+    "[c-a]",
     "é",
     ".",
 ];
@@ -166,7 +175,7 @@ fn plain_languages_are_told_from_patterns() {
     assert_eq!(of(PathFunction::RegexMatch, "^/a$"), literal("/a"));
     assert_eq!(of(PathFunction::RegexMatch, "^/a/"), below("/a"));
     assert_eq!(of(PathFunction::KeyMatch2, "/a"), literal("/a"));
-    assert_eq!(text_atom(b"/a"), Ok(PathAtom::Literal(b"/a".to_vec())));
+    assert_eq!(atom::text_atom(b"/a", BraceLimits::default()), Ok(PathAtom::Literal(b"/a".to_vec())));
 }
 
 #[test]
@@ -188,6 +197,23 @@ fn what_is_no_language_is_refused() {
     ] {
         assert!(path_set(function, pattern.as_bytes(), Compat::Boesfs).is_err(), "{pattern}");
     }
+    let (both, go) = ([Compat::Boesfs, Compat::CasbinRs], Compat::CasbinGo);
+    for (pattern, to_go) in [
+        ("/{a,b", true),
+        ("/[ab", true),
+        (r"/a\", true),
+        ("/[]", true),
+        ("/[!]", true),
+        ("/a}", false),
+        ("/[b-a]", false),
+    ] {
+        let refused = |function, compat| path_set(function, pattern.as_bytes(), compat).is_err();
+        assert!(refused(PathFunction::PathMatch, Compat::Boesfs), "{pattern}");
+        assert!(both.iter().all(|compat| refused(PathFunction::GlobMatch, *compat)), "{pattern}");
+        assert_eq!(refused(PathFunction::GlobMatch, go), to_go, "{pattern}");
+    }
+    assert!(path_set(PathFunction::GlobMatch, b"/x[]a]", go).is_err());
+    assert!(path_set(PathFunction::GlobMatch, b"/x[]a]", Compat::CasbinRs).is_ok());
     let many = "{a,b}".repeat(11);
     assert!(path_set(PathFunction::PathMatch, many.as_bytes(), Compat::Boesfs).is_err());
     let deep = "{".repeat(100_000);
