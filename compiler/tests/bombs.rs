@@ -67,7 +67,7 @@ fn a_cycle_of_roles_is_shown() {
 fn expressions_that_explode_are_limited_and_say_by_which_flag() {
     for expression in [
         "(a{1000}){1000}",
-        "(a{1,100}){1,100}",
+        "^(a{1,100}){1,100}$",
         "(.*a){9}.{30}",
         "(a|b)*a(a|b){24}",
         "((((a{10}){10}){10}){10}){10}",

@@ -40,7 +40,13 @@ pub(crate) const TEXT: boesfs_grammar::Limits =
 /// The same of another size of text.
 pub(crate) fn outcome_within(data: &[u8], until: Stage, text: boesfs_grammar::Limits) -> Outcome {
     let limits = Limits {
-        rules: rules::Limits { rule_terms: 256, terms: 4096, subjects: 4096, wildcards: 5_000 },
+        rules: rules::Limits {
+            rule_terms: 256,
+            terms: 4096,
+            subjects: 4096,
+            wildcards: 5_000,
+            braces: rules::BraceLimits::default(),
+        },
         automaton: automaton::Limits {
             states: 20_000,
             transitions: 200_000,
