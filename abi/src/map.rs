@@ -129,7 +129,8 @@ wire_struct! {
         kill_after: u64,
         /// Denials so far.
         denials: u64,
-        /// Events that did not fit into the ring buffer.
+        /// Events that were lost: they did not fit into the ring buffer, or no work buffer was free to judge the call, which
+        /// was denied.
         dropped: u64,
         /// The number of its mount namespace, which the kernel never gives twice.
         mount_namespace_seq: u64,

@@ -538,7 +538,8 @@ struct boesfs_sandbox {
 	__u64 kill_after;
 	/* Denials so far. */
 	__u64 denials;
-	/* Events that did not fit into the ring buffer. */
+	/* Events that were lost: they did not fit into the ring buffer, or no work buffer was free to judge
+	 * the call, which was denied. */
 	__u64 dropped;
 	/* The number of its mount namespace, which the kernel never gives twice. */
 	__u64 mount_namespace_seq;
