@@ -197,26 +197,6 @@ static int extended_flags_set(struct scene *s)
 	return s->control && (errno == ENOTTY || errno == EOPNOTSUPP) ? UNAVAILABLE : -errno;
 }
 
-static int version_set(struct scene *s)
-{
-	int fd = STEP(open(at(s, "file"), O_RDONLY)), version = 7;
-
-	if (ioctl(fd, 0x40086604 /* EXT4_IOC_SETVERSION */, &version) == 0)
-		return GAINED;
-	return s->control && (errno == ENOTTY || errno == EOPNOTSUPP) ? UNAVAILABLE : -errno;
-}
-
-static int verity_enabled(struct scene *s)
-{
-	/* struct fsverity_enable_arg: version, hash and block size. */
-	uint32_t arguments[32] = { 1, 1, 4096 };
-	int fd = STEP(open(at(s, "file"), O_RDONLY));
-
-	if (ioctl(fd, 0x40806685 /* FS_IOC_ENABLE_VERITY */, arguments) == 0)
-		return GAINED;
-	return s->control && (errno == ENOTTY || errno == EOPNOTSUPP) ? UNAVAILABLE : -errno;
-}
-
 static int flags_set_by_name(struct scene *s)
 {
 	/* file_setattr(2), of 6.17 */
@@ -413,10 +393,6 @@ const struct attempt meta_attempts[] = {
 	{ "set-flags", 30, FROZEN, flags_set, "`FS_IOC_SETFLAGS` on a read-only descriptor", "`file_ioctl`", .may_lack = true },
 	{ "set-xflags", 30, FROZEN, extended_flags_set, "`FS_IOC_FSSETXATTR` on a read-only descriptor", "`file_ioctl`",
 	  .may_lack = true },
-	{ "set-version", 30, FROZEN, version_set, "ext4's own `SETVERSION` on a read-only descriptor", "`file_ioctl`",
-	  .may_lack = true, .fuse = ABSENT, .why = "the server knows no such call" },
-	{ "enable-verity", 30, FROZEN, verity_enabled, "`FS_IOC_ENABLE_VERITY` on a read-only descriptor", "`file_ioctl`",
-	  .may_lack = true, .fuse = ABSENT, .why = "the server knows no such call" },
 	{ "file-setattr", 30, FROZEN, flags_set_by_name, "`file_setattr`", "no kernel of the guests has it", .may_lack = true },
 	{ "stat", 16, SEALED, stat_by_name, "`stat`", "`inode_getattr`" },
 	{ "statx", 16, SEALED, statx_by_name, "`statx` without asking the file system", "`inode_getattr`; the server tells the kernel nothing to keep",

@@ -129,6 +129,9 @@ impl Said<'_> {
             Expr::Args(found) if *found == column => given,
             Expr::Not(inner) => self.tested(inner, column, given),
             Expr::Or(parts) => {
+                // Where another choice holds whatever the tuple is, it says nothing.
+                let given =
+                    parts.iter().map(|part| self.outcomes(part).fails).fold(given, OpSet::intersection);
                 parts.iter().map(|part| self.tested(part, column, given)).fold(OpSet::EMPTY, OpSet::union)
             }
             Expr::And(parts) => {
