@@ -1,6 +1,6 @@
 # Run in a machine whose kernel preempts anywhere: processes that ask all the time, and run programs of another class.
 set -u
-PROCESSES=${1:-16} ROUNDS=${2:-800}
+PROCESSES=${1:-16} ROUNDS=${2:-500}
 fail() {
     echo "failed: $*"
     exit 1
