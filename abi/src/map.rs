@@ -17,7 +17,7 @@ pub const MAX_MOUNTS: u32 = 64;
 pub const MOUNTS_PIECE: u32 = 8;
 /// How many such values one engine holds.
 pub const MAX_MOUNTS_PIECES: u32 = 4 * MAX_SANDBOXES;
-/// How many calls can be judged at once on one processor; further ones are denied as exhausted.
+/// How many calls can be judged at once on one processor; further ones are denied, and counted as events that were lost.
 pub const WORKS_PER_CPU: u32 = 16;
 /// In a [`Call`]'s `never`: what follows is a text, and `label` is to be its class.
 pub const CALL_TEXT: u32 = 2;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 mod question;
 
 pub use question::{Question, QuestionError, list_values, question_json};
+pub(crate) use question::{argument_words, known_argument_words};
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

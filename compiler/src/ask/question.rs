@@ -176,6 +176,28 @@ pub fn list_values(text: &str) -> Vec<Vec<u8>> {
     inner.split(',').map(|value| value.trim().as_bytes().to_vec()).collect()
 }
 
+/// The arguments of `request` as people write them, with `text` for what is bytes: `-` is one the call does not carry, `?` one
+/// that is not known.
+pub(crate) fn argument_words(request: &Request, text: impl Fn(&[u8]) -> String) -> Vec<String> {
+    let words = request.args().iter().zip(request.op().spec().args).map(|(value, spec)| match value {
+        ArgValue::Unknown => "?".to_owned(),
+        ArgValue::Absent => "-".to_owned(),
+        ArgValue::Number(number) if spec.ty == ArgType::Signed => number.cast_signed().to_string(),
+        ArgValue::Number(number) => number.to_string(),
+        ArgValue::Bytes(bytes) => text(bytes),
+    });
+    words.collect()
+}
+
+/// The same without those behind the last that is known, which are left out when a request is written.
+pub(crate) fn known_argument_words(request: &Request, text: impl Fn(&[u8]) -> String) -> Vec<String> {
+    let mut words = argument_words(request, text);
+    while words.last().is_some_and(|word| word == "?") {
+        words.pop();
+    }
+    words
+}
+
 /// `request` as a line of `eval --requests` says it. JSON has only text: if one of its strings is none, it says that all
 /// of them are [`shown`].
 #[must_use]
@@ -190,22 +212,7 @@ pub fn question_json(request: &Request) -> Value {
         Ok(text) if !escaped => text.to_owned(),
         Ok(_) | Err(_) => shown(bytes),
     };
-    let specs = request.op().spec().args;
-    let mut args: Vec<String> = request
-        .args()
-        .iter()
-        .zip(specs)
-        .map(|(value, spec)| match value {
-            ArgValue::Unknown => "?".to_owned(),
-            ArgValue::Absent => "-".to_owned(),
-            ArgValue::Number(number) if spec.ty == ArgType::Signed => number.cast_signed().to_string(),
-            ArgValue::Number(number) => number.to_string(),
-            ArgValue::Bytes(bytes) => text(bytes),
-        })
-        .collect();
-    while args.last().is_some_and(|value| value == "?") {
-        args.pop();
-    }
+    let args = known_argument_words(request, text);
     let mut value = json!({
         "sub": text(request.sub()),
         "obj": text(request.obj()),

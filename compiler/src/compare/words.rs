@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
-use boesfs_abi::op::ArgType;
 use boesfs_abi::op::{GROUPS, Op, OpSet};
-use boesfs_abi::request::{ArgValue, Request};
+use boesfs_abi::request::Request;
 use boesfs_abi::verdict::Verdict;
 use serde_json::{Value, json};
 
-use crate::ask::question_json;
+use crate::ask::{known_argument_words, question_json};
 use crate::shown::shown;
 
 use super::{Answers, Blamed, Comparison, Finding, Outcome, Part, PatternTerm, Patterns};
@@ -69,30 +68,10 @@ pub(super) fn op_words(ops: OpSet) -> String {
     words.join(" ")
 }
 
-fn tuple(request: &Request) -> Vec<String> {
-    let specs = request.op().spec().args;
-    let mut values: Vec<String> = request
-        .args()
-        .iter()
-        .zip(specs)
-        .map(|(value, spec)| match value {
-            ArgValue::Unknown => "?".to_owned(),
-            ArgValue::Absent => "-".to_owned(),
-            ArgValue::Number(number) if spec.ty == ArgType::Signed => number.cast_signed().to_string(),
-            ArgValue::Number(number) => number.to_string(),
-            ArgValue::Bytes(bytes) => shown(bytes),
-        })
-        .collect();
-    while values.last().is_some_and(|value| value == "?") {
-        values.pop();
-    }
-    values
-}
-
 /// A request in words.
 fn request_words(request: &Request) -> String {
     let mut words = format!("{} {} {}", shown(request.sub()), request.op(), shown(request.obj()));
-    let values = tuple(request);
+    let values = known_argument_words(request, shown);
     if !values.is_empty() {
         words.push_str(&format!(" ({})", values.join(", ")));
     }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use boesfs_abi::request::{ArgValue, Request};
+use boesfs_abi::request::Request;
 use boesfs_grammar::Source;
 use serde_json::{Value, json};
 
 use super::coverage::{Covered, Use};
 use super::{Ran, Suite};
-use crate::ask::question_json;
+use crate::ask::{argument_words, question_json};
 use crate::diagnostic::human::{Colour, render_only};
 use crate::model::Model;
 use crate::shown::shown;
@@ -137,9 +137,16 @@ pub fn rules_json(rules: &[Covered], model: &Model) -> Value {
 /// A request in words, whose operation the policy calls `op`.
 pub(crate) fn request_text(request: &Request, op: &str) -> String {
     let mut text = format!("`{op}` of `{}` by `{}`", shown(request.obj()), shown(request.sub()));
-    let known: Vec<String> = args(request).into_iter().filter(|arg| arg != "?").collect();
+    let known: Vec<String> = argument_words(request, |bytes| String::from_utf8_lossy(bytes).into_owned())
+        .into_iter()
+        .filter(|arg| arg != "?")
+        .collect();
     if !known.is_empty() {
-        let _ = write!(text, " with ({})", args(request).join(", "));
+        let _ = write!(
+            text,
+            " with ({})",
+            argument_words(request, |bytes| String::from_utf8_lossy(bytes).into_owned()).join(", ")
+        );
     }
     for (name, value) in [("uid", request.uid), ("gid", request.gid)] {
         if let Some(value) = value {
@@ -163,7 +170,7 @@ pub(super) fn request_fields(request: &Request) -> String {
         request.op(),
         ron_bytes(request.obj())
     );
-    let mut args = args(request);
+    let mut args = argument_words(request, |bytes| String::from_utf8_lossy(bytes).into_owned());
     while args.last().is_some_and(|last| last == "?") {
         args.pop();
     }
@@ -183,25 +190,6 @@ pub(super) fn request_fields(request: &Request) -> String {
         let _ = write!(text, ", dom: {}", ron_bytes(dom));
     }
     text
-}
-
-/// The arguments as a test writes them.
-fn args(request: &Request) -> Vec<String> {
-    let specs = request.op().spec().args;
-    request
-        .args()
-        .iter()
-        .zip(specs)
-        .map(|(value, spec)| match value {
-            ArgValue::Unknown => "?".to_owned(),
-            ArgValue::Absent => "-".to_owned(),
-            ArgValue::Number(number) if spec.ty == boesfs_abi::op::ArgType::Signed => {
-                number.cast_signed().to_string()
-            }
-            ArgValue::Number(number) => number.to_string(),
-            ArgValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        })
-        .collect()
 }
 
 /// A string, or a byte string where it is not UTF-8.

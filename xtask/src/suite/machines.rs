@@ -2,8 +2,10 @@
 
 use super::Requirements;
 use super::report::{Report, Row, Tally};
-use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::binaries;
+use crate::vm::{self, Clock, Job, KernelChoice, Preempt};
 use crate::workspace::Workspace;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A status that nothing else gives by chance.
@@ -32,6 +34,58 @@ pub(super) fn on_each_kernel(title: &str, report: &mut Report, work: impl Fn(Ker
     });
 }
 
+/// A script that is run in machines, with the project's programs, and says at its end that it has come there.
+pub(super) struct Script {
+    pub(super) text: &'static str,
+    /// Files for its working directory.
+    pub(super) add: Vec<PathBuf>,
+    /// The security modules that are active.
+    pub(super) lsm: &'static str,
+    pub(super) preempt: Preempt,
+    /// The longest its machine may run.
+    pub(super) timeout: Duration,
+}
+
+impl Script {
+    /// Runs it on `kernel`.
+    pub(super) fn run(
+        self,
+        workspace: &Workspace,
+        kernel: KernelChoice,
+        requirements: &Requirements,
+    ) -> Tally {
+        let job = Job {
+            kernel,
+            add: self.add,
+            binaries: binaries::built(workspace),
+            clock: Clock::Wall,
+            lsm: self.lsm.into(),
+            preempt: self.preempt,
+            timeout: self.timeout,
+            command: vec!["sh".into(), "-c".into(), self.text.into()],
+        };
+        let mut output = Vec::new();
+        match vm::run(workspace, &job, &mut output, &mut std::io::stderr()) {
+            Ok(status) => passed_all(status, &String::from_utf8_lossy(&output)),
+            Err(error) if error.no_kernel_here() && !requirements.has("lsm") => {
+                Tally::skip(error.to_string())
+            }
+            Err(error) => Tally::fail(error.to_string()),
+        }
+    }
+}
+
+/// What a script ends with.
+const PASSED: &str = "passed: all";
+
+/// What a script comes to that says at its end that it has come there.
+fn passed_all(status: u8, output: &str) -> Tally {
+    match output.trim_end().lines().next_back() {
+        Some(PASSED) if status == 0 => Tally::pass(),
+        last => Tally::fail(format!("status {status}: {}", last.unwrap_or("not a word"))),
+    }
+}
+
 fn boot(workspace: &Workspace, kernel: KernelChoice, version: &str, requirements: &Requirements) -> Tally {
     let script = format!("uname -r && cat /sys/kernel/security/lsm && exit {STATUS}");
     let job = Job {
@@ -40,7 +94,7 @@ fn boot(workspace: &Workspace, kernel: KernelChoice, version: &str, requirements
         binaries: Vec::new(),
         clock: Clock::Wall,
         lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
+        preempt: Preempt::AsBuilt,
         timeout: TIMEOUT,
         command: vec!["sh".into(), "-c".into(), script],
     };
@@ -69,7 +123,7 @@ fn judge(status: u8, output: &str, version: &str) -> Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::judge;
+    use super::{judge, passed_all};
 
     #[test]
     fn kernel_modules_and_status_are_looked_at() {
@@ -77,5 +131,13 @@ mod tests {
         assert_eq!(judge(7, "6.12.5\nlandlock,bpf", "6.1").failed, 1);
         assert_eq!(judge(7, "6.1.0-1-cloud\nlandlock", "6.1").failed, 1);
         assert_eq!(judge(0, "6.1.0-1-cloud\nbpf", "6.1").failed, 1);
+    }
+
+    #[test]
+    fn only_the_script_that_came_to_its_end_passes() {
+        assert_eq!(passed_all(0, "passed: 7 denials\npassed: all\n").passed, 1);
+        assert_eq!(passed_all(0, "passed: 7 denials\n").failed, 1);
+        assert_eq!(passed_all(1, "failed: gc left /run/boesfs\n").failed, 1);
+        assert_eq!(passed_all(0, "").failed, 1);
     }
 }

@@ -1,18 +1,15 @@
 //! What the lsm plane's sandboxes share, in machines: policies, reloads, and that nothing is left when they are gone.
 
+use super::Requirements;
+use super::machines::{self, Script};
 use super::report::{Report, Tally};
-use super::{Requirements, machines};
-use crate::binaries;
 use crate::process;
-use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::vm::{self, KernelChoice, Preempt};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const SCRIPT: &str = include_str!("shared_engine.sh");
-/// What the script ends with.
-const PASSED: &str = "passed: all";
 const TIMEOUT: Duration = Duration::from_secs(1200);
 
 /// Runs the script on each kernel, side by side, and reports it.
@@ -35,41 +32,12 @@ fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requireme
         Ok((image, folder)) => (folder, image),
         Err(error) => return Tally::fail(format!("{error:#}")),
     };
-    let job = Job {
-        kernel,
+    let script = Script {
+        text: include_str!("shared_engine.sh"),
         add: vec![image],
-        binaries: binaries::built(workspace),
-        clock: Clock::Wall,
-        lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
+        lsm: vm::LSM,
+        preempt: Preempt::AsBuilt,
         timeout: TIMEOUT,
-        command: vec!["sh".into(), "-c".into(), SCRIPT.into()],
     };
-    let mut output = Vec::new();
-    match vm::run(workspace, &job, &mut output, &mut std::io::stderr()) {
-        Ok(status) => judge(status, &String::from_utf8_lossy(&output)),
-        Err(error) if error.no_kernel_here() && !requirements.has("lsm") => Tally::skip(error.to_string()),
-        Err(error) => Tally::fail(error.to_string()),
-    }
-}
-
-/// What a script comes to that says at its end that it has come there.
-pub(super) fn judge(status: u8, output: &str) -> Tally {
-    match output.trim_end().lines().next_back() {
-        Some(PASSED) if status == 0 => Tally::pass(),
-        last => Tally::fail(format!("status {status}: {}", last.unwrap_or("not a word"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::judge;
-
-    #[test]
-    fn only_the_script_that_came_to_its_end_passes() {
-        assert_eq!(judge(0, "passed: 7 denials\npassed: all\n").passed, 1);
-        assert_eq!(judge(0, "passed: 7 denials\n").failed, 1);
-        assert_eq!(judge(1, "failed: gc left /run/boesfs\n").failed, 1);
-        assert_eq!(judge(0, "").failed, 1);
-    }
+    script.run(workspace, kernel, requirements)
 }
