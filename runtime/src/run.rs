@@ -101,6 +101,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
             Some(trust::vouched(&image, &keys).map_err(Refusal::new)?)
         }
     };
+    sandbox::given_descriptors().map_err(Refusal::new)?;
     let root = Root::open(&args.root)
         .map_err(|error| Refusal(format!("root directory `{}`: {error}", args.root.display())))?;
     let dir = sandbox::protected_directory(&root, &args.dir).map_err(Refusal::new)?;

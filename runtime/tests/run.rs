@@ -529,6 +529,37 @@ fn verbose_says_which_plane() {
 }
 
 #[test]
+fn no_directory_goes_in_as_a_standard_descriptor() {
+    let place = Place::denying(&[Op::Open]);
+    let dir = || fs::File::open(place.protected()).unwrap();
+    let file = place.path().join("input");
+    fs::write(&file, "input\n").unwrap();
+    let cat = || place.run(&[]).arg("cat").stdin(fs::File::open(&file).unwrap()).output().unwrap();
+    assert_eq!(cat().stdout, b"input\n");
+    let refused = |what: &str, command: &mut Command| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{what}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let touch = || {
+        let mut command = place.run(&[]);
+        command.arg("touch").arg(place.protected().join("ran"));
+        command
+    };
+    for (what, said) in [
+        ("standard input", refused("input", touch().stdin(dir()))),
+        ("standard output", refused("output", touch().stdout(dir()))),
+    ] {
+        let line = format!(
+            "boesfs: the {what} is a directory, from which files could be reached beside the policy: give it `/dev/null`\n"
+        );
+        assert_eq!(said, line);
+    }
+    refused("error", touch().stderr(dir()));
+    assert!(!place.protected().join("ran").exists());
+}
+
+#[test]
 fn events_can_go_to_the_standard_output() {
     let place = Place::denying(&[Op::Open]);
     let mut command = boesfs();

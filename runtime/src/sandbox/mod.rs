@@ -25,11 +25,12 @@ mod watch;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::num::NonZeroU64;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
+use nix::sys::stat::fstat;
 
 pub use message::{Ending, Failure};
 pub use supervisor::run;
@@ -141,6 +142,37 @@ pub fn protected_directory(root: &Root, dir: &Path) -> Result<PathBuf, DirError>
         }
     }
     Ok(canonical)
+}
+
+/// A standard descriptor of the caller's is a directory: from it every name below and above could be reached beside the
+/// policy.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the {stream} is a directory, from which files could be reached beside the policy: give it `/dev/null`"
+)]
+pub struct GivenDirectory {
+    stream: &'static str,
+}
+
+/// Whether the descriptors that a sandbox takes over from its caller may go in.
+///
+/// # Errors
+/// [`GivenDirectory`] for the first that may not.
+pub fn given_descriptors() -> Result<(), GivenDirectory> {
+    let (input, output, errors) = (io::stdin(), io::stdout(), io::stderr());
+    for (stream, descriptor) in [
+        ("standard input", input.as_fd()),
+        ("standard output", output.as_fd()),
+        ("standard error", errors.as_fd()),
+    ] {
+        // One that cannot be asked about is closed: the standard library has opened `/dev/null` in its place.
+        let is_directory =
+            fstat(descriptor).is_ok_and(|status| status.st_mode & libc::S_IFMT == libc::S_IFDIR);
+        if is_directory {
+            return Err(GivenDirectory { stream });
+        }
+    }
+    Ok(())
 }
 
 impl Config {
