@@ -94,6 +94,19 @@ static __always_inline int boesfs_ask(struct boesfs_caller *caller, const struct
 }
 
 /*
+ * Whether the current task acts with somebody else's rights, as it does when an overlay passes on to its layers what has been
+ * judged above.
+ */
+static __always_inline __u32 boesfs_acts_for_another(void)
+{
+	__u64 task = (__u64)bpf_get_current_task_btf(), own = 0, used = 0;
+
+	boesfs_read(own, task_struct, task, real_cred);
+	boesfs_read(used, task_struct, task, cred);
+	return own != used;
+}
+
+/*
  * Judges @op on the climb's from_dentry under every name that a recorded mount gives it: one denied name denies. For
  * hooks that are not told the mount: mounts cannot change inside a sandbox. @superblock is the object's.
  */
@@ -159,7 +172,9 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 		return 0;
 	}
 	boesfs_read(flags, super_block, superblock, s_flags);
-	if (!s->shown && (flags & BOESFS_SB_KERNMOUNT || sandbox->flags & BOESFS_SANDBOX_OVERLAY))
+	if (!s->shown && flags & BOESFS_SB_KERNMOUNT)
+		return 0;
+	if (!s->shown && sandbox->flags & BOESFS_SANDBOX_OVERLAY && boesfs_acts_for_another())
 		return 0;
 	s->work.object[0].place = BOESFS_FOUND_UNRESOLVED;
 	s->work.object[0].start = BOESFS_PATH_END;

@@ -21,6 +21,7 @@ enum boesfs_syscall {
 	BOESFS_SYS_OPEN = 2,
 	BOESFS_SYS_PREAD64 = 17,
 	BOESFS_SYS_PWRITE64 = 18,
+	BOESFS_SYS_FTRUNCATE = 77,
 	BOESFS_SYS_CREAT = 85,
 	BOESFS_SYS_OPENAT = 257,
 	BOESFS_SYS_OPENAT2 = 437,
@@ -126,8 +127,11 @@ int BOESFS_MEMO_PROG(boesfs_file_permission, struct file *file, int mask, int re
 	return boesfs_ask(&caller, file->f_path.mnt, file->f_path.dentry, kind, op, 0, BOESFS_STRAY_ALLOW);
 }
 
-/* Truncation by name, and on 6.1 by descriptor; there opening with O_TRUNC comes here too. */
-static __always_inline int boesfs_truncate(struct boesfs_caller *caller, const struct path *path)
+/*
+ * Truncation, by a @descriptor or by name; without a hook of its own, before 6.2, by descriptor as by name. There opening with
+ * O_TRUNC comes here too.
+ */
+static __always_inline int boesfs_truncate(struct boesfs_caller *caller, const struct path *path, __u32 descriptor)
 {
 	struct boesfs_work *w = &caller->scratch->work;
 	struct pt_regs *regs;
@@ -138,8 +142,9 @@ static __always_inline int boesfs_truncate(struct boesfs_caller *caller, const s
 	    call == BOESFS_SYS_CREAT)
 		return boesfs_end(caller, 0);
 	boesfs_args_unknown(w);
+	/* By its name in /proc what the sandbox was given would be cut that it was given to read. */
 	return boesfs_ask(caller, path->mnt, path->dentry, boesfs_dentry_kind(path->dentry), BOESFS_OP_WRITE, 0,
-			  BOESFS_STRAY_ALLOW);
+			  descriptor || call == BOESFS_SYS_FTRUNCATE ? BOESFS_STRAY_ALLOW : BOESFS_STRAY_DENY);
 }
 
 SEC("lsm/path_truncate")
@@ -148,7 +153,7 @@ int BOESFS_PROG(boesfs_path_truncate, const struct path *path, int ret)
 	struct boesfs_caller caller;
 
 	BOESFS_BEGIN(caller, ret);
-	return boesfs_truncate(&caller, path);
+	return boesfs_truncate(&caller, path, 0);
 }
 
 SEC("lsm/file_truncate")
@@ -157,7 +162,7 @@ int BOESFS_PROG(boesfs_file_truncate, struct file *file, int ret)
 	struct boesfs_caller caller;
 
 	BOESFS_BEGIN(caller, ret);
-	return boesfs_truncate(&caller, &file->f_path);
+	return boesfs_truncate(&caller, &file->f_path, 1);
 }
 
 /* What a mapping is for, besides. */

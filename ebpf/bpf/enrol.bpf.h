@@ -166,7 +166,7 @@ int BOESFS_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct f
 	}
 	if (!(caller.binding->flags & BOESFS_BINDING_CLASSES))
 		return 0;
-	if (!boesfs_scratch_take(&caller))
+	if (!boesfs_scratch_take_or_lose(&caller))
 		return -BOESFS_EACCES_NUMBER;
 	s = caller.scratch;
 	s->climb.from_mount = boesfs_mount_of(file->f_path.mnt);

@@ -206,6 +206,7 @@ struct task_struct {
 	unsigned int in_execve : 1;
 	struct nsproxy *nsproxy;
 	const struct cred *cred;
+	const struct cred *real_cred;
 	struct task_struct *group_leader;
 	unsigned int flags;
 	struct fs_struct *fs;

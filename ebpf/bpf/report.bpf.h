@@ -253,14 +253,12 @@ static __always_inline int boesfs_end(struct boesfs_caller *caller, __u32 denied
 			return -BOESFS_EACCES_NUMBER;                                                                  \
 	} while (0)
 
-/* Begins the judging of a call whose caller is known. What cannot be judged for want of a work buffer is counted as lost. */
-#define BOESFS_TAKE(caller)                                                                                            \
-	do {                                                                                                           \
-		if (!boesfs_scratch_take(&(caller))) {                                                                 \
-			__sync_fetch_and_add(&(caller).sandbox->dropped, 1);                                           \
-			return -BOESFS_EACCES_NUMBER;                                                                  \
-		}                                                                                                      \
-		boesfs_work_begin(&(caller));                                                                          \
+/* Begins the judging of a call whose caller is known. */
+#define BOESFS_TAKE(caller)												\
+	do {														\
+		if (!boesfs_scratch_take_or_lose(&(caller)))								\
+			return -BOESFS_EACCES_NUMBER;									\
+		boesfs_work_begin(&(caller));										\
 	} while (0)
 
 /* Begins a call in a hook's program: returns from it unless the current task is to be judged. */

@@ -246,6 +246,15 @@ static __always_inline __u32 boesfs_scratch_take(struct boesfs_caller *caller)
 	return 0;
 }
 
+/* The same; a call that cannot be judged, for none is free, is counted as lost. */
+static __always_inline __u32 boesfs_scratch_take_or_lose(struct boesfs_caller *caller)
+{
+	if (boesfs_scratch_take(caller))
+		return 1;
+	__sync_fetch_and_add(&caller->sandbox->dropped, 1);
+	return 0;
+}
+
 static __always_inline void boesfs_scratch_give(struct boesfs_caller *caller)
 {
 	__u32 cpu = caller->work / BOESFS_WORKS_PER_CPU;

@@ -185,6 +185,11 @@ enum EndureWorker {
     Look { file: PathBuf },
     /// Makes an empty directory one in which case does not count.
     FoldCase { dir: PathBuf },
+    /// Fails if the file that is its standard input can be cut or opened by its name in /proc, or the one that is its standard
+    /// output cannot be cut.
+    Given,
+    /// Fails unless attributes of the file that is its standard input are refused with EACCES.
+    Label,
     /// Looks until it is killed.
     Watch { dir: PathBuf, pause: u64 },
 }
@@ -223,6 +228,8 @@ fn endure_worker(what: &EndureWorker) -> anyhow::Result<()> {
         EndureWorker::Press { dir, program, rounds } => endure::press::alone(dir, program, *rounds)?,
         EndureWorker::Look { file } => endure::press::look(file),
         EndureWorker::FoldCase { dir } => endure::worker::fold_case(dir)?,
+        EndureWorker::Given => endure::worker::given()?,
+        EndureWorker::Label => endure::worker::label()?,
         EndureWorker::Watch { dir, pause } => {
             endure::worker::watch(dir, std::time::Duration::from_millis(*pause))?;
         }

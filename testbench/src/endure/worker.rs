@@ -53,6 +53,35 @@ pub fn fold_case(dir: &Path) -> io::Result<()> {
     Ok(rustix::fs::ioctl_setflags(&dir, flags | IFlags::from_bits_retain(CASEFOLD))?)
 }
 
+/// Tries what may and may not be done with the standard descriptors, if they are files outside a sandbox.
+///
+/// # Errors
+/// If the standard input can be cut or opened by its name in `/proc`, or the standard output not be cut.
+pub fn given() -> io::Result<()> {
+    let name = "/proc/self/fd/0";
+    let done = [
+        ("cut", nix::unistd::truncate(name, 0).is_ok()),
+        ("opened to write", File::options().write(true).open(name).is_ok()),
+        ("opened to read", File::open(name).is_ok()),
+    ];
+    if let Some((what, _)) = done.iter().find(|(_, done)| *done) {
+        return Err(io::Error::other(format!("{name} can be {what}")));
+    }
+    Ok(rustix::fs::ftruncate(io::stdout(), 0)?)
+}
+
+/// Tries to give the standard input an attribute.
+///
+/// # Errors
+/// If that is not refused with EACCES.
+pub fn label() -> io::Result<()> {
+    match rustix::fs::fsetxattr(io::stdin(), c"user.boesfs", b"x", rustix::fs::XattrFlags::empty()) {
+        Err(Errno::ACCESS) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(()) => Err(io::Error::other("the standard input takes attributes")),
+    }
+}
+
 /// Prints which of the pinned objects in `dir` can be opened.
 ///
 /// # Errors
