@@ -7,6 +7,9 @@ use crate::workspace::Workspace;
 /// How long each target runs.
 const SECONDS: u32 = 20;
 
+/// How many run at a time.
+const SIDE_BY_SIDE: usize = 2;
+
 /// Builds all targets, runs each and reports them.
 pub(super) fn run(workspace: &Workspace, report: &mut Report) {
     match fuzz::targets(workspace).map_err(|error| error.to_string()).and_then(|targets| {
@@ -17,14 +20,26 @@ pub(super) fn run(workspace: &Workspace, report: &mut Report) {
     }) {
         Err(reason) => report.add(Row::Step("fuzz".into()), Tally::fail(reason)),
         Ok(targets) => {
-            for target in targets {
-                let run = Run { target: &target, amount: Amount::Seconds(SECONDS), seed: 1 };
-                let tally = match fuzz::run(workspace, &run) {
-                    Ok(_) => Tally::pass(),
-                    Err(error) => Tally::fail(error.to_string()),
-                };
-                report.add(Row::Step(format!("fuzz {target}")), tally);
+            for targets in targets.chunks(SIDE_BY_SIDE) {
+                std::thread::scope(|scope| {
+                    let runs: Vec<_> = targets
+                        .iter()
+                        .map(|target| (target, scope.spawn(move || short(workspace, target))))
+                        .collect();
+                    for (target, run) in runs {
+                        let broken = |_| Tally::fail("the thread that followed it panicked");
+                        let tally = run.join().unwrap_or_else(broken);
+                        report.add(Row::Step(format!("fuzz {target}")), tally);
+                    }
+                });
             }
         }
+    }
+}
+
+fn short(workspace: &Workspace, target: &str) -> Tally {
+    match fuzz::run(workspace, &Run { target, amount: Amount::Seconds(SECONDS), seed: 1 }) {
+        Ok(_) => Tally::pass(),
+        Err(error) => Tally::fail(error.to_string()),
     }
 }

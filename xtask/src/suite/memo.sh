@@ -1,5 +1,8 @@
-# Answers of memos against fresh ones while names move and policies are reloaded, inside the machine: sh memo.sh SECONDS.
-# Says how often they were the same, for memos as they are and for ones that are made to be wrong.
+# Answers of memos against fresh ones while names move and policies are reloaded, inside the machine: sh memo.sh SECONDS
+# ROUND... Says how often they were the same, for memos as they are and for ones that are made to be wrong: a round is what is
+# done to memos, and the policy.
+LENGTH=$1
+shift
 
 # What is remembered of the directory that the protected one lies in says nothing of that one; what is known of two names
 # allows no move that gives a right; and what lies in a hidden directory is as hidden the third time.
@@ -31,13 +34,13 @@ boesfs run --plane lsm --dir /above/named --outside allow shut.bin -- /bin/sh -c
     done 2>/dev/null
     echo shut: end'
 
-for round in "1 memo" "1 hide" "2 hide" "3 memo" "4 memo" "5 memo" "6 memo"; do
+for round in "$@"; do
     check=${round% *} policy=${round#* }
     rm -rf /churn
     boesfs-testbench churn --prepare /churn || exit 125
     BOESFS_CHECK_MEMOS=$check boesfs run --plane lsm --name churn --outside allow --events /dev/null $policy.bin -- \
         /bin/sh -c "echo >/churn-started; until [ -e /churn-go ]; do sleep 0.2; done
-            exec /usr/local/bin/boesfs-testbench churn --seconds $1 /churn" 2>/said &
+            exec /usr/local/bin/boesfs-testbench churn --seconds $LENGTH /churn" 2>/said &
     sandbox=$!
     waited=0
     until [ -e /churn-started ]; do
@@ -57,7 +60,7 @@ for round in "1 memo" "1 hide" "2 hide" "3 memo" "4 memo" "5 memo" "6 memo"; do
     ) &
     others=$!
     # Renames would hide memos that outlive a reload.
-    if [ $check = 3 ]; then sleep "$1"; else boesfs-testbench churn --change --seconds "$1" /churn || exit 125; fi
+    if [ $check = 3 ]; then sleep "$LENGTH"; else boesfs-testbench churn --change --seconds "$LENGTH" /churn || exit 125; fi
     wait $sandbox || { cat /said; exit 125; }
     rm /churn-started /churn-go
     wait $others
