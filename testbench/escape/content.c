@@ -388,7 +388,7 @@ const struct attempt content_attempts[] = {
 	  .also = -EIO, .untold = BY_MODE },
 	{ "process-vm-write", 14, FROZEN, written_by_process_vm, "`process_vm_writev` over a read-only mapping",
 	  "the mapping's mode", .also = -EFAULT, .untold = BY_MODE },
-	{ "remap-pages", 0, SEALED, remapped_pages, "`remap_file_pages`", "`file_open`" },
+	{ "remap-pages", 0, SEALED, remapped_pages, "`remap_file_pages`", "`file_open`; seccomp", .closed = true },
 	{ "populate-write", 0, FROZEN, populated_for_writing, "`MADV_POPULATE_WRITE` of a read-only mapping",
 	  "the mapping's mode", .also = -EINVAL, .untold = BY_MODE },
 	{ "read-vectored", 29, SEALED, read_by_vector, "`preadv2`", "`file_open`" },

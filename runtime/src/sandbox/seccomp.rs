@@ -29,6 +29,8 @@ const DENIED: &[i64] = &[
     libc::SYS_setns,
     // Objects without a path.
     libc::SYS_open_by_handle_at,
+    // Maps a file anew by a mapping, which may be an overlay's of its layer.
+    libc::SYS_remap_file_pages,
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
@@ -75,7 +77,7 @@ const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
 const CLONE_NEWTIME: u32 = 0x80;
 
 /// `ioctl` requests that are denied, as the kernel compares them: whole.
-const DENIED_IOCTLS: [u32; 17] = [
+const DENIED_IOCTLS: [u32; 19] = [
     // Input for a terminal that is shared with the outside.
     libc::TIOCSTI as u32,
     libc::TIOCLINUX as u32,
@@ -90,6 +92,9 @@ const DENIED_IOCTLS: [u32; 17] = [
     // bcachefs's SUBVOLUME_CREATE and SUBVOLUME_DESTROY.
     0x4020_bc10,
     0x4020_bc11,
+    // bcachefs's REINHERIT_ATTRS and ocfs2's REFLINK, which take names as well.
+    0x8008_bc40,
+    0x4018_6f04,
     // What a whole file system holds: btrfs's SEND, TREE_SEARCH and TREE_SEARCH_V2.
     0x4048_9426,
     0xd000_9411,
@@ -143,6 +148,8 @@ pub fn filter(watches: Watches) -> Vec<sock_filter> {
     program.if_equal(libc::SYS_clone3 as u32, ret_errno(libc::ENOSYS));
     program.if_argument_has(libc::SYS_clone, 0, NEW_NAMESPACES);
     program.if_argument_has(libc::SYS_unshare, 0, NEW_NAMESPACES | CLONE_NEWTIME);
+    // Leaves a device where the file was, of which no hook is told.
+    program.if_argument_has(libc::SYS_renameat2, 4, libc::RENAME_WHITEOUT);
     program.if_argument_is(libc::SYS_ioctl, 1, &DENIED_IOCTLS);
     match watches {
         Watches::Open => {}
