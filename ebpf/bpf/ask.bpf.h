@@ -95,7 +95,7 @@ static __always_inline int boesfs_ask(struct boesfs_caller *caller, const struct
 
 /*
  * Whether the current task acts with somebody else's rights, as it does when an overlay passes on to its layers what has been
- * judged above.
+ * judged above. All but statfs: that is passed on with the caller's own.
  */
 static __always_inline __u32 boesfs_acts_for_another(void)
 {
@@ -174,7 +174,7 @@ __attribute__((noinline)) int boesfs_everywhere_call(struct boesfs_scratch *s, _
 	boesfs_read(flags, super_block, superblock, s_flags);
 	if (!s->shown && flags & BOESFS_SB_KERNMOUNT)
 		return 0;
-	if (!s->shown && sandbox->flags & BOESFS_SANDBOX_OVERLAY && boesfs_acts_for_another())
+	if (!s->shown && sandbox->flags & BOESFS_SANDBOX_OVERLAY && (op == BOESFS_OP_STATFS || boesfs_acts_for_another()))
 		return 0;
 	s->work.object[0].place = BOESFS_FOUND_UNRESOLVED;
 	s->work.object[0].start = BOESFS_PATH_END;
