@@ -12,6 +12,9 @@ pub enum Need {
     AnyOf(OpSet),
     /// If the policy can deny one of these otherwise than by denying the open that they need.
     BeyondOpen(OpSet),
+    /// If the policy can deny one of these, or the open that they need to some programs and not to others, which can take over
+    /// each other's descriptors.
+    AnyOfOrInherited(OpSet),
     /// If the policy can deny one of these, or does not allow files without a name to be run.
     AnyOfOrAnonymous(OpSet),
 }
@@ -35,6 +38,10 @@ const fn always(program: &'static str, hook: &'static str) -> Hook {
 
 const fn any(program: &'static str, hook: &'static str, ops: &[Op]) -> Hook {
     Hook { program, hook, need: Need::AnyOf(OpSet::of(ops).with(Op::Lookup)), optional: false }
+}
+
+const fn inherited(program: &'static str, hook: &'static str, ops: &[Op]) -> Hook {
+    Hook { need: Need::AnyOfOrInherited(OpSet::of(ops).with(Op::Lookup)), ..any(program, hook, ops) }
 }
 
 const fn optional(hook: Hook) -> Hook {
@@ -66,8 +73,8 @@ pub const HOOKS: &[Hook] = &[
         need: Need::BeyondOpen(OpSet::of(&[Op::Read, Op::Write, Op::Iterate])),
         optional: false,
     },
-    any("boesfs_path_truncate", "path_truncate", &[Op::Write]),
-    optional(any("boesfs_file_truncate", "file_truncate", &[Op::Write])),
+    inherited("boesfs_path_truncate", "path_truncate", &[Op::Write]),
+    optional(inherited("boesfs_file_truncate", "file_truncate", &[Op::Write])),
     Hook {
         program: "boesfs_mmap_file",
         hook: "mmap_file",
@@ -80,8 +87,8 @@ pub const HOOKS: &[Hook] = &[
         need: Need::AnyOfOrAnonymous(MAPPING),
         optional: false,
     },
-    any("boesfs_file_ioctl", "file_ioctl", &[Op::Ioctl, Op::Setattr]),
-    optional(any("boesfs_file_ioctl_compat", "file_ioctl_compat", &[Op::Ioctl, Op::Setattr])),
+    inherited("boesfs_file_ioctl", "file_ioctl", &[Op::Ioctl, Op::Setattr]),
+    optional(inherited("boesfs_file_ioctl_compat", "file_ioctl_compat", &[Op::Ioctl, Op::Setattr])),
     any("boesfs_path_chmod", "path_chmod", &[Op::Setattr]),
     any("boesfs_path_chown", "path_chown", &[Op::Setattr]),
     any("boesfs_inode_setattr", "inode_setattr", &[Op::Setattr]),
@@ -94,6 +101,7 @@ pub const HOOKS: &[Hook] = &[
     any("boesfs_inode_readlink", "inode_readlink", &[Op::Getattr]),
     any("boesfs_inode_getxattr", "inode_getxattr", &[Op::Getattr]),
     any("boesfs_inode_listxattr", "inode_listxattr", &[Op::Getattr]),
+    optional(any("boesfs_inode_get_acl", "inode_get_acl", &[Op::Getattr])),
     any("boesfs_inode_permission", "inode_permission", &[Op::Getattr]),
     any("boesfs_inode_follow_link", "inode_follow_link", &[]),
     any("boesfs_sb_statfs", "sb_statfs", &[Op::Statfs]),
@@ -138,7 +146,12 @@ impl Hook {
         match self.need {
             Need::Always => true,
             Need::AnyOf(ops) => denies(ops),
-            Need::BeyondOpen(ops) => denies(ops.with(Op::Lookup)) && !image.settled_at_open(ops),
+            Need::BeyondOpen(ops) => {
+                denies(ops.with(Op::Open).with(Op::Lookup)) && !image.settled_at_open(ops)
+            }
+            Need::AnyOfOrInherited(ops) => {
+                denies(ops) || denies(OpSet::of(&[Op::Open])) && !image.settled_at_open(ops)
+            }
             Need::AnyOfOrAnonymous(ops) => denies(ops) || !image.anonymous_exec(),
         }
     }
@@ -147,7 +160,9 @@ impl Hook {
     #[must_use]
     pub fn needed_after_another(&self, image: &ValidImage) -> bool {
         match self.need {
-            Need::BeyondOpen(ops) => !image.may_deny().intersection(ops.with(Op::Lookup)).is_empty(),
+            Need::BeyondOpen(ops) => {
+                !image.may_deny().intersection(ops.with(Op::Lookup)).is_empty() || self.needed(image)
+            }
             _ => self.needed(image),
         }
     }

@@ -326,6 +326,7 @@ pub const OPS: [OpSpec; Op::COUNT] = [
             "inode_readlink",
             "inode_getxattr",
             "inode_listxattr",
+            "inode_get_acl",
             "inode_permission",
         ],
         fuse_ops: &["GETATTR", "READLINK", "GETXATTR", "LISTXATTR", "ACCESS"],

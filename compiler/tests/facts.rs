@@ -154,6 +154,41 @@ fn facts_of_the_policy(image: &ValidImage, answers: &HashMap<String, Answers>, t
     }
 }
 
+/// A program can be handed what another has opened: where opens are not the same for all, what goes through descriptors is
+/// judged as well.
+#[test]
+fn what_not_all_programs_may_open_needs_hooks_for_descriptors() {
+    let programs = [
+        "boesfs_file_permission",
+        "boesfs_path_truncate",
+        "boesfs_file_truncate",
+        "boesfs_file_ioctl",
+        "boesfs_file_ioctl_compat",
+    ];
+    for (subject, wanted) in [("sub, ", true), ("", false)] {
+        let matcher = if wanted { "r.sub == p.sub && " } else { "" };
+        let rule = if wanted { "p, cat, /secret, open, deny" } else { "p, /secret, open, deny" };
+        let text = format!(
+            "[request_definition]\nr = {subject}obj, act\n[policy_definition]\np = {subject}obj, act, eft\n\
+             [policy_effect]\ne = !some(where (p.eft == deny))\n\
+             [matchers]\nm = {matcher}r.obj == p.obj && r.act == p.act\n[policy]\n{rule}\n"
+        );
+        let settings = Settings { allow: Allow::All, ..Settings::default() };
+        let sources = vec![Source::new("policy.conf", text.as_bytes())];
+        let outcome = run(sources, &settings, &Limits::default(), Stage::LAST);
+        let Some(packed) = &outcome.packed else { panic!("{text}: {:?}", outcome.diagnostics) };
+        for program in programs {
+            let hook = HOOKS.iter().find(|hook| hook.program == program).expect("a hook of that name");
+            assert_eq!(hook.needed(&packed.image), wanted, "{program} for\n{text}");
+            assert_eq!(
+                hook.needed_after_another(&packed.image),
+                wanted,
+                "{program} after another for\n{text}"
+            );
+        }
+    }
+}
+
 #[test]
 fn facts_are_what_all_paths_say() {
     let paths = paths();

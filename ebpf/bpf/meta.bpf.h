@@ -233,6 +233,12 @@ int BOESFS_DEEP_PROG(boesfs_inode_getxattr, struct dentry *dentry, const char *n
 	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
 }
 
+SEC("lsm/inode_get_acl")
+int BOESFS_DEEP_PROG(boesfs_inode_get_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
+{
+	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
+}
+
 SEC("lsm/inode_listxattr")
 int BOESFS_DEEP_PROG(boesfs_inode_listxattr, struct dentry *dentry, int ret)
 {

@@ -155,17 +155,33 @@ static int lay_attribute(const char *folder, const char *tree)
 	return 0;
 }
 
+/* user::rw-, group::r--, other::r-- and a user's entry with its mask. */
+static const struct {
+	uint32_t version;
+	struct {
+		uint16_t tag, perm;
+		uint32_t id;
+	} entries[5];
+} list = { 2, { { 1, 6, -1 }, { 2, 7, 1 }, { 4, 4, -1 }, { 0x10, 7, -1 }, { 0x20, 4, -1 } } };
+
+static int lay_list(const char *folder, const char *tree)
+{
+	(void)tree;
+	if (setxattr(below(folder, "file"), "system.posix_acl_access", &list, sizeof(list), 0) && errno != EOPNOTSUPP)
+		return BROKEN;
+	return 0;
+}
+
+static int list_got(struct scene *s)
+{
+	char value[64];
+
+	KNOWN(getxattr(at(s, "file"), "system.posix_acl_access", value, sizeof(value)));
+	return GAINED;
+}
+
 static int list_set(struct scene *s)
 {
-	/* user::rw-, group::r--, other::r-- and a user's entry with its mask. */
-	static const struct {
-		uint32_t version;
-		struct {
-			uint16_t tag, perm;
-			uint32_t id;
-		} entries[5];
-	} list = { 2, { { 1, 6, -1 }, { 2, 7, 1 }, { 4, 4, -1 }, { 0x10, 7, -1 }, { 0x20, 4, -1 } } };
-
 	KNOWN(setxattr(at(s, "file"), "system.posix_acl_access", &list, sizeof(list), 0));
 	return GAINED;
 }
@@ -402,6 +418,8 @@ const struct attempt meta_attempts[] = {
 	{ "access-effective", 16, SEALED, access_effective, "`faccessat2` with `AT_EACCESS`", "`inode_permission`" },
 	{ "access-reached", 16, SEALED, access_of_reached, "`faccessat2` of an `O_PATH` descriptor", "`inode_permission`" },
 	{ "getxattr", 16, SEALED, attribute_got, "`getxattr`", "`inode_getxattr`", .may_lack = true, .lay = lay_attribute },
+	{ "get-acl", 16, SEALED, list_got, "reading an access control list", "`inode_get_acl`, `inode_getxattr` on 6.1",
+	  .may_lack = true, .lay = lay_list },
 	{ "listxattr", 16, SEALED, attributes_listed, "`listxattr`", "`inode_listxattr`" },
 	{ "statfs", 16, SEALED, file_system_told, "`statfs`", "`sb_statfs`" },
 	{ "statfs-reached", 16, SEALED, file_system_told_of_reached, "`fstatfs` of an `O_PATH` descriptor", "`sb_statfs`" },

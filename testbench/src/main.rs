@@ -188,6 +188,10 @@ enum EndureWorker {
     /// Fails if the file that is its standard input can be cut or opened by its name in /proc, or the one that is its standard
     /// output cannot be cut.
     Given,
+    /// Fails if its standard input cannot be read.
+    Read,
+    /// Fails if its standard output cannot be cut.
+    Cut,
     /// Fails unless attributes of the file that is its standard input are refused with EACCES.
     Label,
     /// Looks until it is killed.
@@ -229,6 +233,8 @@ fn endure_worker(what: &EndureWorker) -> anyhow::Result<()> {
         EndureWorker::Look { file } => endure::press::look(file),
         EndureWorker::FoldCase { dir } => endure::worker::fold_case(dir)?,
         EndureWorker::Given => endure::worker::given()?,
+        EndureWorker::Read => drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?),
+        EndureWorker::Cut => rustix::fs::ftruncate(std::io::stdout(), 0)?,
         EndureWorker::Label => endure::worker::label()?,
         EndureWorker::Watch { dir, pause } => {
             endure::worker::watch(dir, std::time::Duration::from_millis(*pause))?;

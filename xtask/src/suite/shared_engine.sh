@@ -139,10 +139,24 @@ reread() {
     grep -q end /tmp/out.open || fail "reload $1: $(cat /tmp/said.open)"
     grep -q read /tmp/out.open
 }
+{ model | sed 's/^\[policy\]$/&\n#@ id=no-b/'; echo "p, /srv/d/b, open, deny"; } >/tmp/opens.conf
+compile opens
 reread "open /tmp/read.bin" && fail "read what a reload denies to read"
-reread "open /tmp/b.bin" || fail "not read what a reload denies to open: $(cat /tmp/said.open)"
-reread "--strict open /tmp/b.bin" && fail "read what a strict reload denies to open"
+reread "open /tmp/opens.bin" || fail "not read what a reload denies to open: $(cat /tmp/said.open)"
+reread "--strict open /tmp/opens.bin" && fail "read what a strict reload denies to open"
 grep -q '"op":"open".*no-b' /tmp/ev.open || fail "a strict reload said $(cat /tmp/ev.open)"
+
+# What one program may not open it cannot use either when another hands it on, whatever else the policy denies.
+sed 's/^p, sh,/p, boesfs-testbench,/' /tmp/b.conf >/tmp/heir.conf
+compile heir
+for turn in 1 2; do
+    echo b >/srv/d/b
+    $START /tmp/ev.heir /tmp/heir.bin -- sh -c 'read -r x </srv/d/b && echo opened
+        boesfs-testbench endure-worker read </srv/d/b && echo read
+        boesfs-testbench endure-worker cut >>/srv/d/b; [ -s /srv/d/b ] || echo cut' >/tmp/out.heir 2>/tmp/said.heir
+    [ "$(cat /tmp/out.heir)" = opened ] || fail "a descriptor handed on: $(cat /tmp/out.heir /tmp/said.heir)"
+    [ "$(grep -c '"verdict":"deny".*no-b' /tmp/ev.heir)" -ge 2 ] || fail "a descriptor handed on said $(cat /tmp/ev.heir)"
+done
 
 # A reload changes the kill limit, which counts from then on, unless the command line has one.
 policy limited open /srv/d/a
