@@ -147,7 +147,19 @@ reread "--strict open /tmp/opens.bin" && fail "read what a strict reload denies 
 grep -q '"op":"open".*no-b' /tmp/ev.open || fail "a strict reload said $(cat /tmp/ev.open)"
 
 # What one program may not open it cannot use either when another hands it on, whatever else the policy denies.
-sed 's/^p, sh,/p, boesfs-testbench,/' /tmp/b.conf >/tmp/heir.conf
+cat >/tmp/heir.conf <<END
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, obj, act, eft
+[policy_effect]
+e = !some(where (p.eft == deny))
+[matchers]
+m = r.sub == p.sub && r.obj == p.obj && r.act == p.act
+[policy]
+#@ id=no-b
+p, boesfs-testbench, /srv/d/b, open, deny
+END
 compile heir
 for turn in 1 2; do
     echo b >/srv/d/b
