@@ -11,7 +11,7 @@ use crate::process;
 use crate::vm::KernelChoice;
 use crate::workspace::Workspace;
 
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Makes the attempts in all places, machines side by side, and reports each.
 pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &mut Report) {
