@@ -13,8 +13,11 @@ use serde::Deserialize;
 use super::call::Call;
 use crate::engine::RealPlane;
 
-/// How long anything may take before the sandbox counts as stuck, in seconds.
+/// How long a call may take before the sandbox counts as stuck, in seconds.
 const PATIENCE: i64 = 180;
+/// How long a sandbox may take to start. The first of a plane has the kernel verify every program: a minute of an emulated
+/// processor's time, and more machines than processors are emulated at once.
+const START_PATIENCE: i64 = 900;
 /// How long an event may take after the call it tells of, in seconds.
 const EVENT_PATIENCE: i64 = 3;
 
@@ -96,8 +99,8 @@ pub(crate) enum SessionError {
         words: String,
     },
     /// Nothing came in time.
-    #[error("no answer within {PATIENCE} s")]
-    Stuck,
+    #[error("no answer within {0} s")]
+    Stuck(i64),
     /// The pipes broke.
     #[error("talking to the sandbox: {0}")]
     Broken(#[from] io::Error),
@@ -149,7 +152,7 @@ impl Session {
             partial: Vec::new(),
             child,
         };
-        match session.line()?.as_str() {
+        match session.line(START_PATIENCE)?.as_str() {
             "ready" => Ok(session),
             other => Err(io::Error::other(format!("the prober says `{other}`")).into()),
         }
@@ -164,7 +167,7 @@ impl Session {
         line.push(b'\n');
         let calls = self.calls.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
         calls.write_all(&line)?;
-        let answer = self.line()?;
+        let answer = self.line(PATIENCE)?;
         answer.parse().map_err(|_| io::Error::other(format!("the prober says `{answer}`")).into())
     }
 
@@ -181,13 +184,13 @@ impl Session {
         read_events(&mut self.events, &mut self.partial)
     }
 
-    /// One line of the prober's.
-    fn line(&mut self) -> Result<String, SessionError> {
+    /// One line of the prober's, each part of which comes within `patience` seconds.
+    fn line(&mut self, patience: i64) -> Result<String, SessionError> {
         let mut line = Vec::new();
         loop {
-            if self.results.buffer().is_empty() && !readable(self.results.get_ref(), PATIENCE)? {
+            if self.results.buffer().is_empty() && !readable(self.results.get_ref(), patience)? {
                 self.child.kill()?;
-                return Err(SessionError::Stuck);
+                return Err(SessionError::Stuck(patience));
             }
             let mut byte = [0];
             match self.results.read(&mut byte)? {
@@ -215,7 +218,11 @@ impl Session {
     /// # Errors
     /// If none come in time.
     pub(crate) fn wait_for_events(&mut self) -> Result<(), SessionError> {
-        if readable(&self.events, EVENT_PATIENCE)? { Ok(()) } else { Err(SessionError::Stuck) }
+        if readable(&self.events, EVENT_PATIENCE)? {
+            Ok(())
+        } else {
+            Err(SessionError::Stuck(EVENT_PATIENCE))
+        }
     }
 }
 
