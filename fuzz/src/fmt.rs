@@ -52,24 +52,26 @@ fn comments(text: &[u8]) -> Vec<&[u8]> {
     let text = &text[byte_order_marks(text)..];
     let rules_alone =
         !text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_start().starts_with(b"["));
-    let mut section: &[u8] = if rules_alone { b"[policy]" } else { b"" };
+    let mut section: &[u8] = if rules_alone { b"policy" } else { b"" };
     let mut quote = None;
+    let mut continued = false;
     let mut comments = Vec::new();
     for line in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
-        if quote.is_none() && line.starts_with(b"[") {
-            let end = line.iter().position(|byte| *byte == b']').map_or(line.len(), |at| at + 1);
-            section = line[..end].trim_ascii();
+        if !continued && line.starts_with(b"[") {
+            let end = line.iter().position(|byte| *byte == b']').unwrap_or(line.len());
+            section = line[1..end].trim_ascii();
         }
         let at = match section {
-            b"[policy]" => comment_of_rule(line),
-            b"[matchers]" => comment_of_matcher(line, &mut quote),
+            b"policy" => comment_of_rule(line),
+            b"matchers" => comment_of_matcher(line, &mut quote),
             _ => (0..line.len()).find(|at| starts_comment(line, *at)),
         };
         let (rest, comment) = line.split_at(at.unwrap_or(line.len()));
-        if !rest.trim_ascii_end().ends_with(b"\\") {
+        let is_annotation = !continued && rest.is_empty() && comment.starts_with(b"#@");
+        continued = section != b"policy" && rest.trim_ascii_end().ends_with(b"\\");
+        if !continued {
             quote = None;
         }
-        let is_annotation = rest.is_empty() && comment.starts_with(b"#@");
         comments.extend(at.filter(|_| !is_annotation).map(|_| comment[1..].trim_ascii()));
     }
     comments
