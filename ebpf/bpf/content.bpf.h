@@ -233,15 +233,17 @@ __attribute__((noinline)) int boesfs_judge_remap_call(struct boesfs_work *w, __u
 	return uses & BOESFS_BIT(BOESFS_OP_EXEC) && boesfs_never(w, 0, BOESFS_OP_EXEC);
 }
 
-/* Where @file, which a mapping holds and which is of an overlay's layer, was opened, as far as the kernel tells. */
+/* Where @file, which a mapping holds and which is of an overlay's layer, was opened, as far as the kernel tells: not in a layer. */
 static __always_inline __u32 boesfs_place_above(struct boesfs_caller *caller, struct file *file, __u32 kind)
 {
 	struct path path = {};
+	__u32 found;
 
 	if (!bpf_core_field_exists(((struct backing_file *)0)->user_path))
 		return BOESFS_FOUND_UNRESOLVED;
 	boesfs_read(path, backing_file, (__u64)file, user_path);
-	return boesfs_place(caller, 0, path.mnt, path.dentry, kind);
+	found = boesfs_place(caller, 0, path.mnt, path.dentry, kind);
+	return found == BOESFS_FOUND_LAYER ? BOESFS_FOUND_UNRESOLVED : found;
 }
 
 SEC("lsm/file_mprotect")

@@ -144,7 +144,12 @@ static int run_apart(const struct attempt *a, struct scene *s)
 	if (child < 0)
 		return BROKEN;
 	if (child == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
 		setpgid(0, 0);
+		/* What the keeper says where nobody asked goes nowhere: it may be let go before it is killed. */
+		dup2(null, 1);
+		close(null);
 		/* What an attempt does to mounts stays with it. */
 		result = s->outside && unshare(CLONE_NEWNS) ? BROKEN : a->run(s);
 		if (write(ends[1], &result, sizeof(result)) != sizeof(result))

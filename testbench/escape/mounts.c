@@ -246,6 +246,40 @@ static int lay_layers_apart(const char *folder, const char *tree)
 	return lay_overlay(folder, merged);
 }
 
+/* Lays an overlay at @folder/outer over one at @folder/inner that has a program; where they cannot be mounted, those stay empty. */
+static int lay_nested(const char *folder, const char *tree)
+{
+	static const char *const names[] = { "lower", "inner", "inner-upper", "inner-work", "outer", "outer-upper", "outer-work" };
+	char options[4 * PATH_MAX];
+
+	(void)tree;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		STEP(mkdir(below(folder, names[i]), 0755));
+	STEP(put_program(below(folder, "lower/prog")));
+	snprintf(options, sizeof(options), "lowerdir=%s/lower,upperdir=%s/inner-upper,workdir=%s/inner-work", folder, folder,
+		 folder);
+	if (mount("overlay", below(folder, "inner"), "overlay", 0, options))
+		return 0;
+	snprintf(options, sizeof(options), "lowerdir=%s/inner,upperdir=%s/outer-upper,workdir=%s/outer-work", folder, folder,
+		 folder);
+	mount("overlay", below(folder, "outer"), "overlay", 0, options);
+	return 0;
+}
+
+static int nested_made_code(struct scene *s)
+{
+	int fd = open(at(s, "outer/prog"), O_RDONLY);
+	void *map;
+
+	if (fd < 0)
+		return (s->outside || s->control) && errno == ENOENT ? UNAVAILABLE : -errno;
+	map = mmap(0, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return BROKEN;
+	TRY(mprotect(map, 4096, PROT_READ | PROT_EXEC));
+	return *(volatile char *)map == 0x7f ? GAINED : NOTHING;
+}
+
 static int layers_opened(struct scene *s)
 {
 	static const char *const names[] = { "lower/beneath", "upper/above", "merged/beneath", "merged/above" };
@@ -285,6 +319,8 @@ const struct attempt mounts_attempts[] = {
 	{ "layers-apart", 10, SEALED, layers_opened_apart, "an overlay elsewhere, mounted before the sandbox, whose layers are denied",
 	  "objects are names: the allowed name is allowed", .lay = lay_layers_apart, .may_lack = true, .lsm = PINNED,
 	  .fuse = PINNED, .why = "a file is judged under the name that is used; find such mounts with `findmnt -t overlay` first" },
+	{ "layers-nested", 0, NOEXEC, nested_made_code, "`mprotect` to `PROT_EXEC` on an overlay of an overlay", "`file_mprotect`",
+	  .lay = lay_nested, .may_lack = true, .also = BY_SIGNAL - SIGBUS },
 	{ "loop-device", 44, NOWHERE, mounted_image, "a loop device", "no such device in `/dev`", .uncontrolled = true },
 	{ "umount", 6, NOWHERE, unmounted, "`umount2`", "seccomp; `sb_umount`" },
 	{ "umount-mask", 6, NOWHERE, unmounted_mask, "`umount2` of what hides parts of `/proc`", "seccomp; `sb_umount`",
