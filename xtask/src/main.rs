@@ -123,6 +123,10 @@ struct VmArgs {
     /// Let tasks be preempted anywhere in the kernel
     #[arg(long)]
     preempt: bool,
+    /// A second processor, off until the command says `echo 1 >/sys/devices/system/cpu/cpu1/online`; to be off again before
+    /// programs are attached or detached, which the emulator does not get right with two
+    #[arg(long, conflicts_with = "icount")]
+    second: bool,
     /// Take the project's programs as they were last built, if they were
     #[arg(long)]
     no_build: bool,
@@ -332,9 +336,12 @@ fn run_vm(workspace: &Workspace, args: VmArgs) -> anyhow::Result<ExitCode> {
         kernel: args.kernel,
         add: args.add,
         binaries,
-        clock: if args.icount { vm::Clock::Instructions } else { vm::Clock::Wall },
-        lsm: args.lsm,
-        preempt: if args.preempt { vm::Preempt::Full } else { vm::Preempt::AsBuilt },
+        traits: vm::Traits {
+            clock: if args.icount { vm::Clock::Instructions } else { vm::Clock::Wall },
+            lsm: args.lsm,
+            preempt: if args.preempt { vm::Preempt::Full } else { vm::Preempt::AsBuilt },
+            processors: if args.second { vm::Processors::SecondOff } else { vm::Processors::One },
+        },
         timeout: Duration::from_secs(args.timeout),
         command: args.command,
     };

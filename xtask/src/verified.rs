@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::binaries;
-use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::vm::{self, Job, KernelChoice};
 use crate::workspace::Workspace;
 
 const FILE: &str = "ebpf/tests/verified.json";
@@ -34,9 +34,7 @@ pub(crate) fn count(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Resu
         kernel,
         add: Vec::new(),
         binaries: binaries::built(workspace),
-        clock: Clock::Wall,
-        lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
+        traits: vm::Traits::default(),
         timeout: TIMEOUT,
         command: ["boesfs-testbench", "verified"].map(str::to_owned).to_vec(),
     };

@@ -151,9 +151,7 @@ fn in_guest(workspace: &Workspace, kernel: &KernelChoice, part: &Part) -> Result
         kernel: kernel.clone(),
         add: Vec::new(),
         binaries: binaries::built(workspace),
-        clock: part.clock,
-        lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
+        traits: vm::Traits { clock: part.clock, ..Default::default() },
         timeout: TIMEOUT,
         command: command.map(|word| (*word).to_owned()).collect(),
     };

@@ -5,7 +5,7 @@ mod account;
 use crate::binaries;
 use crate::process::{self, ProcessError};
 use crate::setup::{self, Purpose, SetupError};
-use crate::vm::{self, Clock, Job, KernelChoice, VmError};
+use crate::vm::{self, Job, KernelChoice, VmError};
 use crate::workspace::Workspace;
 use std::fs;
 use std::io;
@@ -121,9 +121,7 @@ fn guest(workspace: &Workspace, scratch: &Path) -> Result<u8, DemoError> {
         kernel: KernelChoice::V6_12,
         add: vec![scratch.join("tree.sh"), scratch.join("attempts.sh"), script, image],
         binaries: binaries::built(workspace),
-        clock: Clock::Wall,
-        lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
+        traits: vm::Traits::default(),
         timeout: TIMEOUT,
         command: ["sh", "guest.sh"].map(String::from).into(),
     };

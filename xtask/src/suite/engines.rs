@@ -4,7 +4,7 @@ use super::Requirements;
 use super::report::{Report, Row, Skip, Tally};
 use crate::binaries;
 use crate::process::{self, Tee};
-use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::vm::{self, Job, KernelChoice};
 use crate::workspace::Workspace;
 use regex::Regex;
 use std::process::Command;
@@ -137,29 +137,21 @@ fn guest(
     let mut command = vec!["boesfs-testbench".to_owned()];
     command.extend(arguments(engines, requirements));
     command.extend(["--share".into(), format!("{share}/{SHARES}")]);
-    counted_in(workspace, kernel, command, TIMEOUT)
-}
-
-/// What the testbench's `command` says in a machine, if it has counted.
-pub(super) fn counted_in(
-    workspace: &Workspace,
-    kernel: KernelChoice,
-    command: Vec<String>,
-    timeout: Duration,
-) -> Result<String, NotRun> {
-    let binaries = binaries::built(workspace);
     let job = Job {
         kernel,
         add: Vec::new(),
-        binaries,
-        clock: Clock::Wall,
-        lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
-        timeout,
+        binaries: binaries::built(workspace),
+        traits: vm::Traits::default(),
+        timeout: TIMEOUT,
         command,
     };
+    counted_in(workspace, &job)
+}
+
+/// What the testbench says as the command of `job`, if it has counted.
+pub(super) fn counted_in(workspace: &Workspace, job: &Job) -> Result<String, NotRun> {
     let mut tee = Tee::default();
-    match vm::run(workspace, &job, &mut tee, &mut std::io::stderr()) {
+    match vm::run(workspace, job, &mut tee, &mut std::io::stderr()) {
         Ok(status) => finished(status.into(), tee.text()),
         Err(error) if error.no_kernel_here() => Err(NotRun::Unavailable(error.to_string())),
         Err(error) => Err(NotRun::Broken(error.to_string())),

@@ -3,7 +3,7 @@
 use super::Requirements;
 use super::report::{Report, Row, Tally};
 use crate::binaries;
-use crate::vm::{self, Clock, Job, KernelChoice, Preempt};
+use crate::vm::{self, Job, KernelChoice, Traits};
 use crate::workspace::Workspace;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,14 +34,18 @@ pub(super) fn on_each_kernel(title: &str, report: &mut Report, work: impl Fn(Ker
     });
 }
 
+/// The script for a machine whose second processor is to be on.
+pub(super) fn second(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("xtask/src/suite/second.sh")
+}
+
 /// A script that is run in machines, with the project's programs, and says at its end that it has come there.
 pub(super) struct Script {
     pub(super) text: &'static str,
     /// Files for its working directory.
     pub(super) add: Vec<PathBuf>,
-    /// The security modules that are active.
-    pub(super) lsm: &'static str,
-    pub(super) preempt: Preempt,
+    /// What its machine is like.
+    pub(super) traits: Traits,
     /// The longest its machine may run.
     pub(super) timeout: Duration,
 }
@@ -58,9 +62,7 @@ impl Script {
             kernel,
             add: self.add,
             binaries: binaries::built(workspace),
-            clock: Clock::Wall,
-            lsm: self.lsm.into(),
-            preempt: self.preempt,
+            traits: self.traits,
             timeout: self.timeout,
             command: vec!["sh".into(), "-c".into(), self.text.into()],
         };
@@ -92,9 +94,7 @@ fn boot(workspace: &Workspace, kernel: KernelChoice, version: &str, requirements
         kernel,
         add: Vec::new(),
         binaries: Vec::new(),
-        clock: Clock::Wall,
-        lsm: vm::LSM.into(),
-        preempt: Preempt::AsBuilt,
+        traits: Traits::default(),
         timeout: TIMEOUT,
         command: vec!["sh".into(), "-c".into(), script],
     };

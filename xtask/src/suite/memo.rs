@@ -6,7 +6,7 @@ use super::report::{Report, Tally};
 use super::{Requirements, machines};
 use crate::binaries;
 use crate::process;
-use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::vm::{self, Job, KernelChoice};
 use crate::workspace::Workspace;
 use std::process::Command;
 use std::time::Duration;
@@ -93,9 +93,7 @@ fn churn(workspace: &Workspace, kernel: KernelChoice) -> anyhow::Result<String> 
         kernel,
         add,
         binaries: binaries::built(workspace),
-        clock: Clock::Wall,
-        lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
+        traits: vm::Traits { processors: vm::Processors::SecondOff, ..Default::default() },
         timeout: TIMEOUT,
         command,
     };

@@ -40,7 +40,8 @@ for round in "$@"; do
     boesfs-testbench churn --prepare /churn || exit 125
     BOESFS_CHECK_MEMOS=$check boesfs run --plane lsm --name churn --outside allow --events /dev/null $policy.bin -- \
         /bin/sh -c "echo >/churn-started; until [ -e /churn-go ]; do sleep 0.2; done
-            exec /usr/local/bin/boesfs-testbench churn --seconds $LENGTH /churn" 2>/said &
+            /usr/local/bin/boesfs-testbench churn --seconds $LENGTH /churn
+            status=\$?; echo >/churn-over; until [ -e /churn-end ]; do sleep 0.2; done; exit \$status" 2>/said &
     sandbox=$!
     waited=0
     until [ -e /churn-started ]; do
@@ -50,6 +51,8 @@ for round in "$@"; do
     done
     # The first reload attaches what judges descriptors that were opened before it: that takes its time.
     boesfs reload churn $policy-2.bin >/dev/null || exit 125
+    # All is attached, and so it stays while there are two processors.
+    echo 1 >/sys/devices/system/cpu/cpu1/online || exit 125
     echo >/churn-go
     (
         reloads=0
@@ -61,9 +64,16 @@ for round in "$@"; do
     others=$!
     # Renames would hide memos that outlive a reload.
     if [ $check = 3 ]; then sleep "$LENGTH"; else boesfs-testbench churn --change --seconds "$LENGTH" /churn || exit 125; fi
-    wait $sandbox || { cat /said; exit 125; }
-    rm /churn-started /churn-go
+    until [ -e /churn-over ]; do
+        sleep 0.2
+        kill -0 $sandbox || { cat /said; exit 125; }
+    done
+    rm /churn-started
     wait $others
+    echo 0 >/sys/devices/system/cpu/cpu1/online || exit 125
+    echo >/churn-end
+    wait $sandbox || { cat /said; exit 125; }
+    rm /churn-go /churn-over /churn-end
     echo "check: $round"
     cat /said
 done

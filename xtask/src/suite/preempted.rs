@@ -4,7 +4,7 @@
 use super::Requirements;
 use super::machines::{self, Script};
 use super::report::Report;
-use crate::vm::{self, Preempt};
+use crate::vm::{Preempt, Processors, Traits};
 use crate::workspace::Workspace;
 use std::time::Duration;
 
@@ -13,9 +13,12 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
     machines::on_each_kernel("preempted", report, |kernel| {
         let script = Script {
             text: include_str!("preempted.sh"),
-            add: Vec::new(),
-            lsm: vm::LSM,
-            preempt: Preempt::Full,
+            add: vec![machines::second(workspace)],
+            traits: Traits {
+                preempt: Preempt::Full,
+                processors: Processors::SecondOff,
+                ..Default::default()
+            },
             timeout: Duration::from_secs(600),
         };
         script.run(workspace, kernel, requirements)

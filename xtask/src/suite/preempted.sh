@@ -1,4 +1,5 @@
-# Run in a machine whose kernel preempts anywhere: processes that ask all the time, and run programs of another class.
+# Run in a machine whose kernel preempts anywhere, on one processor and on two: processes that ask all the time, and run programs
+# of another class.
 set -u
 PROCESSES=${1:-16} ROUNDS=${2:-500}
 fail() {
@@ -26,7 +27,12 @@ p, look, /srv/d/b, open, deny
 END
 boesfsc build --allow all /tmp/p.conf -o /tmp/p.bin >/tmp/said 2>&1 || fail "build: $(cat /tmp/said)"
 cp "$(command -v boesfs-testbench)" /tmp/look
-boesfs run --plane lsm --dir /srv/d /tmp/p.bin -- boesfs-testbench endure-worker crowd-in /srv/d /tmp/look "$PROCESSES" "$ROUNDS" ||
-    fail "an answer was another than the policy's"
+crowd_in() {
+    $1 boesfs run --plane lsm --dir /srv/d /tmp/p.bin -- \
+        boesfs-testbench endure-worker crowd-in /srv/d /tmp/look "$PROCESSES" "$2" ||
+        fail "an answer was another than the policy's, ${1:-on one processor}"
+}
+crowd_in "" "$ROUNDS"
+crowd_in "sh second.sh /tmp/p.conf" $((3 * ROUNDS))
 [ -z "$(ls /sys/fs/bpf)" ] || fail "left $(find /sys/fs/bpf | tr '\n' ' ')"
 echo "passed: all"

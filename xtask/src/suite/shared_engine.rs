@@ -4,7 +4,7 @@ use super::Requirements;
 use super::machines::{self, Script};
 use super::report::{Report, Tally};
 use crate::process;
-use crate::vm::{self, KernelChoice, Preempt};
+use crate::vm::{KernelChoice, Traits};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,8 +35,7 @@ fn machine(workspace: &Workspace, kernel: KernelChoice, requirements: &Requireme
     let script = Script {
         text: include_str!("shared_engine.sh"),
         add: vec![image],
-        lsm: vm::LSM,
-        preempt: Preempt::AsBuilt,
+        traits: Traits::default(),
         timeout: TIMEOUT,
     };
     script.run(workspace, kernel, requirements)

@@ -3,7 +3,7 @@
 use super::Requirements;
 use super::machines::{self, Script};
 use super::report::Report;
-use crate::vm::Preempt;
+use crate::vm::Traits;
 use crate::workspace::Workspace;
 use std::time::Duration;
 
@@ -14,8 +14,7 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
             text: include_str!("without_bpf.sh"),
             add: Vec::new(),
             // Every security module of a machine but BPF.
-            lsm: "landlock",
-            preempt: Preempt::AsBuilt,
+            traits: Traits { lsm: "landlock".into(), ..Default::default() },
             timeout: Duration::from_secs(300),
         };
         script.run(workspace, kernel, requirements)

@@ -2,6 +2,7 @@
 
 use super::initramfs::END_MARK;
 use super::stream::{self, StreamEnd};
+use super::{Preempt, Processors, Traits};
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -30,11 +31,8 @@ pub(super) struct Machine {
     pub kernel: PathBuf,
     /// The initramfs, with an init that speaks the ports' protocol.
     pub initramfs: PathBuf,
-    /// How guest time passes.
-    pub clock: Clock,
-    /// The security modules that are active.
-    pub lsm: String,
-    pub preempt: super::Preempt,
+    /// What it is like.
+    pub traits: Traits,
     /// The longest it may run.
     pub timeout: Duration,
 }
@@ -169,20 +167,26 @@ fn qemu(scratch: &Path, machine: &Machine) -> Command {
         "-m",
         "2G",
     ]);
-    // One processor: with several, the emulator at times runs an instruction that another processor has just
-    // patched away, and a guest that attaches programs patches itself all the time.
-    command.args(["-smp", "1"]);
-    match machine.clock {
+    let traits = &machine.traits;
+    // With several processors, the emulator at times runs an instruction that another processor has just patched
+    // away, and a guest that attaches programs patches itself all the time: a second one is on when the guest says so.
+    let (count, processors) = match traits.processors {
+        Processors::One => ("1", ""),
+        Processors::SecondOff => ("2", "maxcpus=1 "),
+    };
+    command.args(["-smp", count]);
+    match traits.clock {
         Clock::Wall => command.args(["-accel", "tcg,thread=multi"]),
         Clock::Instructions => command.args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]),
     };
     command.arg("-kernel").arg(&machine.kernel).arg("-initrd").arg(&machine.initramfs);
-    let lsm = &machine.lsm;
-    let preempt = match machine.preempt {
-        super::Preempt::AsBuilt => "",
-        super::Preempt::Full => "preempt=full ",
+    let lsm = &traits.lsm;
+    let preempt = match traits.preempt {
+        Preempt::AsBuilt => "",
+        Preempt::Full => "preempt=full ",
     };
-    let line = format!("console=ttyS0 loglevel=5 panic=-1 oops=panic {preempt}lsm={lsm} rdinit=/init");
+    let line =
+        format!("console=ttyS0 loglevel=5 panic=-1 oops=panic {processors}{preempt}lsm={lsm} rdinit=/init");
     command.arg("-append").arg(line).arg("-chardev");
     command.arg(format!("file,id=console,path={}", option_value(&scratch.join("console"))));
     for name in ["stdout", "stderr", "status"] {

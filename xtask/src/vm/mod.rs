@@ -57,6 +57,35 @@ pub enum Preempt {
     Full,
 }
 
+/// The processors of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processors {
+    /// One.
+    One,
+    /// A second one, too, which is off until the guest turns it on.
+    SecondOff,
+}
+
+/// What a machine is like.
+#[derive(Clone, Debug)]
+pub struct Traits {
+    /// How guest time passes.
+    pub clock: Clock,
+    /// The security modules that are active, separated by commas.
+    pub lsm: String,
+    /// Where tasks are preempted.
+    pub preempt: Preempt,
+    /// How many processors it has.
+    pub processors: Processors,
+}
+
+impl Default for Traits {
+    /// One in which the lsm plane works.
+    fn default() -> Self {
+        Self { clock: Clock::Wall, lsm: LSM.into(), preempt: Preempt::AsBuilt, processors: Processors::One }
+    }
+}
+
 /// What is to run inside, and on what.
 #[derive(Debug)]
 pub struct Job {
@@ -66,12 +95,8 @@ pub struct Job {
     pub add: Vec<PathBuf>,
     /// Programs to put on PATH.
     pub binaries: Vec<PathBuf>,
-    /// How guest time passes.
-    pub clock: Clock,
-    /// The security modules that are active, separated by commas.
-    pub lsm: String,
-    /// Where tasks are preempted.
-    pub preempt: Preempt,
+    /// What the machine is like.
+    pub traits: Traits,
     /// The longest the machine may run.
     pub timeout: Duration,
     /// Program and arguments, not empty.
@@ -95,13 +120,7 @@ pub fn run(
         .tempdir()
         .map_err(|source| InitramfsError::Scratch { source })?;
     let initramfs = initramfs::make(scratch.path(), &kernel, job)?;
-    let machine = boot::Machine {
-        kernel: kernel.image,
-        initramfs,
-        clock: job.clock,
-        lsm: job.lsm.clone(),
-        preempt: job.preempt,
-        timeout: job.timeout,
-    };
+    let machine =
+        boot::Machine { kernel: kernel.image, initramfs, traits: job.traits.clone(), timeout: job.timeout };
     Ok(boot::boot(scratch.path(), &machine, stdout, stderr)?)
 }

@@ -272,9 +272,7 @@ fn in_guest(
         kernel: kernel.clone(),
         add,
         binaries: binaries::built(workspace),
-        clock: Clock::Instructions,
-        lsm: vm::LSM.into(),
-        preempt: vm::Preempt::AsBuilt,
+        traits: vm::Traits { clock: Clock::Instructions, ..Default::default() },
         timeout: TIMEOUT,
         command,
     };
