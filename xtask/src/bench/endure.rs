@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::BenchError;
 use super::machine::Machine;
 use crate::binaries;
-use crate::vm::{self, Clock, Job, KernelChoice};
+use crate::vm::{self, Clock, Job, KernelChoice, Processors};
 use crate::workspace::Workspace;
 
 const TIMEOUT: Duration = Duration::from_secs(7200);
@@ -21,6 +21,7 @@ struct Part {
     /// What `boesfs-testbench endure` takes.
     arguments: &'static [&'static str],
     clock: Clock,
+    processors: Processors,
     /// What each number says.
     numbers: &'static [(&'static str, &'static str)],
 }
@@ -31,6 +32,7 @@ const PARTS: [Part; 3] = [
         title: "Calls while the policy changes",
         arguments: &["reloads", "--operations", "1000000", "--processes", "8", "--reloads", "1000"],
         clock: Clock::Wall,
+        processors: Processors::SecondOff,
         numbers: &[
             ("operations", "calls"),
             ("processes", "processes that made them"),
@@ -50,6 +52,7 @@ const PARTS: [Part; 3] = [
         title: "Agents killed with SIGKILL",
         arguments: &["kills", "--kills", "100"],
         clock: Clock::Wall,
+        processors: Processors::One,
         numbers: &[
             ("kills", "agents killed, at moments by chance"),
             ("before", "supervisors before their command had run"),
@@ -66,6 +69,7 @@ const PARTS: [Part; 3] = [
         title: "Sandboxes at once",
         arguments: &["crowd", "--sandboxes", "10000", "--policies", "100", "--processes", "100"],
         clock: Clock::Instructions,
+        processors: Processors::One,
         numbers: &[
             ("sandboxes", "sandboxes at once"),
             ("policies", "policies"),
@@ -101,6 +105,9 @@ struct Run {
     part: String,
     kernel: String,
     machine: String,
+    /// Whether the guest had a second processor on.
+    #[serde(default)]
+    second: bool,
     seen: Value,
 }
 
@@ -128,8 +135,13 @@ pub fn run(
         for part in PARTS.iter().filter(|part| only.is_empty() || only.iter().any(|name| name == part.name)) {
             let seen = in_guest(workspace, kernel, part)?;
             eprintln!("{} {}: {seen}", kernel.name(), part.name);
-            let run =
-                Run { part: part.name.to_owned(), kernel: kernel.name(), machine: machine.clone(), seen };
+            let run = Run {
+                part: part.name.to_owned(),
+                kernel: kernel.name(),
+                machine: machine.clone(),
+                second: part.processors == Processors::SecondOff,
+                seen,
+            };
             let mut runs: Vec<Run> = match std::fs::read(&file) {
                 Ok(bytes) => serde_json::from_slice(&bytes)?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -146,12 +158,16 @@ pub fn run(
 }
 
 fn in_guest(workspace: &Workspace, kernel: &KernelChoice, part: &Part) -> Result<Value, BenchError> {
-    let command = ["boesfs-testbench", "endure"].iter().chain(part.arguments);
+    let second: &[&str] = match part.processors {
+        Processors::One => &[],
+        Processors::SecondOff => &["sh", "second.sh", "endure.conf"],
+    };
+    let command = second.iter().chain(&["boesfs-testbench", "endure"]).chain(part.arguments);
     let job = Job {
         kernel: kernel.clone(),
-        add: Vec::new(),
+        add: vec![vm::second(workspace), workspace.root.join("xtask/src/bench/endure.conf")],
         binaries: binaries::built(workspace),
-        traits: vm::Traits { clock: part.clock, ..Default::default() },
+        traits: vm::Traits { clock: part.clock, processors: part.processors, ..Default::default() },
         timeout: TIMEOUT,
         command: command.map(|word| (*word).to_owned()).collect(),
     };
@@ -166,17 +182,19 @@ fn in_guest(workspace: &Workspace, kernel: &KernelChoice, part: &Part) -> Result
 
 /// The page.
 fn markdown(runs: &[Run]) -> String {
-    let mut page = "# What the shared engine endures\n\nMade by `cargo xtask bench endure`, in virtual machines of one \
-                    emulated processor, which writes this page and `endure.json`; each test fails where something is \
+    let mut page =
+        "# What the shared engine endures\n\nMade by `cargo xtask bench endure`, in virtual machines, \
+                    which writes this page and `endure.json`; each test fails where something is \
                     not as it must be. The suite runs the same tests smaller.\n"
-        .to_owned();
+            .to_owned();
     for part in &PARTS {
         for run in runs.iter().filter(|run| run.part == part.name) {
             page += &format!(
-                "\n## {} ({})\n\n`boesfs-testbench endure {}`, on {}{}\n\n| | |\n|---:|---|\n",
+                "\n## {} ({})\n\n`boesfs-testbench endure {}` on {}, on {}{}\n\n| | |\n|---:|---|\n",
                 part.title,
                 run.kernel,
                 part.arguments.join(" "),
+                if run.second { "two emulated processors" } else { "one emulated processor" },
                 run.machine,
                 match part.clock {
                     Clock::Wall => "",

@@ -4,12 +4,12 @@
 use std::process::Command;
 use std::time::Duration;
 
+use super::Requirements;
 use super::engines::{NotRun, counted_in, finished, tally};
 use super::report::{Report, Row};
-use super::{Requirements, machines};
 use crate::binaries;
 use crate::process;
-use crate::vm::{Job, KernelChoice, Processors, Traits};
+use crate::vm::{self, Job, KernelChoice, Processors, Traits};
 use crate::workspace::Workspace;
 
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -55,7 +55,7 @@ fn guest(workspace: &Workspace, kernel: KernelChoice, requirements: &Requirement
     command.push("--overlay".into());
     let job = Job {
         kernel,
-        add: vec![machines::second(workspace), workspace.root.join("testbench/escape/policy.conf")],
+        add: vec![vm::second(workspace), workspace.root.join("testbench/escape/policy.conf")],
         binaries: binaries::built(workspace),
         traits: Traits { processors: Processors::SecondOff, ..Default::default() },
         timeout: TIMEOUT,

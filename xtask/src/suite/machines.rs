@@ -34,11 +34,6 @@ pub(super) fn on_each_kernel(title: &str, report: &mut Report, work: impl Fn(Ker
     });
 }
 
-/// The script for a machine whose second processor is to be on.
-pub(super) fn second(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("xtask/src/suite/second.sh")
-}
-
 /// A script that is run in machines, with the project's programs, and says at its end that it has come there.
 pub(super) struct Script {
     pub(super) text: &'static str,

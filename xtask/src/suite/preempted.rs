@@ -4,7 +4,7 @@
 use super::Requirements;
 use super::machines::{self, Script};
 use super::report::Report;
-use crate::vm::{Preempt, Processors, Traits};
+use crate::vm::{self, Preempt, Processors, Traits};
 use crate::workspace::Workspace;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) fn run(workspace: &Workspace, requirements: &Requirements, report: &m
     machines::on_each_kernel("preempted", report, |kernel| {
         let script = Script {
             text: include_str!("preempted.sh"),
-            add: vec![machines::second(workspace)],
+            add: vec![vm::second(workspace)],
             traits: Traits {
                 preempt: Preempt::Full,
                 processors: Processors::SecondOff,

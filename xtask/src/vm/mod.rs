@@ -66,6 +66,13 @@ pub enum Processors {
     SecondOff,
 }
 
+/// A script that runs a command with the second processor on: `sh second.sh POLICY COMMAND`, where what the command's
+/// sandboxes attach is no more than what `POLICY`, a file, needs.
+#[must_use]
+pub fn second(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("xtask/src/vm/second.sh")
+}
+
 /// What a machine is like.
 #[derive(Clone, Debug)]
 pub struct Traits {
