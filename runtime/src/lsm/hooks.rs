@@ -1,12 +1,17 @@
 //! Programs at hooks: loaded when they are first needed, pinned, attached as long as some policy needs them.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::num::NonZero;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use aya::programs::{Lsm as LsmProgram, RawTracePoint};
+use aya::programs::{Lsm as LsmProgram, Program, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use boesfs_abi::hooks::{HOOKS, Hook, Need, SEAL};
 use boesfs_abi::image::ValidImage;
@@ -18,6 +23,9 @@ use crate::sys::{self, bpf};
 
 /// The program that notes places; it is run, not attached.
 pub(super) const RECORD: &str = "boesfs_record";
+
+/// How many programs the kernel is asked to verify at a time, at most: each takes some megabytes meanwhile.
+const MOST_LOADERS: usize = 8;
 
 /// Every map of the programs, each pinned under its name.
 pub(super) const MAPS: [&str; 23] = [
@@ -150,7 +158,7 @@ pub(super) struct Programs {
     host_namespace: u32,
 }
 
-/// Programs that the kernel knows of, to be loaded one by one.
+/// Programs whose maps the kernel has, to be loaded.
 struct Loader {
     ebpf: Ebpf,
     btf: Btf,
@@ -230,14 +238,17 @@ impl Programs {
     /// Attaches what `hooks` names and is not attached yet. Returns the hooks that this kernel does not have. If one
     /// fails, none is attached more than before.
     pub(super) fn attach(&self, hooks: u64, known_absent: u64) -> Result<u64, LoadError> {
-        let mut loader = None;
+        let wanted: Vec<(usize, &Hook)> = HOOKS
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| (hooks & !known_absent) >> at & 1 == 1)
+            .filter(|(_, hook)| !self.path("link", hook.program).exists())
+            .collect();
+        self.load(wanted.iter().map(|(_, hook)| *hook))?;
         let mut done = Vec::new();
         let mut absent = known_absent;
-        for (at, hook) in HOOKS.iter().enumerate().filter(|(at, _)| (hooks & !known_absent) >> at & 1 == 1) {
-            if self.path("link", hook.program).exists() {
-                continue;
-            }
-            match self.attach_one(hook, &mut loader) {
+        for (at, hook) in wanted {
+            match self.attach_one(hook) {
                 Ok(true) => done.push(hook),
                 Ok(false) => absent |= 1 << at,
                 Err(error) => {
@@ -251,13 +262,10 @@ impl Programs {
         Ok(absent)
     }
 
-    /// Attaches the programs of the seal, and gives all programs there are by then.
+    /// Attaches the programs of the seal.
     pub(super) fn attach_seal(&self) -> Result<(), LoadError> {
-        let mut loader = None;
-        for hook in SEAL {
-            self.attach_one(hook, &mut loader)?;
-        }
-        Ok(())
+        self.load(SEAL.iter())?;
+        SEAL.iter().try_for_each(|hook| self.attach_one(hook).map(drop))
     }
 
     /// Every program that is loaded.
@@ -266,38 +274,33 @@ impl Programs {
         names.map(|name| self.path("program", name)).filter(|path| path.exists()).map(|path| pinned(&path))
     }
 
-    /// Loads all programs and gives their names, but for those whose hook this kernel lacks and may lack.
+    /// Loads all programs and gives the names of those that had none, but for those whose hook this kernel lacks and may
+    /// lack.
     pub(super) fn load_all(&self) -> Result<Vec<&'static str>, LoadError> {
-        let mut loader = self.loader()?;
+        self.load(HOOKS.iter().chain(SEAL))
+    }
+
+    /// The same for the programs of `hooks`.
+    fn load(&self, hooks: impl Iterator<Item = &'static Hook>) -> Result<Vec<&'static str>, LoadError> {
+        let missing: Vec<_> = hooks.filter(|hook| !self.path("program", hook.program).exists()).collect();
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut names = Vec::new();
-        for hook in HOOKS.iter().chain(SEAL) {
-            if let Some(program) = loader.load(hook)? {
-                self.pin(program.as_fd(), "program", hook.program)?;
-                names.push(hook.program);
-            }
+        for (hook, program) in self.loader()?.load(&missing)? {
+            self.pin(program.as_fd(), "program", hook.program)?;
+            names.push(hook.program);
         }
         Ok(names)
     }
 
-    /// Attaches the program of `hook`; `false` if this kernel has no such hook and need not have it.
-    fn attach_one(&self, hook: &'static Hook, loader: &mut Option<Loader>) -> Result<bool, LoadError> {
+    /// Attaches the program of `hook`; `false` if it could not be loaded because this kernel has no such hook.
+    fn attach_one(&self, hook: &'static Hook) -> Result<bool, LoadError> {
         let path = self.path("program", hook.program);
-        let program = if path.exists() {
-            pinned(&path)?
-        } else {
-            if loader.is_none() {
-                *loader = Some(self.loader()?);
-            }
-            let Some(loader) = loader else { return Ok(false) };
-            match loader.load(hook)? {
-                Some(program) => {
-                    self.pin(program.as_fd(), "program", hook.program)?;
-                    program
-                }
-                None => return Ok(false),
-            }
-        };
-        let link = bpf::lsm_attach(program.as_fd())
+        if !path.exists() {
+            return Ok(false);
+        }
+        let link = bpf::lsm_attach(pinned(&path)?.as_fd())
             .map_err(|source| LoadError::attach(hook.program, hook.hook, source))?;
         self.pin(link.as_fd(), "link", hook.program)?;
         Ok(true)
@@ -318,23 +321,59 @@ impl Programs {
     }
 }
 
+/// A program that was loaded, and for which hook.
+type Loaded = (&'static Hook, OwnedFd);
+
 impl Loader {
-    /// Loads the program of `hook`; `None` if this kernel has no such hook and need not have it.
-    fn load(&mut self, hook: &'static Hook) -> Result<Option<OwnedFd>, LoadError> {
-        let failed = |source| LoadError::program("load", hook.program, source);
-        let program: &mut LsmProgram = self
-            .ebpf
-            .program_mut(hook.program)
-            .expect("INVARIANT: the object has every program of the table")
-            .try_into()
-            .map_err(failed)?;
-        match program.load(hook.hook, &self.btf) {
-            Err(aya::programs::ProgramError::Btf(_)) if hook.optional => Ok(None),
-            other => {
-                other.map_err(failed)?;
-                let fd = program.fd().map_err(failed)?;
-                fd.as_fd().try_clone_to_owned().map(Some).map_err(|source| failed(source.into()))
+    /// Loads the programs of `hooks` side by side, for the kernel takes its time to verify each. Those whose hook this kernel
+    /// lacks and may lack are passed over.
+    fn load(&mut self, hooks: &[&'static Hook]) -> Result<Vec<Loaded>, LoadError> {
+        let btf = &self.btf;
+        let mut programs: HashMap<&str, &mut Program> = self.ebpf.programs_mut().collect();
+        let mut program =
+            |hook: &Hook| programs.remove(hook.program).expect("INVARIANT: the object has every program");
+        let work: Vec<_> = hooks.iter().map(|hook| (*hook, program(hook))).collect();
+        let others =
+            thread::available_parallelism().map_or(1, NonZero::get).min(MOST_LOADERS).min(work.len()) - 1;
+        let queue = Mutex::new(work.into_iter());
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let failed = AtomicBool::new(false);
+        let work_off = || {
+            let mut loaded = Vec::new();
+            while let Some((hook, program)) = next().filter(|_| !failed.load(Ordering::Relaxed)) {
+                match load_one(hook, program, btf) {
+                    Ok(done) => loaded.extend(done.map(|program| (hook, program))),
+                    Err(error) => {
+                        failed.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
             }
+            Ok(loaded)
+        };
+        thread::scope(|scope| {
+            // Where there can be no more threads, this one does what they would have done.
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, work_off).ok();
+            let others: Vec<_> = (0..others).map_while(spawn).collect();
+            let mut loaded = vec![work_off()];
+            let joined = "INVARIANT: who loads programs does not panic";
+            loaded.extend(others.into_iter().map(|other| other.join().expect(joined)));
+            let parts: Vec<Vec<Loaded>> = loaded.into_iter().collect::<Result<_, _>>()?;
+            Ok(parts.into_iter().flatten().collect())
+        })
+    }
+}
+
+/// Loads the program of `hook`; `None` if this kernel has no such hook and need not have it.
+fn load_one(hook: &'static Hook, program: &mut Program, btf: &Btf) -> Result<Option<OwnedFd>, LoadError> {
+    let failed = |source| LoadError::program("load", hook.program, source);
+    let program: &mut LsmProgram = program.try_into().map_err(failed)?;
+    match program.load(hook.hook, btf) {
+        Err(aya::programs::ProgramError::Btf(_)) if hook.optional => Ok(None),
+        other => {
+            other.map_err(failed)?;
+            let fd = program.fd().map_err(failed)?;
+            fd.as_fd().try_clone_to_owned().map(Some).map_err(|source| failed(source.into()))
         }
     }
 }
