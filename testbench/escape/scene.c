@@ -248,16 +248,25 @@ static int listen_in(const char *folder)
 /* Serves until the other end is gone. @root is what the sandbox sees as /. */
 int serve_accomplice(int socket, const char *root)
 {
+	static const char *const trees[] = { "control", "open", "frozen" };
 	char line[PATH_MAX + 2], path[2 * PATH_MAX];
 	ssize_t length;
 
 	umask(0);
 	for (size_t i = 0; i < 6; i++) {
-		static const char *const trees[] = { "control", "open", "frozen" };
-
 		snprintf(path, sizeof(path), "%s/%s/%s", root, trees[i % 3], i < 3 ? "connect-socket" : "send-socket");
 		if (listen_in(path))
 			return 1;
+	}
+	/* Sockets that are bound where everything is allowed, under a second name each. */
+	snprintf(path, sizeof(path), "%s/attack/connect-alias.side", root);
+	if (listen_in(path))
+		return 1;
+	for (size_t i = 0; i < 3; i++) {
+		char alias[PATH_MAX];
+
+		snprintf(alias, sizeof(alias), "%s/%s/connect-alias/stream", root, trees[i]);
+		STEP(link(below(path, "stream"), alias));
 	}
 	/* From here on everything is where it is. */
 	if (write(socket, "!", 1) != 1)
