@@ -21,17 +21,38 @@ static long boesfs_first_body(__u32 i, void *ctx)
 	struct boesfs_blob b = boesfs_policy_get(loop->policy_class, loop->policy_slot);
 	struct boesfs_memo_way *way = loop->way;
 	const struct boesfs_node *node = b.base ? boesfs_node_at(b, way->node) : 0;
+	const __u32 *to;
 	__u32 place;
 	__u8 byte;
 
 	if (!node)
 		return 1;
+	if (node->kind == BOESFS_NODE_TABLE) {
+		/* A table also has the bytes between those that lead elsewhere. */
+		to = boesfs_table(b, node, node->low + i);
+		if (to && *to == node->other)
+			return 0;
+	}
 	place = node->kind == BOESFS_NODE_CHAIN ? way->inside : i;
 	/* VERIFIER: bounds it, and keeps the bound with the register; no effect, for the step over the name looked. */
 	asm volatile("%0 &= %1" : "+r"(place) : "i"(255));
 	byte = node->kind == BOESFS_NODE_TABLE ? node->low + i : boesfs_word_in(b, node, sizeof(*node) + place);
 	way->first[byte >> 6] |= 1ull << (byte & 63);
 	return 0;
+}
+
+/* Whether a walk over a name that has come to @node, which is number @at, ends there, whatever is left of the name. */
+static __always_inline __u32 boesfs_name_rests(struct boesfs_blob b, const struct boesfs_node *node, __u32 at)
+{
+	if (node->kind == BOESFS_NODE_SINK)
+		return 1;
+	/* Often only a '/' leads on, to the names in it, for a pattern begins with any directories. */
+	if (node->other != at)
+		return 0;
+	if (node->kind == BOESFS_NODE_TABLE)
+		return node->len == 1 && node->low == '/';
+	return (node->kind == BOESFS_NODE_CHAIN || (node->kind == BOESFS_NODE_BRANCH && node->len == 1)) &&
+	       (__u8)boesfs_word_in(b, node, sizeof(*node)) == '/';
 }
 
 /* What @class may do with names in the directory whose path ends at @at, @inside, by their first byte, into the loop's way. */
@@ -42,6 +63,7 @@ static __always_inline __u32 boesfs_learn_names(struct boesfs_names_loop *loop, 
 	struct boesfs_name n = { .word[0] = '/', .left = 1, .node = at, .inside = inside };
 	struct boesfs_known known = {};
 	const struct boesfs_node *node, *other;
+	__u32 to = 0;
 
 	if (!b.base)
 		return 0;
@@ -55,11 +77,12 @@ static __always_inline __u32 boesfs_learn_names(struct boesfs_names_loop *loop, 
 	if (!node)
 		return 0;
 	if (node->kind != BOESFS_NODE_SINK) {
-		other = boesfs_node_at(b, node->other);
+		to = node->other;
+		other = boesfs_node_at(b, to);
 		if (!other)
 			return 0;
 	}
-	if (other->kind != BOESFS_NODE_SINK) {
+	if (!boesfs_name_rests(b, other, to)) {
 		way->first[0] = way->first[1] = way->first[2] = way->first[3] = ~0ull;
 	} else if (node->kind != BOESFS_NODE_SINK) {
 		bpf_loop(node->kind == BOESFS_NODE_CHAIN ? 1 : node->len, boesfs_first_body, loop, 0);

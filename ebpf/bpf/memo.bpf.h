@@ -31,9 +31,6 @@
 #define BOESFS_NAME_STEPS 40
 /* A task that writes down its memory. */
 #define BOESFS_PF_DUMPCORE 0x200u
-/* No node: a name cannot be walked over. */
-#define BOESFS_NO_NODE (~0u)
-
 /* No address of a task's namespaces. */
 #define BOESFS_NO_NSPROXY 1
 
@@ -91,9 +88,9 @@ static __always_inline void boesfs_name_take(struct boesfs_name *n, __u32 count)
 static __always_inline void boesfs_name_step(struct boesfs_blob b, struct boesfs_name *n)
 {
 	const struct boesfs_node *node = boesfs_node_at(b, n->node);
-	__u32 take = n->left < 8 ? n->left : 8, left, inside;
+	__u32 most = n->left < 8 ? n->left : 8, take, left, inside;
 	const __u32 *to;
-	__u64 diff;
+	__u64 have;
 
 	n->status = BOESFS_WALK_CORRUPT;
 	if (!node)
@@ -123,13 +120,13 @@ static __always_inline void boesfs_name_step(struct boesfs_blob b, struct boesfs
 	asm volatile("%0 &= %1" : "+r"(inside) : "i"(255));
 	n->status = BOESFS_WALK_GOING;
 	left = node->len - inside;
-	if (left < take)
-		take = left;
-	diff = n->word[0] ^ boesfs_word_in(b, node, sizeof(*node) + inside);
-	if (diff << (64 - 8 * take)) {
+	take = left < most ? left : most;
+	have = boesfs_word_in(b, node, sizeof(*node) + inside);
+	if ((n->word[0] ^ have) << (64 - 8 * take)) {
+		take = boesfs_chain_left(node, inside ? BOESFS_NO_NODE : n->node, n->word[0], have, most);
 		n->node = node->other;
 		n->inside = 0;
-		boesfs_name_take(n, boesfs_bytes_below(diff) + 1);
+		boesfs_name_take(n, take);
 		return;
 	}
 	n->inside += take;

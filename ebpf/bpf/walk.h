@@ -16,6 +16,9 @@
 /* As often as this it reads the longest input, for every node but the last reads a byte. */
 #define BOESFS_WALK_TURNS (BOESFS_PATH_END / BOESFS_WALK_NODES + 1)
 
+/* No node. */
+#define BOESFS_NO_NODE (~0u)
+
 #define BOESFS_EACH_BYTE 0x0101010101010101ull
 #define BOESFS_HIGH_BITS 0x8080808080808080ull
 
@@ -38,6 +41,22 @@ static __always_inline __u32 boesfs_first_slash(__u64 word)
 	__u64 slashes = boesfs_zero_bytes(word ^ '/' * BOESFS_EACH_BYTE);
 
 	return slashes ? boesfs_bytes_below(slashes) : 8;
+}
+
+/*
+ * How many of the first @most bytes of @word, which do not begin with the chain @n, @have its first bytes, are read at once: up
+ * to the first that differs; or, where the walk stays at @n until the chain begins, all before that.
+ */
+static __always_inline __u32 boesfs_chain_left(const struct boesfs_node *n, __u32 node, __u64 word, __u64 have, __u32 most)
+{
+	__u64 begins;
+
+	if (n->other != node || (__u8)word == (__u8)have)
+		return boesfs_bytes_below(word ^ have) + 1;
+	begins = boesfs_zero_bytes(word ^ (have & 0xff) * BOESFS_EACH_BYTE);
+	if (!begins || boesfs_bytes_below(begins) > most)
+		return most;
+	return boesfs_bytes_below(begins);
 }
 
 /* Begins a walk over bytes @start to @end of path @which, from node @node, @inside bytes into its chain. */
@@ -139,20 +158,17 @@ static __always_inline void boesfs_walk_some(struct boesfs_blob b, struct boesfs
 		}
 		kind = n->kind;
 		if (kind == BOESFS_NODE_CHAIN) {
-			__u32 inside = w->inside, left = n->len - inside;
-			__u64 diff;
+			__u32 inside = w->inside, left = n->len - inside, most = take > 8 ? 8 : take;
+			__u64 have;
 
 			if (inside >= n->len || inside > BOESFS_MAX_CHAIN) {
 				status = BOESFS_WALK_CORRUPT;
 				break;
 			}
-			if (left < take)
-				take = left;
-			if (take > 8)
-				take = 8;
-			diff = word ^ boesfs_word_in(b, n, sizeof(*n) + inside);
-			if (diff << (64 - 8 * take)) {
-				take = boesfs_bytes_below(diff) + 1;
+			take = left < most ? left : most;
+			have = boesfs_word_in(b, n, sizeof(*n) + inside);
+			if ((word ^ have) << (64 - 8 * take)) {
+				take = boesfs_chain_left(n, inside ? BOESFS_NO_NODE : node, word, have, most);
 				node = n->other;
 				w->inside = 0;
 			} else if (take == left) {

@@ -241,6 +241,9 @@ impl<'a> NodeView<'a> {
                     (State { node: self.node.next, inside: 0 }, same)
                 } else if same == input.len() {
                     (State { node: self.reference, inside: inside + same as u16 }, same)
+                } else if same == 0 && inside == 0 && self.node.other == self.reference {
+                    let begins = input.iter().position(|byte| *byte == left[0]);
+                    (State { node: self.reference, inside: 0 }, begins.unwrap_or(input.len()))
                 } else {
                     (State { node: self.node.other, inside: 0 }, same + 1)
                 }
