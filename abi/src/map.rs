@@ -77,6 +77,8 @@ pub const LABEL_PENDING: u32 = 1 << 1;
 pub const EXEC_ANY: u64 = u64::MAX;
 /// How many labels wait for their tasks to be given them.
 pub const MAX_ORPHANS: u32 = 1 << 10;
+/// How many tasks can be between two looks at a name that they would make: see [`Asked`].
+pub const MAX_ASKED: u32 = 1 << 10;
 
 wire_struct! {
     /// What the kernel knows of a task in a sandbox: the value of task storage.
@@ -140,8 +142,10 @@ wire_struct! {
         event_rate: u32,
         /// Events that were not told because there were too many of their kind.
         folded: u64,
+        /// How many system call filters its command began with.
+        filters: u64,
         /// 0.
-        reserved2: [u64; 3],
+        reserved2: [u64; 2],
     }
 }
 
@@ -269,6 +273,18 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// A name that the kernel has asked to make before it looked whether it is there.
+    pub struct Asked(24) {
+        /// Address of the directory's dentry.
+        parent: u64,
+        /// The name's length and, below that, its hash, as the kernel has them.
+        name: u64,
+        /// When, in nanoseconds.
+        time: u64,
+    }
+}
+
+wire_struct! {
     /// One mount inside a sandbox.
     pub struct Mount(24) {
         /// Address of the mount.
@@ -331,7 +347,7 @@ wire_struct! {
 }
 
 /// Every structure of this module.
-pub const STRUCTS: [StructSpec; 11] = [
+pub const STRUCTS: [StructSpec; 12] = [
     Label::SPEC,
     Sandbox::SPEC,
     Binding::SPEC,
@@ -340,6 +356,7 @@ pub const STRUCTS: [StructSpec; 11] = [
     EngineRecord::SPEC,
     FoldKey::SPEC,
     Fold::SPEC,
+    Asked::SPEC,
     Mount::SPEC,
     Program::SPEC,
     Call::SPEC,

@@ -4,8 +4,8 @@ use core::mem::size_of;
 
 use crate::image::ValidImage;
 use crate::map::{
-    Armed, Binding, CALL_PATH, EngineRecord, Fold, FoldKey, LIMITS_RING, Label, MAX_FOLDS, MAX_ORPHANS,
-    MAX_POLICIES, MAX_SANDBOXES, MOUNTS_PIECE, Mount, PolicyRecord, Program, SHORT_DIR, Sandbox,
+    Armed, Asked, Binding, CALL_PATH, EngineRecord, Fold, FoldKey, LIMITS_RING, Label, MAX_ASKED, MAX_FOLDS,
+    MAX_ORPHANS, MAX_POLICIES, MAX_SANDBOXES, MOUNTS_PIECE, Mount, PolicyRecord, Program, SHORT_DIR, Sandbox,
     WORKS_PER_CPU,
 };
 
@@ -104,6 +104,7 @@ pub fn engine() -> Vec<MapMemory> {
         MapMemory::array("engine", size_of::<EngineRecord>(), 1),
         MapMemory::array("folds", size_of::<FoldKey>() + size_of::<Fold>(), MAX_FOLDS as usize),
         MapMemory::array("limits", LIMITS_RING as usize, 1),
+        MapMemory::array("asked", size_of::<u64>() + size_of::<Asked>(), MAX_ASKED as usize),
         MapMemory::array("orphans", size_of::<u64>() + size_of::<Label>(), MAX_ORPHANS as usize),
         MapMemory::array("moved", size_of::<u64>(), MOVED),
         MapMemory::each_cpu("scratches", SCRATCH, WORKS_PER_CPU as usize),

@@ -81,6 +81,7 @@ typedef unsigned long long __u64;
 #define BOESFS_LABEL_PENDING 0x2u
 #define BOESFS_EXEC_ANY 0xffffffffffffffffu
 #define BOESFS_MAX_ORPHANS 0x400u
+#define BOESFS_MAX_ASKED 0x400u
 #define BOESFS_OP_COUNT 0x16u
 #define BOESFS_OPS_ALL 0x3fffffu
 #define BOESFS_OPS_MAKING 0x530u
@@ -549,8 +550,10 @@ struct boesfs_sandbox {
 	__u32 event_rate;
 	/* Events that were not told because there were too many of their kind. */
 	__u64 folded;
+	/* How many system call filters its command began with. */
+	__u64 filters;
 	/* 0. */
-	__u64 reserved2[3];
+	__u64 reserved2[2];
 };
 _Static_assert(sizeof(struct boesfs_sandbox) == 128, "size of boesfs_sandbox");
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, id) == 0, "boesfs_sandbox.id");
@@ -569,7 +572,8 @@ _Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_seq) ==
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, mount_namespace_id) == 88, "boesfs_sandbox.mount_namespace_id");
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, event_rate) == 92, "boesfs_sandbox.event_rate");
 _Static_assert(__builtin_offsetof(struct boesfs_sandbox, folded) == 96, "boesfs_sandbox.folded");
-_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved2) == 104, "boesfs_sandbox.reserved2");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, filters) == 104, "boesfs_sandbox.filters");
+_Static_assert(__builtin_offsetof(struct boesfs_sandbox, reserved2) == 112, "boesfs_sandbox.reserved2");
 
 /* A generation of a sandbox's policy: which policy, and what its numbers mean there. */
 struct boesfs_binding {
@@ -732,6 +736,20 @@ _Static_assert(sizeof(struct boesfs_fold) == 16, "size of boesfs_fold");
 _Static_assert(__builtin_offsetof(struct boesfs_fold, window) == 0, "boesfs_fold.window");
 _Static_assert(__builtin_offsetof(struct boesfs_fold, told) == 8, "boesfs_fold.told");
 _Static_assert(__builtin_offsetof(struct boesfs_fold, folded) == 12, "boesfs_fold.folded");
+
+/* A name that the kernel has asked to make before it looked whether it is there. */
+struct boesfs_asked {
+	/* Address of the directory's dentry. */
+	__u64 parent;
+	/* The name's hash and length, as the kernel has them. */
+	__u64 name;
+	/* When, in nanoseconds. */
+	__u64 time;
+};
+_Static_assert(sizeof(struct boesfs_asked) == 24, "size of boesfs_asked");
+_Static_assert(__builtin_offsetof(struct boesfs_asked, parent) == 0, "boesfs_asked.parent");
+_Static_assert(__builtin_offsetof(struct boesfs_asked, name) == 8, "boesfs_asked.name");
+_Static_assert(__builtin_offsetof(struct boesfs_asked, time) == 16, "boesfs_asked.time");
 
 /* One mount inside a sandbox. */
 struct boesfs_mount {

@@ -157,6 +157,8 @@ int BOESFS_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct f
 		return 0;
 	if (!caller.sandbox || !boesfs_bind(&caller))
 		return -BOESFS_EACCES_NUMBER;
+	if (entering)
+		caller.sandbox->filters = bpf_get_current_task_btf()->seccomp.filter_count.counter;
 	if (caller.label) {
 		if (entering)
 			caller.label->pending_exec = bpf_get_current_task_btf()->self_exec_id + 1;
@@ -169,14 +171,22 @@ int BOESFS_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct f
 	if (!boesfs_scratch_take_or_lose(&caller))
 		return -BOESFS_EACCES_NUMBER;
 	s = caller.scratch;
+	/* Classes of two generations cannot be compared. */
+	if (caller.generation != caller.class_generation && !entering)
+		boesfs_reclassify(&caller);
 	s->climb.from_mount = boesfs_mount_of(file->f_path.mnt);
 	s->climb.from_dentry = (__u64)file->f_path.dentry;
 	boesfs_subjects_of(s, caller.binding, caller.sandbox->mount_namespace);
 	boesfs_program_class_call(s);
 	class = s->program_class;
 	boesfs_scratch_give(&caller);
-	/* Who traces the task, or shares its root and working directory, would have a hand in the other program. */
-	if (class != caller.class && !entering && bprm->unsafe & (BOESFS_LSM_UNSAFE_SHARE | BOESFS_LSM_UNSAFE_PTRACE))
+	/*
+	 * Who traces the task, shares its root and working directory, or has put a filter on its calls, which may answer for the
+	 * kernel, would have a hand in the other program.
+	 */
+	if (class != caller.class && !entering &&
+	    (bprm->unsafe & (BOESFS_LSM_UNSAFE_SHARE | BOESFS_LSM_UNSAFE_PTRACE) ||
+	     (__u32)bpf_get_current_task_btf()->seccomp.filter_count.counter > caller.sandbox->filters))
 		return -BOESFS_EPERM_NUMBER;
 	if (caller.label) {
 		caller.label->pending = class;
@@ -184,8 +194,7 @@ int BOESFS_PROG(boesfs_bprm_creds_from_file, struct linux_binprm *bprm, struct f
 		caller.label->pending_exec = bpf_get_current_task_btf()->self_exec_id + 1;
 		caller.label->flags |= BOESFS_LABEL_PENDING;
 	}
-	/* Classes of two generations cannot be compared. */
-	if ((class != caller.class || caller.generation != caller.class_generation) && !entering)
+	if (class != caller.class && !entering)
 		bpf_bprm_opts_set(bprm, BPF_F_BPRM_SECUREEXEC);
 	return 0;
 }

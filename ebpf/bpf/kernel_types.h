@@ -200,6 +200,14 @@ struct bpf_local_storage {
 	struct hlist_head list;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct seccomp {
+	atomic_t filter_count;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -209,6 +217,8 @@ struct task_struct {
 	const struct cred *real_cred;
 	struct task_struct *group_leader;
 	unsigned int flags;
+	unsigned int ptrace;
+	struct seccomp seccomp;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct mm_struct *mm;

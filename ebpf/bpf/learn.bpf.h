@@ -5,6 +5,9 @@
 
 #include "ask.bpf.h"
 
+/* The kernel asks again, with what it asks about held. */
+#define BOESFS_ECHILD_NUMBER 10
+
 /* Whether a class may look up whatever row @label is of, whatever the arguments. */
 static __always_inline __u32 boesfs_is_shown(struct boesfs_work *w, __u32 label)
 {
@@ -302,39 +305,60 @@ static __always_inline void boesfs_memo_learn_everywhere(struct boesfs_caller *c
 		boesfs_memo_keep(caller, dentry);
 }
 
-/* Remembers the directory of @inode, which boesfs_ask_everywhere() was asked about. */
-static __always_inline void boesfs_memo_learn_self(struct boesfs_caller *caller, struct inode *inode)
+/*
+ * Remembers the directory of @inode, which boesfs_ask_everywhere() was asked about and allowed. If it is not @held, while names
+ * are looked up without locks, it may be on its way out, and what was put into it then would never go: then the kernel is to
+ * ask again. Returns what the hook does.
+ */
+static __always_inline int boesfs_memo_learn_self(struct boesfs_caller *caller, struct inode *inode, __u32 held)
 {
 	struct boesfs_memo *memo;
 
 	if (!boesfs_memo_learned(caller, BOESFS_LEARN_EVERYWHERE | BOESFS_LEARN_SELF))
-		return;
+		return 0;
+	if (!held)
+		return caller->scratch->learned.scope & BOESFS_SCOPE_SELF ? -BOESFS_ECHILD_NUMBER : 0;
 	memo = bpf_inode_storage_get(&memos, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (memo)
 		boesfs_memo_write(memo, &caller->scratch->learned);
+	return 0;
+}
+
+/* Whether @op on @dentry of @mnt is denied, for what boesfs_end_and_learn() ends. The tuple is in the work. */
+static __always_inline __u32 boesfs_judge_to_learn(struct boesfs_caller *caller, const struct vfsmount *mnt,
+						   struct dentry *dentry, __u32 kind, __u32 op, __u32 given)
+{
+	struct boesfs_work *w = &caller->scratch->work;
+	__u32 stray, denied;
+
+	boesfs_memo_begin(caller);
+	stray = boesfs_stray(w, boesfs_place(caller, 0, mnt, dentry, kind), given, op, 0);
+	if (stray == BOESFS_STRAY_JUDGE)
+		denied = boesfs_judge_simple_call(w, op, 0) != 0;
+	else
+		denied = stray == BOESFS_STRAY_DENY;
+	boesfs_memo_compare(caller->scratch);
+	return denied;
+}
+
+/* Ends it; @learn says whether the directory is remembered. */
+static __always_inline int boesfs_end_and_learn(struct boesfs_caller *caller, struct dentry *dentry, __u32 denied, __u32 learn)
+{
+	int error = boesfs_report(caller, denied);
+
+	if (learn && boesfs_found(&caller->scratch->climb) <= BOESFS_FOUND_OUTSIDE)
+		boesfs_memo_learn(caller, dentry);
+	boesfs_scratch_give(caller);
+	return error;
 }
 
 /* As boesfs_ask(); @learn says whether the directory is remembered. */
 static __always_inline int boesfs_ask_and_learn(struct boesfs_caller *caller, const struct vfsmount *mnt,
 						struct dentry *dentry, __u32 kind, __u32 op, __u32 given, __u32 learn)
 {
-	struct boesfs_work *w = &caller->scratch->work;
-	__u32 found, stray, denied;
-	int error;
+	__u32 denied = boesfs_judge_to_learn(caller, mnt, dentry, kind, op, given);
 
-	boesfs_memo_begin(caller);
-	found = boesfs_place(caller, 0, mnt, dentry, kind);
-	stray = boesfs_stray(w, found, given, op, 0);
-	if (stray == BOESFS_STRAY_JUDGE)
-		denied = boesfs_judge_simple_call(w, op, 0) != 0;
-	else
-		denied = stray == BOESFS_STRAY_DENY;
-	boesfs_memo_compare(caller->scratch);
-	error = boesfs_report(caller, denied);
-	if (learn && found <= BOESFS_FOUND_OUTSIDE)
-		boesfs_memo_learn(caller, dentry);
-	boesfs_scratch_give(caller);
-	return error;
+	return boesfs_end_and_learn(caller, dentry, denied, learn);
 }
 
 /* Whether what is found afresh is to be remembered, after a memo was looked for. */
@@ -343,8 +367,11 @@ static __always_inline __u32 boesfs_is_news(const struct boesfs_caller *caller, 
 	return recall == BOESFS_RECALL_NOTHING && !(boesfs_check_memos && caller->scratch->is_known);
 }
 
-/* Judges @op on @dentry by every name it has and ends the call. The tuple is in the work. */
-static __always_inline int boesfs_end_everywhere(struct boesfs_caller *caller, struct dentry *dentry, __u32 op, __u32 learn)
+/*
+ * Judges @op on @dentry by every name it has and ends the call. The tuple is in the work. @held: as boesfs_memo_learn_self().
+ */
+static __always_inline int boesfs_end_everywhere(struct boesfs_caller *caller, struct dentry *dentry, __u32 op, __u32 learn,
+						 __u32 held)
 {
 	__u32 denied;
 	int error;
@@ -353,8 +380,12 @@ static __always_inline int boesfs_end_everywhere(struct boesfs_caller *caller, s
 	denied = boesfs_ask_everywhere(caller, dentry, boesfs_dentry_kind(dentry), op);
 	boesfs_memo_compare_everywhere(caller->scratch);
 	error = boesfs_report(caller, denied);
-	if (learn)
+	if (learn && held)
 		boesfs_memo_learn_everywhere(caller, dentry);
+	/* What was told is not told again. */
+	else if (learn && !error && !caller->scratch->work.outcome.report &&
+		 boesfs_memo_learned(caller, BOESFS_LEARN_EVERYWHERE) && caller->scratch->learned.scope & BOESFS_SCOPE_NAMES)
+		error = -BOESFS_ECHILD_NUMBER;
 	boesfs_scratch_give(caller);
 	return error;
 }

@@ -134,6 +134,14 @@ struct {
 	__type(value, struct boesfs_fold);
 } folds SEC(".maps");
 
+/* Names that tasks, by their addresses, would make: see boesfs_asks_first(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, BOESFS_MAX_ASKED);
+	__type(key, __u64);
+	__type(value, struct boesfs_asked);
+} asked SEC(".maps");
+
 /* Wakes those who wait for a sandbox to reach its limit. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

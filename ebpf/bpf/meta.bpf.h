@@ -14,6 +14,8 @@
 #define BOESFS_ATTR_MTIME (1u << 5)
 #define BOESFS_MAY_EXEC 1
 #define BOESFS_MAY_ACCESS 0x10
+/* Names are being looked up without anything being held. */
+#define BOESFS_MAY_NOT_BLOCK 0x80
 /* An inode's names that are looked at; with more, access(2) on it is denied. */
 #define BOESFS_ALIASES 8
 
@@ -125,26 +127,27 @@ static __attribute__((noinline)) int boesfs_recall_everywhere_called(struct dent
 	return boesfs_recall_anew(BOESFS_PART_NAMED, 0, dentry, BOESFS_HOW_EVERYWHERE);
 }
 
-/* boesfs_recall() for @op on @dentry by every name it has. */
-static __always_inline int boesfs_recall_everywhere(struct dentry *dentry, __u32 op)
+/* boesfs_recall() for @op on @dentry by every name it has; makes no memo unless it is @held. */
+static __always_inline int boesfs_recall_everywhere(struct dentry *dentry, __u32 op, __u32 held)
 {
 	return boesfs_recall_rest(boesfs_recall_everywhere_shared(dentry, op),
 				  boesfs_recall_everywhere_shared(dentry, op),
 				  boesfs_recall_everywhere_labelled(dentry, op),
-				  boesfs_recall_everywhere_untouched(dentry), boesfs_recall_everywhere_derived(dentry),
+				  boesfs_recall_everywhere_untouched(dentry),
+				  held && boesfs_recall_everywhere_derived(dentry),
 				  boesfs_recall_everywhere_called(dentry));
 }
 
 static __always_inline int boesfs_setattr(struct dentry *dentry, int ret)
 {
 	struct boesfs_caller caller;
-	int recall = boesfs_recall_everywhere(dentry, BOESFS_OP_SETATTR);
+	int recall = boesfs_recall_everywhere(dentry, BOESFS_OP_SETATTR, 1);
 
 	if (recall <= 0)
 		return recall;
 	BOESFS_BEGIN_EVERYWHERE(caller, ret, dentry);
 	boesfs_setattr_nothing(&caller.scratch->work);
-	return boesfs_end_everywhere(&caller, dentry, BOESFS_OP_SETATTR, boesfs_is_news(&caller, recall));
+	return boesfs_end_everywhere(&caller, dentry, BOESFS_OP_SETATTR, boesfs_is_news(&caller, recall), 1);
 }
 
 /* Times. Mode, owner and size are judged where the path is told. */
@@ -209,53 +212,53 @@ int BOESFS_MEMO_PROG(boesfs_inode_getattr, const struct path *path, int ret)
 				    BOESFS_STRAY_ALLOW, boesfs_is_news(&caller, recall));
 }
 
-static __always_inline int boesfs_look(struct dentry *dentry, __u32 op, int ret)
+static __always_inline int boesfs_look(struct dentry *dentry, __u32 op, __u32 held, int ret)
 {
 	struct boesfs_caller caller;
-	int recall = boesfs_recall_everywhere(dentry, op);
+	int recall = boesfs_recall_everywhere(dentry, op, held);
 
 	if (recall <= 0)
 		return recall;
 	BOESFS_BEGIN_EVERYWHERE(caller, ret, dentry);
 	boesfs_args_unknown(&caller.scratch->work);
-	return boesfs_end_everywhere(&caller, dentry, op, boesfs_is_news(&caller, recall));
+	return boesfs_end_everywhere(&caller, dentry, op, boesfs_is_news(&caller, recall), held);
 }
 
 SEC("lsm/inode_readlink")
 int BOESFS_DEEP_PROG(boesfs_inode_readlink, struct dentry *dentry, int ret)
 {
-	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
+	return boesfs_look(dentry, BOESFS_OP_GETATTR, 1, ret);
 }
 
 SEC("lsm/inode_getxattr")
 int BOESFS_DEEP_PROG(boesfs_inode_getxattr, struct dentry *dentry, const char *name, int ret)
 {
-	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
+	return boesfs_look(dentry, BOESFS_OP_GETATTR, 1, ret);
 }
 
 SEC("lsm/inode_get_acl")
 int BOESFS_DEEP_PROG(boesfs_inode_get_acl, void *idmap, struct dentry *dentry, const char *name, int ret)
 {
-	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
+	return boesfs_look(dentry, BOESFS_OP_GETATTR, 1, ret);
 }
 
 SEC("lsm/inode_listxattr")
 int BOESFS_DEEP_PROG(boesfs_inode_listxattr, struct dentry *dentry, int ret)
 {
-	return boesfs_look(dentry, BOESFS_OP_GETATTR, ret);
+	return boesfs_look(dentry, BOESFS_OP_GETATTR, 1, ret);
 }
 
 SEC("lsm/sb_statfs")
 int BOESFS_DEEP_PROG(boesfs_sb_statfs, struct dentry *dentry, int ret)
 {
-	return boesfs_look(dentry, BOESFS_OP_STATFS, ret);
+	return boesfs_look(dentry, BOESFS_OP_STATFS, 1, ret);
 }
 
 /* Following a link asks lookup on it; attached only if names can be hidden. */
 SEC("lsm/inode_follow_link")
 int BOESFS_DEEP_PROG(boesfs_inode_follow_link, struct dentry *dentry, struct inode *inode, bool rcu, int ret)
 {
-	return boesfs_look(dentry, BOESFS_OP_LOOKUP, ret);
+	return boesfs_look(dentry, BOESFS_OP_LOOKUP, !rcu, ret);
 }
 
 SEC("lsm/path_notify")
@@ -343,7 +346,7 @@ int BOESFS_DEEP_PROG(boesfs_inode_permission, struct inode *inode, int mask, int
 	error = boesfs_report(&caller, denied);
 	/* A directory has one dentry. */
 	if (boesfs_is_news(&caller, recall) && !denied)
-		boesfs_memo_learn_self(&caller, inode);
+		error = boesfs_memo_learn_self(&caller, inode, !(mask & BOESFS_MAY_NOT_BLOCK));
 	boesfs_scratch_give(&caller);
 	return error;
 }

@@ -10,6 +10,11 @@
 #define BOESFS_RENAME_NOREPLACE 1u
 #define BOESFS_RENAME_EXCHANGE 2u
 #define BOESFS_SB_POSIXACL (1ul << 16)
+/* A dentry whose name is being looked for. */
+#define BOESFS_DCACHE_PAR_LOOKUP (1u << 28)
+#define BOESFS_ESTALE_NUMBER 116
+/* How long the kernel takes at most to ask again, in nanoseconds. Later it is another call. */
+#define BOESFS_ASKED_AGAIN 100000000ull
 
 /*
  * The mode of what is to be made in @dir, as its tuple's first value. File systems with ACLs take the umask off only after
@@ -32,6 +37,29 @@ static __always_inline __u32 boesfs_mknod_creates(umode_t mode)
 	return type == 0 || type == BOESFS_S_IFREG;
 }
 
+/*
+ * Whether the kernel asks to make the name @dentry before it has looked whether it is there, and asks once more if that is
+ * refused as stale and there is none. If there is one, it opens that, whatever was said. So who opens a file to write to it,
+ * and would make it, is not told to have been denied anything.
+ */
+static __always_inline __u32 boesfs_asks_first(const struct dentry *dentry)
+{
+	struct boesfs_asked now = {}, *before;
+	__u64 key = (__u64)bpf_get_current_task_btf();
+
+	if (!(dentry->d_flags & BOESFS_DCACHE_PAR_LOOKUP))
+		return 0;
+	now.parent = (__u64)dentry->d_parent;
+	now.name = (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
+	now.time = bpf_ktime_get_ns();
+	before = bpf_map_lookup_elem(&asked, &key);
+	if (before && before->parent == now.parent && before->name == now.name && now.time - before->time < BOESFS_ASKED_AGAIN) {
+		bpf_map_delete_elem(&asked, &key);
+		return 0;
+	}
+	return !bpf_map_update_elem(&asked, &key, &now, 0);
+}
+
 BOESFS_RECALL(boesfs_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode)
 {
 	__u32 op = BOESFS_BIT(boesfs_mknod_creates(mode) ? BOESFS_OP_CREATE : BOESFS_OP_MKNOD);
@@ -44,7 +72,7 @@ int BOESFS_MEMO_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *d
 		     int ret)
 {
 	struct boesfs_caller caller;
-	__u32 kind, op = BOESFS_OP_MKNOD;
+	__u32 kind, op = BOESFS_OP_MKNOD, denied;
 
 	if (boesfs_mknod_creates(mode)) {
 		op = BOESFS_OP_CREATE;
@@ -56,7 +84,12 @@ int BOESFS_MEMO_PROG(boesfs_path_mknod, const struct path *dir, struct dentry *d
 	boesfs_args_mode(&caller.scratch->work, dir, mode);
 	if (op == BOESFS_OP_MKNOD)
 		boesfs_args_number(&caller.scratch->work, 1, dev);
-	return boesfs_ask_and_learn(&caller, dir->mnt, dentry, kind, op, BOESFS_STRAY_DENY, boesfs_is_news(&caller, recall));
+	denied = boesfs_judge_to_learn(&caller, dir->mnt, dentry, kind, op, BOESFS_STRAY_DENY);
+	if ((denied || caller.scratch->work.outcome.report) && boesfs_asks_first(dentry)) {
+		boesfs_scratch_give(&caller);
+		return -BOESFS_ESTALE_NUMBER;
+	}
+	return boesfs_end_and_learn(&caller, dentry, denied, boesfs_is_news(&caller, recall));
 }
 
 BOESFS_RECALL(boesfs_path_mkdir, const struct path *dir, struct dentry *dentry)

@@ -38,8 +38,10 @@ enum boesfs_place_found {
 /* A superblock that only the kernel mounts. */
 #define BOESFS_SB_KERNMOUNT (1ul << 22)
 #define BOESFS_MAX_ERRNO 4095
-/* A dentry whose file system hashes or compares names itself. */
-#define BOESFS_DCACHE_OP_NAMES 3u
+/* A dentry whose name stands in for an encrypted one, which cannot be read without its key. */
+#define BOESFS_DCACHE_NOKEY_NAME (1u << 25)
+/* A dentry whose file system hashes or compares names itself, or that is not called by its own. */
+#define BOESFS_DCACHE_OP_NAMES (3u | BOESFS_DCACHE_NOKEY_NAME)
 /* An inode of a directory in which case does not count. */
 #define BOESFS_S_CASEFOLD (1u << 15)
 
@@ -249,7 +251,9 @@ static long boesfs_climb_try(__u32 i, void *ctx)
 	bpf_loop(BOESFS_CLIMB_STEPS, boesfs_climb_body, ctx, 0);
 	if (c->found == BOESFS_FOUND_GOING)
 		c->found = BOESFS_FOUND_TOO_DEEP;
-	if (c->flags & BOESFS_DCACHE_OP_NAMES && c->found <= BOESFS_FOUND_OUTSIDE)
+	if (c->flags & BOESFS_DCACHE_NOKEY_NAME)
+		c->folds = 1;
+	else if (c->flags & BOESFS_DCACHE_OP_NAMES && c->found <= BOESFS_FOUND_OUTSIDE)
 		boesfs_folds_climb(ctx);
 	if (boesfs_rename_sequence() == sequence)
 		return 1;

@@ -291,6 +291,9 @@ static __always_inline void boesfs_reclassify(struct boesfs_caller *caller)
 		boesfs_subjects_of(s, caller->binding, caller->sandbox->mount_namespace);
 		boesfs_own_class_call(s);
 		caller->class = s->program_class;
+		/* Who traces it may have been of its class, and is of no other's now. */
+		if (task->ptrace && caller->class != caller->binding->other_class)
+			caller->class = BOESFS_NO_CLASS;
 	} else {
 		caller->class = caller->binding->other_class;
 	}

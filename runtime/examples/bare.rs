@@ -100,6 +100,7 @@ fn outcome(engine: &mut Nothing) -> Result<Outcome, Box<dyn std::error::Error>> 
             .collect::<Result<_, _>>()?,
         kill_after: None,
         denies_watching: false,
+        tells_programs_apart: false,
     };
     Ok(run(&config, engine, &mut Log::counting(), Beginning::Free))
 }

@@ -123,6 +123,7 @@ fn prepare(args: &RunArgs) -> Result<Prepared, Refusal> {
         environment: std::env::vars_os().map(variable).collect::<Result<_, _>>()?,
         kill_after: args.kill_after.or_else(|| image.kill_after().and_then(NonZeroU64::new)),
         denies_watching: !image.may_deny().intersection(WATCHING).is_empty(),
+        tells_programs_apart: !image.entry_subject() && image.classes().count() > 1,
     };
     let wanted = args.events.is_some() || args.verbose;
     Ok(Prepared {

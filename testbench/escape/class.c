@@ -2,6 +2,8 @@
 /* Another program's rights: /keeper may open the vault, and nobody else. */
 #include "scene.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/auxv.h>
@@ -314,6 +316,22 @@ static int received(struct scene *s)
 	return read_secret(fd);
 }
 
+/* Under a filter of its maker's, which may say that it did what was not done, the keeper would act on what is not so. */
+static int under_a_filter(struct scene *s)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog filter = { 1, &allow };
+	pid_t child = STEP(fork());
+
+	if (child == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+			_exit(1);
+		execl(program("keeper"), "keeper", "read", at(s, "file"), NULL);
+		_exit(errno);
+	}
+	return await_run(child);
+}
+
 static int with_preloaded_code(struct scene *s)
 {
 	char *words[] = { "keeper", "secure", NULL };
@@ -526,14 +544,15 @@ const struct attempt class_attempts[] = {
 	{ "vault-preload", 23, VAULT, with_preloaded_code, "`LD_PRELOAD`, `LD_AUDIT` over its exec",
 	  "`bprm_creds_from_file`: secure exec", .also = NOTHING, .closed = true, .fuse = PINNED, .why = NO_EXEC,
 	  .untold = BY_CLASS },
+	{ "vault-filtered", 0, VAULT, under_a_filter, "a system call filter of one's own over its exec", "`bprm_creds_from_file`",
+	  .closed = true, .fuse = PINNED, .why = NO_EXEC, .untold = BY_CLASS },
 	{ "vault-traceme", 14, VAULT, traced_over_exec, "`PTRACE_TRACEME`, then its exec", "`bprm_creds_from_file`",
 	  .closed = true, .fuse = PINNED, .why = NO_EXEC, .untold = BY_CLASS },
 	{ "vault-traced", 14, VAULT, traced_over_exec_seized, "`PTRACE_SEIZE`, then its exec", "`bprm_creds_from_file`",
 	  .closed = true, .fuse = PINNED, .why = NO_EXEC, .untold = BY_CLASS },
 	{ "vault-core", 0, VAULT, by_core_dump, "its memory, in a core dump that it is made to leave",
-	  "`file_open`: none where programs have different rights", .also = NOTHING, .closed = true, .may_lack = true,
-	  .fuse = PINNED,
-	  .why = NO_EXEC, .told = "confined" },
+	  "none is made where programs have different rights", .also = NOTHING, .closed = true, .may_lack = true,
+	  .fuse = PINNED, .why = NO_EXEC, .untold = BY_LIMIT },
 	{ "vault-comm", 48, VAULT, by_name_of_process, "`PR_SET_NAME`", "a subject is a file" },
 	{ "vault-argv", 48, VAULT, by_first_argument, "`argv[0]`", "a subject is a file" },
 	{ "vault-copy", 48, VAULT, by_copy, "a copy of the program elsewhere", "a subject is a path" },

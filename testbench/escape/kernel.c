@@ -136,6 +136,7 @@ static int made_unnamed(struct scene *s)
 	static const unsigned int requests[] = {
 		0x50009401, 0x5000940e, 0x5000940f, 0x50009417, 0x50009418, 0x5000943f, 0x40489426, 0x4020bc10,
 		0x4020bc11, 0x8008bc40, 0x40186f04, 0xd0009411, 0xc0709411, 0xc038586b, 0xc038586c, 0x4058587a, 0x4048587b,
+		0xc0189436, 0xc0406618, 0xc0406619,
 	};
 	static char arguments[4096];
 	int directory = STEP(open("/", O_RDONLY | O_DIRECTORY));

@@ -194,10 +194,14 @@ static int by_resolve_without_links(struct scene *s)
 static int by_resolve_cached(struct scene *s)
 {
 	struct stat st;
+	int got = -EAGAIN;
 
-	/* So that the names are in the cache; what it gives does not matter. */
-	stat(at(s, "file"), &st);
-	return resolving(s, s->base, "file", RESOLVE_CACHED);
+	for (int i = 0; i < 100 && got == -EAGAIN; i++) {
+		/* So that the names are in the cache, and known; what it gives does not matter. */
+		stat(at(s, "file"), &st);
+		got = resolving(s, s->base, "file", RESOLVE_CACHED);
+	}
+	return got;
 }
 
 static int by_longest_path(struct scene *s)

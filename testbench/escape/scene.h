@@ -116,6 +116,7 @@ struct attempt {
 
 /* Reasons why a denial is not told. */
 #define BY_SECCOMP "the system call is refused to everybody, before any hook"
+#define BY_LIMIT "nothing is tried: the limit for it is too small"
 #define BY_CAPABILITY "the kernel asks for a capability before it asks a hook"
 #define BY_MODE "what was opened, or mapped, is not for writing: the kernel asks no hook"
 #define BY_CLASS "no operation of a policy's: a process of another program is shut, whatever the rules say"

@@ -89,7 +89,7 @@ fn header() -> String {
 }
 
 fn constants(out: &mut String) {
-    let numbers: [(&str, u64); 81] = [
+    let numbers: [(&str, u64); 82] = [
         ("BLOB_MAGIC", layout::BLOB_MAGIC.into()),
         ("ABI_VERSION", layout::ABI_VERSION.into()),
         ("ABI_FINGERPRINT", layout::fingerprint().into()),
@@ -163,6 +163,7 @@ fn constants(out: &mut String) {
         ("LABEL_PENDING", map::LABEL_PENDING.into()),
         ("EXEC_ANY", map::EXEC_ANY),
         ("MAX_ORPHANS", map::MAX_ORPHANS.into()),
+        ("MAX_ASKED", map::MAX_ASKED.into()),
         ("OP_COUNT", Op::COUNT as u64),
         ("OPS_ALL", OpSet::ALL.bits().into()),
         ("OPS_MAKING", OpSet::MAKING.bits().into()),

@@ -28,8 +28,9 @@ pub(super) const RECORD: &str = "boesfs_record";
 const MOST_LOADERS: usize = 8;
 
 /// Every map of the programs, each pinned under its name.
-pub(super) const MAPS: [&str; 23] = [
+pub(super) const MAPS: [&str; 24] = [
     "armed",
+    "asked",
     "bindings",
     "dirs",
     "engine",

@@ -111,6 +111,7 @@ impl Init<'_> {
             InitStep::NoNewPrivileges => sys::set_no_new_privileges(),
             InitStep::Undumpable => sys::set_undumpable(),
             InitStep::FilterSystemCalls(watches) => seccomp::install(*watches),
+            InitStep::KeepNoCores => seccomp::keep_no_cores(),
             InitStep::CheckMounts(_) | InitStep::CloneEntry => Ok(()),
         }
     }

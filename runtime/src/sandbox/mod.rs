@@ -66,6 +66,8 @@ pub struct Config {
     pub kill_after: Option<NonZeroU64>,
     /// Whether the policy denies some of what watching files asks.
     pub denies_watching: bool,
+    /// Whether programs of the sandbox can have different rights.
+    pub tells_programs_apart: bool,
 }
 
 /// What is done last before a command begins.
@@ -190,6 +192,7 @@ impl Config {
             command: &self.command,
             ids: IdMap::of_caller()?,
             denies_watching: self.denies_watching,
+            tells_programs_apart: self.tells_programs_apart,
         }))
     }
 

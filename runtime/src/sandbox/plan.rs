@@ -89,6 +89,8 @@ pub enum InitStep {
     Undumpable,
     /// Refuse system calls that could change what paths mean, or reach around the policy.
     FilterSystemCalls(Watches),
+    /// Have the kernel write down nobody's memory, for it is not for programs of other rights.
+    KeepNoCores,
     /// Clone the process that becomes the command.
     CloneEntry,
 }
@@ -199,13 +201,16 @@ pub struct Wanted<'a> {
     pub ids: IdMap,
     /// Whether the policy denies some of what watching files asks.
     pub denies_watching: bool,
+    /// Whether programs of the sandbox can have different rights.
+    pub tells_programs_apart: bool,
 }
 
 impl Plan {
     /// The plan for a sandbox as `wanted`. A root without a `/proc`, `/sys` or `/dev` directory gets none.
     #[must_use]
     pub fn new(wanted: Wanted<'_>) -> Self {
-        let Wanted { plane, gate, root, dir, cwd, command, ids, denies_watching } = wanted;
+        let Wanted { plane, gate, root, dir, cwd, command, ids, denies_watching, tells_programs_apart } =
+            wanted;
         let watches = if covers(plane) && denies_watching { Watches::Closed } else { Watches::Open };
         let (inside_covers, at_root) = (covers(plane), dir == Path::new("/"));
         let fixtures = Fixture::of(root);
@@ -246,10 +251,14 @@ impl Plan {
                 InitStep::NoNewPrivileges,
                 InitStep::Undumpable,
                 InitStep::FilterSystemCalls(watches),
-                InitStep::CloneEntry,
             ]
             .map(Step::Init),
         );
+        // Elsewhere programs are told apart against mistakes only.
+        if plane == Plane::Lsm && tells_programs_apart {
+            steps.push(Step::Init(InitStep::KeepNoCores));
+        }
+        steps.push(Step::Init(InitStep::CloneEntry));
         let command = command.iter().map(|word| crate::events::escape(word.to_bytes())).collect();
         steps.extend([
             Step::Supervisor(SupervisorStep::Attach(plane)),
@@ -350,6 +359,7 @@ impl fmt::Display for InitStep {
             Self::FilterSystemCalls(Watches::Closed) => {
                 f.write_str("filter system calls, inotify_add_watch among them")
             }
+            Self::KeepNoCores => f.write_str("have no memory dumped"),
             Self::CloneEntry => f.write_str("clone the entry process"),
         }
     }

@@ -5,6 +5,8 @@ use std::io;
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
+use rustix::process::{Resource, Rlimit};
+
 use super::plan::Watches;
 use crate::sys;
 
@@ -77,7 +79,7 @@ const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
 const CLONE_NEWTIME: u32 = 0x80;
 
 /// `ioctl` requests that are denied, as the kernel compares them: whole.
-const DENIED_IOCTLS: [u32; 19] = [
+const DENIED_IOCTLS: [u32; 22] = [
     // Input for a terminal that is shared with the outside.
     libc::TIOCSTI as u32,
     libc::TIOCLINUX as u32,
@@ -104,6 +106,11 @@ const DENIED_IOCTLS: [u32; 19] = [
     0xc038_586c,
     0x4058_587a,
     0x4048_587b,
+    // FIDEDUPERANGE, which tells who may only write what is in a file; FS_IOC_REMOVE_ENCRYPTION_KEY and its kin for all users,
+    // after which files have other names.
+    0xc018_9436,
+    0xc040_6618,
+    0xc040_6619,
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -131,6 +138,22 @@ const fn ret_errno(errno: i32) -> u32 {
 /// What seccomp(2) says.
 pub fn install(watches: Watches) -> io::Result<()> {
     sys::set_seccomp_filter(&filter(watches))
+}
+
+/// Has the kernel write down the memory of no descendant of this process. A limit of one byte is too small for a file, and
+/// the only one that a program which the kernel feeds with dumps is spared by; it stays, and who sets another is told that
+/// it was set.
+///
+/// # Errors
+/// What setrlimit(2) and seccomp(2) say.
+pub fn keep_no_cores() -> io::Result<()> {
+    let limit = Rlimit { current: Some(1), maximum: Some(1) };
+    rustix::process::setrlimit(Resource::Core, limit)?;
+    let mut program = Program(Vec::new());
+    program.load(NUMBER);
+    program.if_sets_limit(libc::RLIMIT_CORE, ret_errno(0));
+    program.ret(libc::SECCOMP_RET_ALLOW);
+    sys::set_seccomp_filter(&program.0)
 }
 
 /// The filter's instructions. Every test is followed by the answer for those it catches, so that no jump is long.
@@ -198,6 +221,25 @@ impl Program {
         self.load(argument_low(index));
         self.push(BPF_JMP | BPF_JSET | BPF_K, 0, 1, mask);
         self.ret(ret_errno(libc::EPERM));
+        self.load(NUMBER);
+    }
+
+    /// `action` for calls that set the limit number `resource`; else the call's number is loaded again.
+    fn if_sets_limit(&mut self, resource: u32, action: u32) {
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, libc::SYS_setrlimit as u32);
+        self.load(argument_low(0));
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, resource);
+        self.ret(action);
+        self.load(NUMBER);
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 8, libc::SYS_prlimit64 as u32);
+        self.load(argument_low(1));
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 5, resource);
+        // Without a new limit it only asks.
+        self.load(argument_low(2));
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0);
+        self.load(argument_low(2) + 4);
+        self.push(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
+        self.ret(action);
         self.load(NUMBER);
     }
 

@@ -156,6 +156,21 @@ for turn in 1 2; do
     [ "$(grep -c '"verdict":"deny".*no-b' /tmp/ev.heir)" -ge 2 ] || fail "a descriptor handed on said $(cat /tmp/ev.heir)"
 done
 
+# Where programs have different rights nobody's memory is dumped, not to a program that the kernel feeds with it either.
+printf '#!/bin/sh\ncat >/dev/null; echo $1 >>/tmp/dumps\n' >/tmp/collect && chmod +x /tmp/collect
+for policy in heir a; do
+    echo "|/tmp/collect $policy" >/proc/sys/kernel/core_pattern
+    $START /dev/null /tmp/$policy.bin -- sh -c 'sleep 1000 & kill -ABRT $!; wait; (ulimit -c 0; exec sleep 1000) & kill -ABRT $!; wait' 2>/dev/null
+done
+n=0
+until [ "$(grep -cx a /tmp/dumps 2>/dev/null)" = 2 ]; do
+    n=$((n + 1))
+    [ $n -lt 600 ] || fail "memory is dumped nowhere"
+    sleep 0.1
+done
+grep -q heir /tmp/dumps && fail "memory is dumped where programs have different rights"
+echo core >/proc/sys/kernel/core_pattern
+
 # A reload changes the kill limit, which counts from then on, unless the command line has one.
 policy limited open /srv/d/a
 sed -i 's/^\[policy\]$/[options]\nkill_after = 2\n[policy]/' /tmp/limited.conf
@@ -270,6 +285,17 @@ done
 grep '"op":"open"' /tmp/ev.fold-lsm | grep SECRET | grep -q '"reason":"folds-case"' || fail "case that does not count said $(cat /tmp/ev.fold-lsm)"
 # What is denied for the first of its names is told with both.
 grep '"op":"rename"' /tmp/ev.fold-lsm | grep -q '"args":\["/srv/fold/folding/again"\]' || fail "a denied move said $(cat /tmp/ev.fold-lsm)"
+# Who opens a file to write to it, and would make it, is denied nothing if it is there, though the kernel asks before it looks.
+{
+    model
+    for name in other none nine; do echo "p, /srv/fold/plain/$name, create, deny"; done
+} >/tmp/made.conf
+compile made
+for turn in 1 2 3; do echo 3 >/proc/sys/vm/drop_caches; done
+boesfs run --plane lsm --dir /srv/fold --kill-after 2 --events /tmp/ev.made /tmp/made.bin -- sh -c 'cd /srv/fold/plain
+    echo more >>other && echo written; echo >>none; echo one; echo >>nine; echo two' >/tmp/out.made 2>/tmp/said.made
+[ $? = 137 ] && [ "$(tr '\n' ' ' </tmp/out.made)" = "written one " ] || fail "names that are made: $(cat /tmp/out.made /tmp/said.made)"
+[ "$(grep -c '"verdict":"deny"' /tmp/ev.made)" = 2 ] || fail "names that are made said $(cat /tmp/ev.made)"
 umount /srv/fold
 
 # More mounts than are read at once: calls that are told no mount are judged by the last of them too. With more than are
