@@ -88,6 +88,10 @@ fn labelled(
     wanted: impl Fn(u64) -> bool,
     mut found: impl FnMut(i32, OwnedFd, &[u8]),
 ) -> io::Result<()> {
+    // Something else could be mounted there.
+    if rustix::fs::statfs("/proc")?.f_type != libc::PROC_SUPER_MAGIC {
+        return Err(io::Error::other("what is mounted at /proc tells no processes"));
+    }
     if fs::metadata("/proc/self/ns/pid")?.ino() != FIRST_PID_NAMESPACE {
         return Err(io::Error::other("from this pid namespace not all processes are seen"));
     }

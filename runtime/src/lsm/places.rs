@@ -1,6 +1,7 @@
 //! Where a sandbox's protected directory and mounts are, noted by the kernel from descriptors of them.
 
 use std::ffi::CString;
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
@@ -48,18 +49,21 @@ fn mounts(inside: &Inside) -> Result<(Vec<OwnedFd>, bool), LoadError> {
         let mut rest = fields.skip_while(|field| *field != b"-");
         has_overlay |= rest.nth(1) == Some(b"overlay");
         // A mount point that is covered, or that lies outside the root, is not seen.
-        if let Some(file) = open(inside.root.as_fd(), &unescaped(point)) {
-            found.push(file);
+        match open(inside.root.as_fd(), &unescaped(point)) {
+            Ok(file) => found.push(file),
+            Err(error)
+                if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => {}
+            Err(error) => return Err(LoadError::map("mounts", error)),
         }
     }
     Ok((found, has_overlay))
 }
 
-fn open(root: BorrowedFd<'_>, point: &[u8]) -> Option<OwnedFd> {
+fn open(root: BorrowedFd<'_>, point: &[u8]) -> io::Result<OwnedFd> {
     let relative = point.strip_prefix(b"/").filter(|rest| !rest.is_empty()).unwrap_or(b".");
-    let path = CString::new(relative).ok()?;
+    let path = CString::new(relative)?;
     let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    sys::openat2(root, &path, flags, libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS).ok()
+    sys::openat2(root, &path, flags, libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS)
 }
 
 /// Mount points as /proc writes them: blanks and backslashes as three octal digits.

@@ -56,7 +56,7 @@ impl Policies {
                 let at = self.add(Known {
                     id: "unknown".to_owned(),
                     image: Arc::clone(&setup.image),
-                    names: ClassNames::Running(Vec::new()),
+                    names: ClassNames::Running(Vec::new(), None),
                     is_stand_in: true,
                 });
                 self.generations.insert(generation, at);

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use boesfs_abi::image::ClassId;
+use boesfs_abi::layout::NO_CLASS;
 use boesfs_abi::map::{CALL_PATH, Program};
 use boesfs_abi::subjects::ResolvedSubjects;
 
@@ -28,8 +29,9 @@ pub(super) struct Subjects {
 pub(super) enum ClassNames {
     /// One name for all: the command's.
     Entry(Vec<u8>),
-    /// The program that runs, as long as it does; else a name of its class; else nothing.
-    Running(Vec<(u32, Vec<u8>)>),
+    /// The program that runs, as long as it does and is of the class that was judged; else a name of that class; else
+    /// nothing.
+    Running(Vec<(u32, Vec<u8>)>, Option<ResolvedSubjects>),
 }
 
 impl ClassNames {
@@ -37,12 +39,22 @@ impl ClassNames {
     pub(super) fn of(&self, class: u32, pid: u32) -> Vec<u8> {
         match self {
             Self::Entry(name) => name.clone(),
-            Self::Running(names) => match std::fs::read_link(format!("/proc/{pid}/exe")) {
-                Ok(path) => path.into_os_string().into_vec(),
-                Err(_) => {
-                    names.iter().find(|(of, _)| *of == class).map_or_else(Vec::new, |(_, name)| name.clone())
+            Self::Running(names, resolved) => {
+                // By now it may run another one, or the number be another process's.
+                let of_class = |path: &[u8]| {
+                    let now = resolved.as_ref().map(|resolved| resolved.class_of(path).0);
+                    class == NO_CLASS || now.is_none_or(|now| now == class)
+                };
+                match std::fs::read_link(format!("/proc/{pid}/exe"))
+                    .map(|path| path.into_os_string().into_vec())
+                {
+                    Ok(path) if of_class(&path) => path,
+                    Ok(_) | Err(_) => names
+                        .iter()
+                        .find(|(of, _)| *of == class)
+                        .map_or_else(Vec::new, |(_, name)| name.clone()),
                 }
-            },
+            }
         }
     }
 }
@@ -71,7 +83,7 @@ impl Subjects {
         Self {
             entry,
             other: resolved.other,
-            names: ClassNames::Running(names.collect()),
+            names: ClassNames::Running(names.collect(), Some(resolved.clone())),
             programs: programs(resolved),
         }
     }

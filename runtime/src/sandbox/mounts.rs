@@ -110,9 +110,13 @@ fn join(base: &Path, rest: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() { base.to_owned() } else { base.join(rest) }
 }
 
-/// Whether looking at `path` meets `mount`, and not another one on top of it.
+/// Whether looking at `path` meets `mount`, and not another one on top of it. Where that cannot be found out, it does; nobody
+/// inside gets to what is not there, or not to be had by who is to be root there.
 fn shows(mount: &Mount, path: &Path) -> bool {
-    mount_at(path).is_ok_and(|id| id == mount.id)
+    match mount_at(path) {
+        Ok(id) => id == mount.id,
+        Err(error) => !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)),
+    }
 }
 
 fn mount_at(path: &Path) -> io::Result<u64> {
