@@ -51,12 +51,17 @@ fn mounts(inside: &Inside) -> Result<(Vec<OwnedFd>, bool), LoadError> {
         // A mount point that is covered, or that lies outside the root, is not seen.
         match open(inside.root.as_fd(), &unescaped(point)) {
             Ok(file) => found.push(file),
-            Err(error)
-                if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => {}
+            Err(error) if is_out_of_reach(&error) => {}
             Err(error) => return Err(LoadError::map("mounts", error)),
         }
     }
     Ok((found, has_overlay))
+}
+
+/// Whether it is not there, not for this process, or beneath a server that is gone: nobody inside comes to it then either.
+fn is_out_of_reach(error: &io::Error) -> bool {
+    let gone = [libc::ENOENT, libc::ENOTDIR, libc::EACCES, libc::ENOTCONN, libc::ESTALE, libc::EIO];
+    error.raw_os_error().is_some_and(|number| gone.contains(&number))
 }
 
 fn open(root: BorrowedFd<'_>, point: &[u8]) -> io::Result<OwnedFd> {
