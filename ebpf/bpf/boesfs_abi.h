@@ -741,7 +741,7 @@ _Static_assert(__builtin_offsetof(struct boesfs_fold, folded) == 12, "boesfs_fol
 struct boesfs_asked {
 	/* Address of the directory's dentry. */
 	__u64 parent;
-	/* The name's hash and length, as the kernel has them. */
+	/* The name's length and, below that, its hash, as the kernel has them. */
 	__u64 name;
 	/* When, in nanoseconds. */
 	__u64 time;
